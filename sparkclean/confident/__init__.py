@@ -1,0 +1,1 @@
+"""The method on numbers: numpy only, no Spark, no input or output, no clock."""

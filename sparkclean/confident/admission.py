@@ -1,0 +1,100 @@
+"""Which rows of predicted probabilities may be audited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkclean.confident.fixed_point import ONE, to_fixed
+
+#: Values this far outside [0, 1] are rounding, and clipped; farther ones are rejected.
+BELOW_ZERO = 1e-6
+ABOVE_ONE = 1e-4
+
+VALID = 0
+NOT_FINITE = 1
+OUT_OF_RANGE = 2
+ROW_SUM = 3
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Verdicts on a batch of rows.
+
+    Attributes
+    ----------
+    verdicts : ndarray of int8, shape (N,)
+        ``VALID``, or the first reason that applies: ``NOT_FINITE``, ``OUT_OF_RANGE``, ``ROW_SUM``.
+    pred_probs : ndarray of float64, shape (N, K)
+        The probabilities, clipped to [0, 1] where a valid row reaches slightly beyond.
+    clipped : int
+        Number of valid rows in which a value was clipped.
+    """
+
+    verdicts: NDArray[np.int8]
+    pred_probs: NDArray[np.float64]
+    clipped: int
+
+
+def admit(
+    pred_probs: NDArray[np.float64], *, row_sum_tolerance: float, at_most_one: bool = False
+) -> Admission:
+    """Decide which rows hold probabilities.
+
+    Parameters
+    ----------
+    pred_probs : ndarray of float64, shape (N, K)
+        C-contiguous.
+    row_sum_tolerance : float
+        Largest accepted distance of a row's sum from 1.
+    at_most_one : bool
+        Whether sums below 1 are fine (top-k probabilities, whose rest is not known).
+
+    Returns
+    -------
+    Admission
+
+    Notes
+    -----
+    The sum of a row is that of the integers round(p * 2**40): the verdict does not depend on the
+    layout. A cheap floating-point sum with slack settles nearly all rows.
+    """
+    count, num_classes = pred_probs.shape
+    verdicts = np.zeros(count, np.int8)
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = pred_probs.sum(axis=1)
+        # pairwise sums of K values are off by less than K * 2**-52, the fixed ones by K * 2**-41
+        slack = num_classes * 2.0**-40
+        limit = row_sum_tolerance - slack
+        fine = (sums <= 1.0 + limit) & (at_most_one | (sums >= 1.0 - limit))
+        low, high = (pred_probs.min(), pred_probs.max()) if count else (0.0, 1.0)
+        if not (low >= 0.0 and high <= 1.0):  # false for NaN, too
+            fine &= (pred_probs.min(axis=1) >= 0.0) & (pred_probs.max(axis=1) <= 1.0)
+    doubtful = np.flatnonzero(~fine)
+    if not len(doubtful):
+        return Admission(verdicts, pred_probs, 0)
+    rows = pred_probs[doubtful]
+    found = _verdicts(rows, row_sum_tolerance, at_most_one)
+    verdicts[doubtful] = found
+    outside = ((rows < 0.0) | (rows > 1.0)).any(axis=1) & (found == VALID)
+    if outside.any():
+        pred_probs = pred_probs.copy()
+        pred_probs[doubtful[outside]] = np.clip(rows[outside], 0.0, 1.0)
+    return Admission(verdicts, pred_probs, int(outside.sum()))
+
+
+def _verdicts(
+    rows: NDArray[np.float64], row_sum_tolerance: float, at_most_one: bool
+) -> NDArray[np.int8]:
+    finite = np.isfinite(rows).all(axis=1)
+    rows = np.where(finite[:, None], rows, 0.0)
+    in_range = ((rows >= -BELOW_ZERO) & (rows <= 1.0 + ABOVE_ONE)).all(axis=1)
+    # clipped for the sum alone, so that absurd values cannot overflow the integers
+    excess = to_fixed(np.where(in_range[:, None], rows, 0.0)).astype(np.int64).sum(axis=1) - ONE
+    tolerance = round(row_sum_tolerance * ONE)
+    sums = (excess <= tolerance) & (at_most_one | (excess >= -tolerance))
+    return np.select(
+        [~finite, ~in_range, ~sums], [NOT_FINITE, OUT_OF_RANGE, ROW_SUM], VALID
+    ).astype(np.int8)

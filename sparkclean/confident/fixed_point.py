@@ -1,0 +1,148 @@
+"""Sums and logarithms whose bits do not depend on order, batch or processor.
+
+A probability becomes the integer round(p * 2**40); integers add exactly in any order. Logarithms
+use only operations that IEEE 754 rounds one by one (numpy's own ``log`` differs by processor).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+ONE = 1 << 40
+
+# 8,192 integers of at most 2**40 stay below 2**53: every partial float64 sum is an exact integer.
+EXACT_ROWS = 8192
+
+
+def to_fixed(pred_probs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round probabilities to multiples of 2**-40, as integer-valued float64.
+
+    Parameters
+    ----------
+    pred_probs : ndarray of float64
+        Probabilities, any shape.
+
+    Returns
+    -------
+    ndarray of float64
+        round(p * 2**40), half to even, same shape.
+    """
+    fixed: NDArray[np.float64] = np.rint(pred_probs * float(ONE))
+    return fixed
+
+
+def sum_by_class(
+    given: NDArray[np.integer], values: NDArray[np.float64], num_classes: int
+) -> NDArray[np.int64]:
+    """Sum values by class as exact integers in units of 2**-40.
+
+    Parameters
+    ----------
+    given : ndarray of int, shape (N,)
+        Class of each value, in 0..K-1.
+    values : ndarray of float64, shape (N,)
+        Probabilities in [0, 1].
+    num_classes : int
+        K.
+
+    Returns
+    -------
+    ndarray of int64, shape (K,)
+        Exact while N < 2**23; add the parts as Python integers beyond.
+    """
+    totals = np.zeros(num_classes, np.int64)
+    for start in range(0, len(values), EXACT_ROWS):
+        part = slice(start, start + EXACT_ROWS)
+        totals += np.bincount(given[part], to_fixed(values[part]), num_classes).astype(np.int64)
+    return totals
+
+
+def sum_columns(pred_probs: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Sum each column as exact integers in units of 2**-40.
+
+    Parameters
+    ----------
+    pred_probs : ndarray of float64, shape (N, K)
+        Probabilities in [0, 1]; N < 2**23.
+
+    Returns
+    -------
+    ndarray of int64, shape (K,)
+    """
+    totals = np.zeros(pred_probs.shape[1], np.int64)
+    for start in range(0, len(pred_probs), EXACT_ROWS):
+        totals += to_fixed(pred_probs[start : start + EXACT_ROWS]).sum(axis=0).astype(np.int64)
+    return totals
+
+
+def sum_rows(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum each row in one fixed order, that of numpy's pairwise summation.
+
+    Written out, because numpy promises neither the order nor that it stays the same; the
+    reference's counts with ``frac_noise`` below 1 depend on it.
+
+    Parameters
+    ----------
+    matrix : ndarray of float64, shape (N, K)
+
+    Returns
+    -------
+    ndarray of float64, shape (N,)
+    """
+    width = matrix.shape[1]
+    if width < 8:
+        total = np.zeros(len(matrix))
+        for column in range(width):
+            total = total + matrix[:, column]
+        return total
+    if width > 128:
+        half = width // 2
+        half -= half % 8
+        return sum_rows(matrix[:, :half]) + sum_rows(matrix[:, half:])
+    lanes = matrix[:, :8].copy()
+    whole = width - width % 8
+    for start in range(8, whole, 8):
+        lanes += matrix[:, start : start + 8]
+    total = ((lanes[:, 0] + lanes[:, 1]) + (lanes[:, 2] + lanes[:, 3])) + (
+        (lanes[:, 4] + lanes[:, 5]) + (lanes[:, 6] + lanes[:, 7])
+    )
+    for column in range(whole, width):
+        total = total + matrix[:, column]
+    return total
+
+
+_LN2_HIGH = 0.693147180369123816490  # leading bits of ln 2: times an exponent this is exact
+_LN2_LOW = 1.90821492927058770002e-10
+_SERIES = tuple(1.0 / odd for odd in range(23, 1, -2))
+
+
+def log_fixed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Natural logarithm rounded to a multiple of 2**-40, the same bits on every processor.
+
+    Parameters
+    ----------
+    values : ndarray of float64
+        Positive finite numbers, any shape.
+
+    Returns
+    -------
+    ndarray of float64
+        Within 2**-40 of the logarithm.
+
+    Notes
+    -----
+    x = m 2**e with m in [sqrt(1/2), sqrt(2)); ln m = 2 artanh((m - 1) / (m + 1)) by its series.
+    """
+    mantissa, exponent = np.frexp(values)
+    small = mantissa < 0.7071067811865476
+    mantissa = np.where(small, mantissa * 2.0, mantissa)
+    power = exponent - small
+    s = (mantissa - 1.0) / (mantissa + 1.0)
+    z = s * s
+    series = np.zeros_like(z)
+    for coefficient in _SERIES:
+        series = (series + coefficient) * z
+    logarithm = power * _LN2_HIGH + (power * _LN2_LOW + 2.0 * (s + s * series))
+    rounded: NDArray[np.float64] = np.rint(logarithm * float(ONE)) / float(ONE)
+    return rounded

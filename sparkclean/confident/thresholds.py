@@ -1,0 +1,48 @@
+"""Per-class thresholds of confident learning, exact and order-free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkclean.confident.fixed_point import ONE
+
+LOWEST_THRESHOLD = 2e-6
+MISSING_CLASS_THRESHOLD = 2.0
+#: A class is confident when its probability reaches its threshold less this.
+CONFIDENT_MARGIN = 1e-6
+
+
+def confident_thresholds(sums: Sequence[int], examples: Sequence[int]) -> NDArray[np.float64]:
+    """Compute the mean self-confidence of each class from exact sums.
+
+    Parameters
+    ----------
+    sums : sequence of int, length K
+        Sum of the probabilities of class k over the examples given k, in units of 2**-40.
+    examples : sequence of int, length K
+        Number of examples given k.
+
+    Returns
+    -------
+    ndarray of float64, shape (K,)
+        At least 2e-6; 2 for a class that nobody is given (no probability reaches it).
+
+    Notes
+    -----
+    One correctly rounded division per class, in integers: the result cannot depend on order.
+
+    References
+    ----------
+    Northcutt, Jiang, Chuang (2021), Confident Learning, JAIR 70, section 3.1, eq. 2.
+    """
+    return np.array(
+        [
+            max(int(total) / (int(count) * ONE), LOWEST_THRESHOLD)
+            if count
+            else MISSING_CLASS_THRESHOLD
+            for total, count in zip(sums, examples, strict=True)
+        ]
+    )

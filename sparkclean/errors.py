@@ -1,0 +1,75 @@
+"""Every error a user can meet, one tree, each with the exit code of the command line.
+
+Imports nothing of the project. A message names the subject (column, file, key), the numbers, at
+most five record ids, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SparkCleanError(Exception):
+    """Base of all errors raised on purpose; exit code 1."""
+
+    exit_code = 1
+
+
+class ConfigError(SparkCleanError):
+    """The configuration is wrong; exit code 2. All findings are raised at once.
+
+    Parameters
+    ----------
+    findings : sequence of str
+        One finding each: path of the key, its value, what is wrong, what to write instead.
+    """
+
+    exit_code = 2
+
+    def __init__(self, findings: Sequence[str] | str) -> None:
+        self.findings = (findings,) if isinstance(findings, str) else tuple(findings)
+        super().__init__("\n".join(self.findings))
+
+
+class UnsupportedFeatureError(SparkCleanError):
+    """The request is understood and not supported here; exit code 2."""
+
+    exit_code = 2
+
+
+class InputError(SparkCleanError):
+    """The input data is unusable; exit code 3. All findings are raised at once.
+
+    Parameters
+    ----------
+    findings : sequence of str
+        One finding each: column, counts, at most five record ids, the remedy.
+    """
+
+    exit_code = 3
+
+    def __init__(self, findings: Sequence[str] | str) -> None:
+        self.findings = (findings,) if isinstance(findings, str) else tuple(findings)
+        super().__init__("\n".join(self.findings))
+
+
+class AuditGateError(SparkCleanError):
+    """The result lies outside the configured limits and nothing was published; exit code 4."""
+
+    exit_code = 4
+
+
+class PublishConflictError(SparkCleanError):
+    """Somebody else published first; nothing of this step was published; exit code 5, retry is safe."""
+
+    exit_code = 5
+
+
+class VersionExistsError(PublishConflictError):
+    """The version or run id exists already with other content; exit code 5."""
+
+
+class CommitStateUnknownError(SparkCleanError):
+    """Whether a commit happened cannot be told; exit code 6. A person must look; never retried."""
+
+    exit_code = 6

@@ -1,0 +1,137 @@
+"""Every column name and table schema that we read or write: the contract.
+
+Imports nothing of the project. Types are Spark DDL strings, so that neither Spark nor Arrow is
+needed to read the contract. The schemas are part of the public interface: a column is added, never
+renamed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA_VERSION: Final = 1
+
+RUN_ID: Final = "run_id"
+CONFIG_FINGERPRINT: Final = "config_fingerprint"
+DATASET_VERSION: Final = "dataset_version"
+
+GIVEN_LABEL: Final = "given_label"
+SUGGESTED_LABEL: Final = "suggested_label"
+SELF_CONFIDENCE: Final = "self_confidence"
+SUGGESTED_PROBABILITY: Final = "suggested_probability"
+LABEL_QUALITY: Final = "label_quality"
+RANK: Final = "rank"
+REASON: Final = "reason"
+DETAIL: Final = "detail"
+
+SAMPLE_WEIGHT: Final = "sample_weight"
+LABEL_WAS_CHANGED: Final = "label_was_changed"
+ORIGINAL_SUFFIX: Final = "_original"
+
+#: Carried by every row of every table that we write, but for the cleaned dataset.
+PROVENANCE: Final = ((DATASET_VERSION, "string"), (CONFIG_FINGERPRINT, "string"), (RUN_ID, "string"))
+
+#: After the record id columns, which stand first, named and typed as in the input. The type of the
+#: two label columns is that of the user's label column.
+SUSPECTS: Final = (
+    (GIVEN_LABEL, "<label>"),
+    (SUGGESTED_LABEL, "<label>"),
+    (SELF_CONFIDENCE, "double"),
+    (SUGGESTED_PROBABILITY, "double"),
+    (LABEL_QUALITY, "double"),
+    (RANK, "bigint"),
+    (REASON, "string"),
+    *PROVENANCE,
+)
+
+#: One row per class.
+CLASSES: Final = (
+    ("class", "<label>"),
+    ("class_index", "int"),
+    ("examples", "bigint"),
+    ("threshold", "double"),
+    ("suspects", "bigint"),
+    ("label_issues", "bigint"),
+    ("inverse_label_issues", "bigint"),
+    ("label_noise", "double"),
+    ("inverse_label_noise", "double"),
+    ("label_quality_score", "double"),
+    *PROVENANCE,
+)
+
+#: One row per (given, true) class pair with a count in either joint or a suspect.
+PAIRS: Final = (
+    (GIVEN_LABEL, "<label>"),
+    ("true_label", "<label>"),
+    ("confident_joint", "bigint"),
+    ("calibrated_joint", "bigint"),
+    ("noise_rate", "double"),
+    ("suspects", "bigint"),
+    *PROVENANCE,
+)
+
+#: After the record id columns.
+REJECTED: Final = (
+    (GIVEN_LABEL, "string"),
+    (REASON, "string"),
+    (DETAIL, "string"),
+    *PROVENANCE,
+)
+
+#: Why a row was not audited, in the order in which the reasons are tried.
+REJECTION_REASONS: Final = (
+    "record_id_null",
+    "label_null",
+    "label_not_in_classes",
+    "pred_probs_null",
+    "pred_probs_wrong_length",
+    "pred_probs_not_finite",
+    "pred_probs_out_of_range",
+    "pred_probs_row_sum",
+)
+
+#: Why a row is a suspect, by ``filter_by``.
+SUSPECT_REASONS: Final = {
+    "confident_learning": "confident_in_another_class",
+    "prune_by_class": "pruned_from_class",
+    "prune_by_noise_rate": "pruned_from_pair",
+    "both": "pruned_from_class_and_pair",
+    "predicted_neq_given": "prediction_differs",
+    "low_self_confidence": "low_score",
+    "low_normalized_margin": "low_score",
+}
+
+FILTERS: Final = tuple(SUSPECT_REASONS)
+
+SCORES: Final = (
+    "self_confidence",
+    "normalized_margin",
+    "confidence_weighted_entropy",
+    "prior_shifted_self_confidence",
+)
+
+#: One row per run. Nested content is JSON text, so that the schema outlives changes of ours.
+RUNS: Final = (
+    (RUN_ID, "string"),
+    ("original_run_id", "string"),
+    ("status", "string"),  # published | gate_failed
+    ("started_at", "timestamp"),
+    ("finished_at", "timestamp"),
+    ("seconds", "double"),
+    (CONFIG_FINGERPRINT, "string"),
+    (DATASET_VERSION, "string"),
+    ("result_hash", "string"),
+    ("rows", "bigint"),
+    ("audited", "bigint"),
+    ("rejected", "bigint"),
+    ("suspects", "bigint"),
+    ("classes", "int"),
+    ("phases", "string"),
+    ("versions", "string"),
+    ("config", "string"),
+    ("input", "string"),
+    ("counts", "string"),
+    ("gates", "string"),
+    ("outputs", "string"),
+    ("message", "string"),
+)
