@@ -66,9 +66,29 @@ def count_pairs(
     ndarray of int64, shape (K, K)
         Rows given, columns true.
     """
+    counts = np.zeros((num_classes, num_classes), np.int64)
+    add_pairs(counts, given, true)
+    return counts
+
+
+def add_pairs(
+    counts: NDArray[np.int64], given: NDArray[np.integer], true: NDArray[np.integer]
+) -> None:
+    """Add (given, true) pairs to counts, in place; a negative true class is not counted.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (K, K)
+        C-contiguous.
+    given, true : ndarray of int, shape (N,)
+    """
     counted = true >= 0
-    codes = given[counted].astype(np.int64) * num_classes + true[counted]
-    return np.bincount(codes, minlength=num_classes**2).reshape(num_classes, num_classes)
+    codes = given[counted].astype(np.int64) * len(counts) + true[counted]
+    flat = counts.reshape(-1)
+    if len(codes) < len(flat):  # a K x K histogram of a small batch costs more than the batch
+        np.add.at(flat, codes, 1)
+    else:
+        flat += np.bincount(codes, minlength=len(flat))
 
 
 def confident_joint(counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,0 +1,184 @@
+"""The cleaned dataset: the input with its suspects dropped, relabelled, weighted or set apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pyspark.sql import functions as F
+
+from sparkclean import schema
+from sparkclean.cluster.batches import ID_PREFIX
+from sparkclean.cluster.columns import Columns, quoted
+from sparkclean.cluster.pipeline import Findings
+from sparkclean.errors import InputError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+# A broadcast of more record ids than this would cost the driver more than K x K numbers do.
+_BROADCAST_ROWS = 1_000_000
+_LOWEST_RATE = 1e-3
+_FATE = "__fate"
+_SUGGESTED = "__suggested"
+_SUSPECT, _REJECTED = 1, 2
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """The versions to publish.
+
+    Attributes
+    ----------
+    clean : DataFrame
+    clean_rows : int
+        Rows it must have.
+    quarantine : DataFrame or None
+    quarantine_rows : int
+    """
+
+    clean: DataFrame
+    clean_rows: int
+    quarantine: DataFrame | None = None
+    quarantine_rows: int = 0
+
+
+def check_free_names(names: list[str], label: str, mode: str) -> None:
+    """Check that the columns that a mode adds do not exist.
+
+    Parameters
+    ----------
+    names : list of str
+        Columns of the input.
+    label : str
+    mode : str
+        ``clean.mode``.
+
+    Raises
+    ------
+    InputError
+    """
+    added = {
+        "relabel": [label + schema.ORIGINAL_SUFFIX, schema.LABEL_WAS_CHANGED],
+        "weight": [schema.SAMPLE_WEIGHT],
+    }.get(mode, [])
+    taken = [name for name in added if name.lower() in {n.lower() for n in names}]
+    if taken:
+        raise InputError(
+            f"clean.mode {mode} adds column {taken[0]!r}, which the table already has; rename it "
+            "or choose another mode"
+        )
+
+
+def clean_dataset(
+    table: DataFrame,
+    findings: Findings,
+    columns: Columns,
+    *,
+    mode: str,
+    rejected: str,
+    where: str | None,
+    rows: int,
+) -> Cleaned:
+    """Build the cleaned versions of the input.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The whole pinned input, all columns; rows outside ``input.where`` stay as they are.
+    findings : Findings
+    columns : Columns
+    mode : {"drop", "relabel", "weight", "quarantine"}
+    rejected : {"keep", "remove"}
+    where : str or None
+        ``input.where``: rows outside it were not audited.
+    rows : int
+        Rows of the table.
+
+    Returns
+    -------
+    Cleaned
+        Lazy frames and the number of rows that each must have.
+
+    Notes
+    -----
+    One join by record id. The table is not shuffled while at most a million rows are suspects or
+    rejected; beyond, Spark decides.
+    """
+    num_suspects = findings.num_suspects
+    num_rejected = findings.statistics.rows - findings.statistics.audited
+    fates = findings.suspects.select(
+        *[f"{ID_PREFIX}{i}" for i in range(len(columns.ids))],
+        F.lit(_SUSPECT).alias(_FATE),
+        columns.label_of(F.col("suggested")).alias(_SUGGESTED),
+    )
+    touched = num_suspects
+    if num_rejected and (rejected == "remove" or mode == "weight"):
+        touched += num_rejected
+        fates = fates.unionByName(
+            findings.statistics.rejected.select(
+                *[f"{ID_PREFIX}{i}" for i in range(len(columns.ids))],
+                F.lit(_REJECTED).alias(_FATE),
+                F.lit(None).cast(columns.label_type).alias(_SUGGESTED),
+            )
+        )
+    if touched <= _BROADCAST_ROWS:
+        fates = F.broadcast(fates)
+    on = None
+    for i, name in enumerate(columns.ids):
+        same = table[_plain(name)] == fates[f"{ID_PREFIX}{i}"]
+        on = same if on is None else on & same
+    names = table.columns
+    removed = num_rejected if rejected == "remove" else 0
+    marked = table.join(fates, on, "left")
+    if removed:
+        marked = marked.where(~F.col(_FATE).eqNullSafe(_REJECTED))
+    suspect = F.col(_FATE).eqNullSafe(_SUSPECT)
+    every = [table[_plain(name)] for name in names]
+    kept = rows - removed
+    if mode == "relabel":
+        return Cleaned(marked.select(*_relabelled(table, columns, suspect)), kept)
+    if mode == "weight":
+        audited = F.lit(True) if where is None else F.coalesce(F.expr(where), F.lit(False))
+        weight = _weights(findings, columns, audited, suspect)
+        return Cleaned(marked.select(*every, weight.alias(schema.SAMPLE_WEIGHT)), kept)
+    clean = marked.where(~suspect).select(*every)
+    if mode == "drop":
+        return Cleaned(clean, kept - num_suspects)
+    quarantine = marked.where(suspect).select(*every)
+    return Cleaned(clean, kept - num_suspects, quarantine, num_suspects)
+
+
+def _plain(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _relabelled(table: DataFrame, columns: Columns, suspect: Column) -> list[Column]:
+    label = table[_plain(columns.label)]
+    # low_* may suggest the label that is given: nothing changes then
+    new = F.when(suspect, F.col(_SUGGESTED)).otherwise(label)
+    selected = [
+        new.alias(name) if name == columns.label else table[_plain(name)] for name in table.columns
+    ]
+    changed = suspect & ~F.col(_SUGGESTED).eqNullSafe(label)
+    return [
+        *selected,
+        label.alias(columns.label + schema.ORIGINAL_SUFFIX),
+        changed.alias(schema.LABEL_WAS_CHANGED),
+    ]
+
+
+def _weights(findings: Findings, columns: Columns, audited: Column, suspect: Column) -> Column:
+    """1 / P(given k | true k), 0 for suspects, 1 for rows that were not audited."""
+    rates = np.maximum(findings.noise.noise_matrix.diagonal(), _LOWEST_RATE)
+    by_label = F.create_map(
+        *[
+            part
+            for k, name in enumerate(columns.classes)
+            for part in (F.lit(name).cast(columns.label_type), F.lit(float(1.0 / rates[k])))
+        ]
+    )
+    known = F.coalesce(F.try_element_at(by_label, quoted(columns.label)), F.lit(1.0))
+    valid = audited & ~F.col(_FATE).eqNullSafe(_REJECTED)
+    return F.when(suspect, 0.0).when(valid, known).otherwise(1.0)

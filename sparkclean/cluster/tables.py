@@ -1,0 +1,203 @@
+"""The output tables of an audit, as frames and as rows, by the contract in ``schema``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pyspark.sql import functions as F
+
+from sparkclean import schema
+from sparkclean.cluster.batches import ID_PREFIX
+from sparkclean.cluster.columns import Columns
+from sparkclean.cluster.pipeline import Findings
+from sparkclean.confident.noise import class_quality
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What every output row carries.
+
+    Attributes
+    ----------
+    dataset_version : str
+        The version of the input that was audited.
+    config_fingerprint : str
+    run_id : str
+    """
+
+    dataset_version: str
+    config_fingerprint: str
+    run_id: str
+
+    def columns(self) -> list[Column]:
+        """Constant columns of a frame."""
+        return [F.lit(value).alias(name) for name, value in self.values().items()]
+
+    def values(self) -> dict[str, str]:
+        """Constant values of a row."""
+        return {name: getattr(self, name) for name, _ in schema.PROVENANCE}
+
+
+def original_ids(columns: Columns) -> list[Column]:
+    """Record id columns under the user's names."""
+    return [F.col(f"{ID_PREFIX}{i}").alias(name) for i, name in enumerate(columns.ids)]
+
+
+def suspects_frame(findings: Findings, columns: Columns, provenance: Provenance) -> DataFrame:
+    """Build the suspect table.
+
+    Parameters
+    ----------
+    findings : Findings
+    columns : Columns
+    provenance : Provenance
+
+    Returns
+    -------
+    DataFrame
+        By ``schema.SUSPECTS``, after the record id columns. Lazy.
+    """
+    return findings.suspects.select(
+        *original_ids(columns),
+        columns.label_of(F.col("given")).alias(schema.GIVEN_LABEL),
+        columns.label_of(F.col("suggested")).alias(schema.SUGGESTED_LABEL),
+        schema.SELF_CONFIDENCE,
+        schema.SUGGESTED_PROBABILITY,
+        schema.LABEL_QUALITY,
+        schema.RANK,
+        F.lit(findings.reason).alias(schema.REASON),
+        *provenance.columns(),
+    )
+
+
+def rejected_frame(findings_rejected: DataFrame, columns: Columns, provenance: Provenance) -> DataFrame:
+    """Build the table of rejected rows.
+
+    Parameters
+    ----------
+    findings_rejected : DataFrame
+        `ClassStatistics.rejected`.
+    columns : Columns
+    provenance : Provenance
+
+    Returns
+    -------
+    DataFrame
+        By ``schema.REJECTED``, after the record id columns. Lazy.
+    """
+    return findings_rejected.select(
+        *original_ids(columns),
+        schema.GIVEN_LABEL,
+        schema.REASON,
+        schema.DETAIL,
+        *provenance.columns(),
+    )
+
+
+def class_rows(
+    findings: Findings, columns: Columns, provenance: Provenance
+) -> list[dict[str, Any]]:
+    """Build the table of classes.
+
+    Parameters
+    ----------
+    findings : Findings
+    columns : Columns
+    provenance : Provenance
+
+    Returns
+    -------
+    list of dict
+        By ``schema.CLASSES``; one row per class, in the order of the probabilities.
+    """
+    quality = class_quality(findings.noise.calibrated_joint)
+    suspects = findings.suspect_counts.sum(axis=1)
+    return [
+        {
+            "class": label,
+            "class_index": k,
+            "examples": int(findings.statistics.examples[k]),
+            "threshold": float(findings.thresholds[k]),
+            "suspects": int(suspects[k]),
+            "label_issues": int(quality.label_issues[k]),
+            "inverse_label_issues": int(quality.inverse_label_issues[k]),
+            "label_noise": float(quality.label_noise[k]),
+            "inverse_label_noise": float(quality.inverse_label_noise[k]),
+            "label_quality_score": float(quality.label_quality_score[k]),
+            **provenance.values(),
+        }
+        for k, label in enumerate(columns.classes)
+    ]
+
+
+def pair_rows(
+    findings: Findings, columns: Columns, provenance: Provenance
+) -> list[dict[str, Any]]:
+    """Build the table of class pairs.
+
+    Parameters
+    ----------
+    findings : Findings
+    columns : Columns
+    provenance : Provenance
+
+    Returns
+    -------
+    list of dict
+        By ``schema.PAIRS``; a row for each (given, true) with a count or a suspect.
+    """
+    noise = findings.noise
+    counted = noise.confident_joint + noise.calibrated_joint + findings.suspect_counts
+    return [
+        {
+            schema.GIVEN_LABEL: columns.classes[i],
+            "true_label": columns.classes[j],
+            "confident_joint": int(noise.confident_joint[i, j]),
+            "calibrated_joint": int(noise.calibrated_joint[i, j]),
+            "noise_rate": float(noise.noise_matrix[i, j]),
+            "suspects": int(findings.suspect_counts[i, j]),
+            **provenance.values(),
+        }
+        for i, j in zip(*np.nonzero(counted), strict=True)
+    ]
+
+
+def rows_frame(
+    like: DataFrame, rows: list[dict[str, Any]], contract: tuple[tuple[str, str], ...], columns: Columns
+) -> DataFrame:
+    """Turn driver-side rows into a frame by their contract.
+
+    Parameters
+    ----------
+    like : DataFrame
+        Of the session to use.
+    rows : list of dict
+        At most K x K.
+    contract : tuple of (name, type)
+        From ``schema``.
+    columns : Columns
+        Gives the type of labels.
+
+    Returns
+    -------
+    DataFrame
+    """
+    label_type = columns.label_type.simpleString()
+    floats = label_type in ("float", "double")
+    ddl = ", ".join(
+        f"`{name}` {label_type if kind == '<label>' else kind}" for name, kind in contract
+    )
+    labels = [kind == "<label>" for _, kind in contract]
+    values = [
+        tuple(
+            float(row[name]) if is_label and floats else row[name]
+            for (name, _), is_label in zip(contract, labels, strict=True)
+        )
+        for row in rows
+    ]
+    return like.sparkSession.createDataFrame(values, ddl)
