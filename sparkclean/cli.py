@@ -1,0 +1,443 @@
+"""The command line: arguments, logging, session, exit codes. The only module that knows all rooms."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from importlib import resources
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from sparkclean import __version__
+from sparkclean.errors import ConfigError, SparkCleanError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_log = logging.getLogger("sparkclean")
+
+_INTERRUPTED = 130
+_TERMINATED = 143
+#: Bytes of probabilities in one Arrow batch of a session that we create.
+_BATCH_BYTES = 16 << 20
+
+_EXAMPLES = {
+    "audit": "sparkclean audit --config conf/audit.yaml --set gate.max_suspect_fraction=0.1 "
+    '--run-id "{{ run_id }}"',
+    "init": "sparkclean init data/examples --to audit.yaml",
+    "versions": "sparkclean versions out/cleaned",
+    "show": "sparkclean show out/suspects -n 20",
+    "revert": "sparkclean revert out/cleaned --to 3",
+    "clean-up": "sparkclean clean-up out/cleaned --keep 5 --older-than 30d --yes",
+    "schema": "sparkclean schema > audit.schema.json",
+}
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; a BaseException, so that nothing on the way swallows it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done; 1 error; 2 configuration or usage; 3 input; 4 gate; 5 conflict, retry is
+        safe; 6 commit state unknown; 130 interrupted; 143 terminated.
+    """
+    args = _parser().parse_args(argv)
+    _configure_logging(args.log_format)
+    try:
+        _check_driver_packages()
+        command: Callable[[argparse.Namespace], None] = args.command
+        command(args)
+    except SparkCleanError as exc:
+        return _fail(args, exc, exc.exit_code)
+    except KeyboardInterrupt:
+        _log.error("interrupted: nothing was published")
+        return _INTERRUPTED
+    except Terminated:
+        _log.error("terminated: nothing was published")
+        return _TERMINATED
+    except BrokenPipeError:
+        # the reader of our output went away (sparkclean show | head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as exc:  # noqa: BLE001 (the last line of defence: one line, not a stack trace)
+        return _fail(args, exc, 1)
+    return 0
+
+
+def _fail(args: argparse.Namespace, exc: Exception, code: int) -> int:
+    if args.debug:
+        _log.exception("failed", exc_info=exc)
+    expected = isinstance(exc, SparkCleanError)
+    text = str(exc) if expected else f"{type(exc).__name__}: {_first_line(exc)} (--debug shows more)"
+    for line in text.splitlines():
+        _log.error("%s", line)
+    return code
+
+
+def _first_line(exc: Exception) -> str:
+    return next((line for line in str(exc).splitlines() if line.strip()), "no message")
+
+
+def _check_driver_packages() -> None:
+    missing = []
+    for module, package in (("pydantic", "pydantic"), ("yaml", "PyYAML")):
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            missing.append(package)
+    if missing:
+        raise ConfigError(
+            f"the driver lacks {' and '.join(missing)}: a bare --py-files zip brings sparkclean "
+            "alone. Install them where the driver runs (pip install "
+            f"{' '.join(missing)}), or ship an environment: --archives env.tar.gz#environment "
+            "with PYSPARK_PYTHON=./environment/bin/python (README, 'On a cluster')"
+        )
+
+
+# -- commands ----------------------------------------------------------------------------------
+
+
+def _audit(args: argparse.Namespace) -> None:
+    from sparkclean.cluster.run import Run  # noqa: PLC0415 (imports pyspark)
+    from sparkclean.config_file import load_config  # noqa: PLC0415
+
+    config = load_config(args.config, overrides=args.set)
+    run_id = args.run_id or _new_run_id()
+    with _session(config.spark) as (spark, own):
+        run = Run(spark, config, run_id, on_classes=_batch_setter(spark, own=own))
+        _log.info("run %s", run_id)
+        run.prepare()
+        if args.dry_run:
+            print(run.plan())
+            return
+        print(run.execute().text)
+
+
+def _new_run_id() -> str:
+    return f"run-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def _init(args: argparse.Namespace) -> None:
+    from sparkclean.cluster.guess import guess_columns  # noqa: PLC0415
+    from sparkclean.config_file import config_template  # noqa: PLC0415
+
+    path = Path(args.to)
+    if path.exists() and not args.force:
+        raise ConfigError(f"{path} exists; choose another --to, or --force to replace it")
+    guess = guess_columns(args.table)
+    path.write_text(config_template(table=args.table, **guess.options(), comments=guess.comments))
+    print(f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run")
+
+
+def _versions(args: argparse.Namespace) -> None:
+    from sparkclean.lake import open_target  # noqa: PLC0415
+
+    target = open_target(args.target)
+    versions = target.versions()
+    if not versions:
+        print(f"{args.target} has no versions")
+        return
+    print(f"{'version':<11}{'rows':>14}{'files':>7}{'MB':>10}  {'created':<26}{'what':<9}run")
+    for version in versions:
+        print(
+            f"{version.name:<11}{version.rows:>14,}{version.files:>7}"
+            f"{version.size_bytes / 1e6:>10.1f}  {version.created_at:<26}"
+            f"{version.operation:<9}{version.run_id}"
+        )
+
+
+def _show(args: argparse.Namespace) -> None:
+    from sparkclean.lake import open_target  # noqa: PLC0415
+
+    table = open_target(args.target).head(args.n, version=args.version)
+    print(_as_text(table))
+
+
+def _as_text(table: Any) -> str:
+    """Arrange a small Arrow table for a terminal."""
+    cells = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
+    widths = [
+        max([len(name), *(len(cell) for cell in column)])
+        for name, column in zip(table.column_names, cells, strict=True)
+    ]
+    rows = [table.column_names, *zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = "" if value is None else str(value).replace("\n", "\\n")
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _revert(args: argparse.Namespace) -> None:
+    from sparkclean.lake import open_target  # noqa: PLC0415
+
+    version = open_target(args.target).revert(args.to)
+    print(f"{args.target} is now at {version.name}, with the content of version {args.to}")
+
+
+def _clean_up(args: argparse.Namespace) -> None:
+    from sparkclean.lake import open_target  # noqa: PLC0415
+
+    target = open_target(args.target)
+    limits = {"older_than_seconds": args.older_than, "keep": args.keep}
+    planned = target.clean_up(**limits, dry_run=True)
+    if not planned.paths and not planned.versions:
+        print("nothing to clean up")
+        return
+    for version in planned.versions:
+        print(f"retire version {version}")
+    for path in planned.paths:
+        print(f"remove {path}")
+    print(f"{planned.size_bytes / 1e6:,.1f} MB")
+    if not args.yes:
+        if not sys.stdin.isatty():
+            raise ConfigError("clean-up asks before it removes anything; without a terminal: --yes")
+        if input("remove all this? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("nothing was removed")
+            return
+    done = target.clean_up(**limits, dry_run=False)
+    print(f"removed {done.size_bytes / 1e6:,.1f} MB")
+
+
+def _schema(_: argparse.Namespace) -> None:
+    from sparkclean.config import config_json_schema  # noqa: PLC0415
+
+    print(json.dumps(config_json_schema(), indent=2))
+
+
+# -- session -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _session(conf: dict[str, str]) -> Iterator[tuple[SparkSession, bool]]:
+    """Yield a session and whether it is ours; stop it only if it is."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    existing = SparkSession.getActiveSession()
+    if existing is not None:
+        if conf:
+            _log.warning("section spark of the configuration is ignored: a session exists")
+        yield existing, False
+        return
+    spark = _create_session(conf)
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield spark, True
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        spark.stop()
+
+
+def _terminate(_: int, __: FrameType | None) -> None:
+    raise Terminated
+
+
+def _create_session(conf: dict[str, str]) -> SparkSession:
+    from pyspark import SparkConf  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    # otherwise workers start whatever `python3` is on PATH
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    # arenas that other allocators reserve count against spark.executor.pyspark.memory
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    settings = {
+        "spark.app.name": "sparkclean",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+    }
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ
+    if not submitted:
+        settings |= _local_settings()
+    elif "SPARK_REMOTE" not in os.environ and SparkConf().get("spark.master") == "local[*]":
+        settings["spark.master"] = "local[*,4]"
+    builder = SparkSession.builder
+    for key, value in (settings | conf).items():
+        builder = builder.config(key, value)
+    try:
+        return builder.getOrCreate()
+    except Exception as exc:
+        raise SparkCleanError(
+            f"Spark did not start: {_first_line(exc)}. It needs Java 17 or newer (JAVA_HOME) and "
+            "valid settings in section spark of the configuration"
+        ) from exc
+
+
+def _local_settings() -> dict[str, str]:
+    """Settings of an embedded local Spark."""
+    settings = {
+        # a failed task is tried again, as on a cluster: local mode does not without the 4
+        "spark.master": "local[*,4]",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
+    }
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    settings["spark.driver.memory"] = f"{max(1024, min(8192, (memory >> 20) // 3))}m"
+    quiet = resources.files("sparkclean") / "log4j2.properties"
+    if isinstance(quiet, Path):
+        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={quiet.as_uri()}"
+    return settings
+
+
+def _batch_setter(spark: SparkSession, *, own: bool) -> Callable[[int], None]:
+    """Fit Arrow batches to K in a session of ours; warn in a foreign one."""
+    from sparkclean.cluster.api import warn_of_large_batches  # noqa: PLC0415
+
+    def fit(num_classes: int) -> None:
+        if own:
+            rows = max(64, min(65_536, _BATCH_BYTES // (8 * num_classes)))
+            spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", rows)
+        else:
+            warn_of_large_batches(spark, num_classes)
+
+    return fit
+
+
+# -- logging -----------------------------------------------------------------------------------
+
+
+class _TextFormatter(logging.Formatter):
+    """Messages for people; colours on a terminal alone."""
+
+    _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            text = f"{'error' if record.levelno >= logging.ERROR else 'warning'}: {text}"
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        colour = self._COLOURS.get(record.levelno, "")
+        if not colour or not sys.stderr.isatty() or "NO_COLOR" in os.environ:
+            return text
+        return f"{colour}{text}\033[0m"
+
+
+class _JsonFormatter(logging.Formatter):
+    """One object a line; field names as in Spark's own structured logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, timezone.utc).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "msg": record.getMessage(),
+        }
+        for key in ("phase", "event", "rows", "seconds", "run_id"):
+            if getattr(record, key, None) is not None:
+                entry[key] = getattr(record, key)
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def _configure_logging(log_format: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
+    _log.handlers = [handler]
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+
+
+# -- arguments ---------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sparkclean", description="Find, measure and remove wrong labels in data lakes."
+    )
+    parser.add_argument("--version", action="version", version=f"sparkclean {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    audit = _command(commands, "audit", _audit, "audit a table and publish what was found")
+    audit.add_argument("--config", required=True, metavar="FILE", help="YAML or JSON")
+    audit.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="override a setting; may be repeated",
+    )
+    audit.add_argument("--run-id", help="stable over retries; the default is new for every call")
+    audit.add_argument("--dry-run", action="store_true", help="check and show the plan; write nothing")
+
+    init = _command(commands, "init", _init, "write a commented configuration for a table")
+    init.add_argument("table", help="directory of Parquet files, or one file")
+    init.add_argument("--to", default="audit.yaml", metavar="FILE")
+    init.add_argument("--force", action="store_true", help="replace the file if it exists")
+
+    versions = _command(commands, "versions", _versions, "list the versions of an output")
+    versions.add_argument("target")
+
+    show = _command(commands, "show", _show, "print the first rows of an output")
+    show.add_argument("target")
+    show.add_argument("--version", dest="version", type=int, help="default: the current one")
+    show.add_argument("-n", type=int, default=20, help="rows (default 20)")
+
+    revert = _command(commands, "revert", _revert, "make an older version current again")
+    revert.add_argument("target")
+    revert.add_argument("--to", type=int, required=True, metavar="V")
+
+    clean_up = _command(
+        commands, "clean-up", _clean_up, "remove staged files of dead runs; retire old versions"
+    )
+    clean_up.add_argument("target")
+    clean_up.add_argument("--keep", type=int, metavar="N", help="retire all but the N newest versions")
+    clean_up.add_argument(
+        "--older-than", type=_age, metavar="AGE", help="only what is older: 12h, 30d"
+    )
+    clean_up.add_argument("--yes", action="store_true", help="do not ask")
+
+    _command(commands, "schema", _schema, "print the JSON schema of the configuration")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=f"example:\n  {_EXAMPLES[name]}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=run)
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument("--debug", action="store_true", help="show stack traces")
+    return parser
+
+
+def _age(text: str) -> float:
+    """Read an age: 90s, 30m, 12h, 30d."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    if not text or text[-1] not in units or not text[:-1].replace(".", "", 1).isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age; write 12h or 30d")
+    return float(text[:-1]) * units[text[-1]]

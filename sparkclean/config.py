@@ -1,0 +1,319 @@
+"""The configuration: sections, defaults, contradictions, fingerprint. Driver only (pydantic).
+
+Reading files, environment and overrides is in ``config_file``; this module knows no files but the
+one that ``classes`` may name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlparse
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import ValidationError
+
+from sparkclean.config_explain import contradictions, explain
+from sparkclean.errors import ConfigError, UnsupportedFeatureError
+
+FilterBy = Literal[
+    "prune_by_noise_rate",
+    "prune_by_class",
+    "both",
+    "confident_learning",
+    "predicted_neq_given",
+    "low_normalized_margin",
+    "low_self_confidence",
+]
+Score = Literal[
+    "self_confidence",
+    "normalized_margin",
+    "confidence_weighted_entropy",
+    "prior_shifted_self_confidence",
+]
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-3 as text; the environment gives nothing but text."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Fraction = Annotated[float, BeforeValidator(_number), Field(ge=0.0, le=1.0)]
+Label = StrictBool | StrictInt | StrictStr
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSection(_Section):
+    """What is audited."""
+
+    table: StrictStr = Field(description="Directory of Parquet files, one file, or an output of ours.")
+    format: Literal["auto", "parquet"] = Field("auto", description="Format of the table.")
+    version: StrictInt | StrictStr | None = Field(
+        None, description="Version of an output of ours; null: the current one."
+    )
+    where: StrictStr | None = Field(
+        None, description="SQL predicate: audit these rows only; the cleaned version keeps the others."
+    )
+
+
+class ColumnsSection(_Section):
+    """Which columns hold what."""
+
+    id: StrictStr | list[StrictStr] = Field(
+        "id", description="Record id, unique and never null: a column or a list of columns."
+    )
+    label: StrictStr = Field("label", description="Given label: integers, strings or booleans.")
+    pred_probs: StrictStr | list[StrictStr] = Field(
+        "pred_probs",
+        description="Out-of-sample predicted probabilities: a column, or a list of K columns.",
+    )
+
+    @property
+    def id_columns(self) -> tuple[str, ...]:
+        """Record id columns."""
+        return (self.id,) if isinstance(self.id, str) else tuple(self.id)
+
+    @property
+    def pred_probs_columns(self) -> tuple[str, ...]:
+        """One column, or one for each class."""
+        return (self.pred_probs,) if isinstance(self.pred_probs, str) else tuple(self.pred_probs)
+
+
+class MethodSection(_Section):
+    """How label issues are found."""
+
+    filter_by: FilterBy = Field("prune_by_noise_rate", description="Which rows are label issues.")
+    ranked_by: Score = Field("self_confidence", description="Label quality score of the ranking.")
+    collision: Literal["cleanlab-2.9", "paper"] = Field(
+        "cleanlab-2.9",
+        description="Several confident classes: argmax over all classes, or over the confident ones.",
+    )
+    frac_noise: Fraction = Field(1.0, description="Share of the estimated noise to flag.")
+    min_examples_per_class: int = Field(1, ge=0, description="Rows that pruning leaves in a class.")
+    adjust_pred_probs: bool = Field(
+        False, description="Rank by probabilities less the class thresholds."
+    )
+    thresholds: dict[Label, Annotated[float, BeforeValidator(_number)]] | list[
+        Annotated[float, BeforeValidator(_number)]
+    ] | None = Field(None, description="Override thresholds: by label, or a list of K.")
+
+
+class AdmissionSection(_Section):
+    """Which rows are audited."""
+
+    row_sum_tolerance: Annotated[float, BeforeValidator(_number), Field(ge=0.0, le=0.5)] = Field(
+        1e-3, description="Largest distance of a row's sum from 1."
+    )
+    max_rejected_fraction: Fraction = Field(
+        0.01, description="Share of invalid rows above which the run fails."
+    )
+
+
+class CleanSection(_Section):
+    """What the cleaned version is."""
+
+    mode: Literal["drop", "relabel", "weight", "quarantine", "none"] = Field(
+        "drop", description="What happens to suspects."
+    )
+    rejected: Literal["keep", "remove"] = Field(
+        "keep", description="What happens to rows that could not be audited."
+    )
+
+
+class GateSection(_Section):
+    """Limits outside of which nothing is published."""
+
+    max_suspect_fraction: Fraction | None = Field(None, description="Largest share of suspects.")
+    max_class_loss_fraction: Fraction | None = Field(
+        None, description="Largest share of suspects in one class."
+    )
+    min_examples_left_per_class: int = Field(
+        1, ge=0, description="Rows that must be left in every class (modes drop, quarantine)."
+    )
+    max_suspects: int | None = Field(None, ge=0, description="Largest number of suspects.")
+
+
+class OutputSection(_Section):
+    """Where results go; null: not written."""
+
+    suspects: StrictStr | None = Field("out/suspects", description="Label issues of all runs.")
+    cleaned: StrictStr | None = Field("out/cleaned", description="Cleaned dataset versions.")
+    rejected: StrictStr | None = Field("out/rejected", description="Rows that were not audited.")
+    classes: StrictStr | None = Field("out/classes", description="One row per class and run.")
+    pairs: StrictStr | None = Field("out/pairs", description="One row per class pair and run.")
+    runs: StrictStr | None = Field("out/runs", description="One record per run.")
+    format: Literal["parquet"] = Field("parquet", description="Format of the outputs.")
+
+    def targets(self) -> dict[str, str]:
+        """Locations of the outputs that are written, by name."""
+        names = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+class Config(_Section):
+    """The whole configuration."""
+
+    input: InputSection
+    columns: ColumnsSection = ColumnsSection()
+    classes: list[Label] | StrictStr | None = Field(
+        None,
+        description="null: integers 0..K-1; the labels in the order of the probabilities; or a file "
+        "with that list.",
+    )
+    method: MethodSection = MethodSection()
+    admission: AdmissionSection = AdmissionSection()
+    clean: CleanSection = CleanSection()
+    gate: GateSection = GateSection()
+    output: OutputSection = OutputSection()
+    spark: dict[str, Annotated[StrictStr, BeforeValidator(_text)]] = Field(
+        default_factory=dict, description="Spark settings of a session that the command creates."
+    )
+
+
+def parse_config(mapping: Mapping[str, Any]) -> Config:
+    """Check a configuration that is already loaded.
+
+    Parameters
+    ----------
+    mapping : mapping
+        Sections by name.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigError
+        With all findings at once.
+    """
+    try:
+        config = Config.model_validate(dict(mapping))
+    except ValidationError as exc:
+        raise ConfigError(explain(exc.errors(), Config)) from None
+    findings = contradictions(config)
+    if findings:
+        raise ConfigError(findings)
+    return config
+
+
+def local_path(location: str) -> Path:
+    """Path of a location on a local or shared file system.
+
+    Parameters
+    ----------
+    location : str
+        A path, or a ``file:`` URI.
+
+    Returns
+    -------
+    pathlib.Path
+        Absolute, symbolic links resolved.
+
+    Raises
+    ------
+    UnsupportedFeatureError
+        If the location is elsewhere.
+    """
+    parsed = urlparse(location)
+    if parsed.scheme == "file":
+        location = unquote(parsed.path)
+    elif len(parsed.scheme) > 1 and ":/" in location:
+        raise UnsupportedFeatureError(
+            f"{location!r}: {parsed.scheme}: is not supported yet; local or shared file systems only"
+        )
+    return Path(location).expanduser().resolve()
+
+
+def resolve_classes(config: Config) -> tuple[str | int | bool, ...] | None:
+    """Return the labels in the order of the probabilities, read from a file where one is named.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    tuple or None
+        None: the integers 0..K-1.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or the list is not two or more different labels of one type.
+    """
+    classes = config.classes
+    if classes is None:
+        return None
+    if isinstance(classes, str):
+        from sparkclean.config_file import read_classes  # noqa: PLC0415 (it imports this module)
+
+        classes = read_classes(classes)
+    kinds = {type(label).__name__ for label in classes}
+    if len(classes) < 2:
+        raise ConfigError(f"classes: K = {len(classes)}; label issues need at least two classes")
+    if len(kinds) > 1 or not kinds <= {"str", "int", "bool"}:
+        raise ConfigError(
+            f"classes: labels of types {', '.join(sorted(kinds))}; all must be strings, all "
+            "integers or all booleans (quote the ones that YAML reads otherwise)"
+        )
+    twice = sorted({str(label) for label in classes if classes.count(label) > 1})
+    if twice:
+        raise ConfigError(f"classes: {twice[0]!r} stands in the list more than once")
+    return tuple(classes)
+
+
+def config_fingerprint(config: Config, classes: Sequence[Any]) -> str:
+    """Hash what determines the result: not locations, gates, Spark settings or run id.
+
+    Parameters
+    ----------
+    config : Config
+    classes : sequence
+        The K labels.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    content = {
+        "columns": config.columns.model_dump(mode="json"),
+        "classes": [[type(label).__name__, label] for label in classes],
+        "method": config.method.model_dump(mode="json"),
+        "row_sum_tolerance": config.admission.row_sum_tolerance,
+        "where": config.input.where,
+        "clean": config.clean.model_dump(mode="json"),
+    }
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def config_json_schema() -> dict[str, Any]:
+    """Return the JSON schema of the configuration, for editors.
+
+    Returns
+    -------
+    dict
+    """
+    schema = Config.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "sparkclean configuration"
+    return schema
