@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlparse
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from pydantic import ValidationError
 
 from sparkclean.config_explain import contradictions, explain
-from sparkclean.errors import ConfigError, UnsupportedFeatureError
+from sparkclean.errors import ConfigError
 
 FilterBy = Literal[
     "prune_by_noise_rate",
@@ -212,34 +210,6 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
     if findings:
         raise ConfigError(findings)
     return config
-
-
-def local_path(location: str) -> Path:
-    """Path of a location on a local or shared file system.
-
-    Parameters
-    ----------
-    location : str
-        A path, or a ``file:`` URI.
-
-    Returns
-    -------
-    pathlib.Path
-        Absolute, symbolic links resolved.
-
-    Raises
-    ------
-    UnsupportedFeatureError
-        If the location is elsewhere.
-    """
-    parsed = urlparse(location)
-    if parsed.scheme == "file":
-        location = unquote(parsed.path)
-    elif len(parsed.scheme) > 1 and ":/" in location:
-        raise UnsupportedFeatureError(
-            f"{location!r}: {parsed.scheme}: is not supported yet; local or shared file systems only"
-        )
-    return Path(location).expanduser().resolve()
 
 
 def resolve_classes(config: Config) -> tuple[str | int | bool, ...] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.errors import UnsupportedFeatureError
+from sparkclean.locations import local_path
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -193,8 +194,6 @@ def _threshold_findings(config: Config) -> list[str]:
 
 
 def _location_findings(config: Config) -> list[str]:
-    from sparkclean.config import local_path  # noqa: PLC0415 (it imports this module)
-
     findings: list[str] = []
     paths: dict[str, Path] = {}
     locations = {"input.table": config.input.table}
