@@ -1,0 +1,56 @@
+# What a user types. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast test-full lint bench build clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed  ## make .venv with the command sparkclean in it
+
+$(VENV)/.installed: pyproject.toml .ci/check-java
+	sh .ci/check-java
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or newer is needed; set PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade "pip>=25.1"
+	$(BIN)/pip install -q -e ".[spark]"
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(BIN)/pip install -q --group test --group lint
+	touch $@
+
+demo: install  ## audit real data: digits with 5 % of the labels flipped
+	rm -rf out/demo
+	$(BIN)/python -m sparkclean.demo prepare --to out/demo
+	$(BIN)/sparkclean audit --config conf/demo.yaml
+	$(BIN)/python -m sparkclean.demo score --out out/demo
+
+test: $(VENV)/.tested  ## the tests that CI runs
+	$(BIN)/python -m pytest -m "not full" --cov --cov-report=term:skip-covered
+
+test-fast: $(VENV)/.tested  ## tests without Spark
+	$(BIN)/python -m pytest tests/unit tests/property
+
+test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/.tested  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.tested  ## time the audit on generated tables, beside the reference
+	$(BIN)/python benchmarks/run.py
+
+build: $(VENV)/.tested  ## the wheel and the zip for --py-files, in dist/
+	rm -rf dist
+	$(BIN)/python -m build --wheel --outdir dist .
+	cd dist && for wheel in *.whl; do cp $$wheel $${wheel%%-py3-none-any.whl}.zip; done
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) dist out .pytest_cache .mypy_cache .ruff_cache .coverage
