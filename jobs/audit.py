@@ -7,7 +7,7 @@ from pathlib import Path
 if find_spec("sparkclean") is None:  # a checkout that is not installed
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from sparkclean.cli import main  # noqa: E402
+from sparkclean.cli import main
 
 if code := main(["audit", *sys.argv[1:]]):
     sys.exit(code)

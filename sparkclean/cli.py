@@ -1,4 +1,4 @@
-"""The command line: arguments, logging, session, exit codes. The only module that knows all rooms."""
+"""The command line: arguments, logging, session, exit codes. It alone knows all rooms."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ def _fail(args: argparse.Namespace, exc: Exception, code: int) -> int:
     if args.debug:
         _log.exception("failed", exc_info=exc)
     expected = isinstance(exc, SparkCleanError)
-    text = str(exc) if expected else f"{type(exc).__name__}: {_first_line(exc)} (--debug shows more)"
+    text = (
+        str(exc) if expected else f"{type(exc).__name__}: {_first_line(exc)} (--debug shows more)"
+    )
     for line in text.splitlines():
         _log.error("%s", line)
     return code
@@ -289,7 +291,7 @@ def _create_session(conf: dict[str, str]) -> SparkSession:
 
 
 def _local_settings() -> dict[str, str]:
-    """Settings of an embedded local Spark."""
+    """Choose settings of an embedded local Spark."""
     settings = {
         # a failed task is tried again, as on a cluster: local mode does not without the 4
         "spark.master": "local[*,4]",
@@ -323,10 +325,11 @@ def _batch_setter(spark: SparkSession, *, own: bool) -> Callable[[int], None]:
 # -- logging -----------------------------------------------------------------------------------
 
 
+_COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
+
+
 class _TextFormatter(logging.Formatter):
     """Messages for people; colours on a terminal alone."""
-
-    _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
@@ -334,7 +337,7 @@ class _TextFormatter(logging.Formatter):
             text = f"{'error' if record.levelno >= logging.ERROR else 'warning'}: {text}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        colour = self._COLOURS.get(record.levelno, "")
+        colour = _COLOURS.get(record.levelno, "")
         if not colour or not sys.stderr.isatty() or "NO_COLOR" in os.environ:
             return text
         return f"{colour}{text}\033[0m"
@@ -386,7 +389,9 @@ def _parser() -> argparse.ArgumentParser:
         help="override a setting; may be repeated",
     )
     audit.add_argument("--run-id", help="stable over retries; the default is new for every call")
-    audit.add_argument("--dry-run", action="store_true", help="check and show the plan; write nothing")
+    audit.add_argument(
+        "--dry-run", action="store_true", help="check and show the plan; write nothing"
+    )
 
     init = _command(commands, "init", _init, "write a commented configuration for a table")
     init.add_argument("table", help="directory of Parquet files, or one file")
@@ -409,7 +414,9 @@ def _parser() -> argparse.ArgumentParser:
         commands, "clean-up", _clean_up, "remove staged files of dead runs; retire old versions"
     )
     clean_up.add_argument("target")
-    clean_up.add_argument("--keep", type=int, metavar="N", help="retire all but the N newest versions")
+    clean_up.add_argument(
+        "--keep", type=int, metavar="N", help="retire all but the N newest versions"
+    )
     clean_up.add_argument(
         "--older-than", type=_age, metavar="AGE", help="only what is older: 12h, 30d"
     )

@@ -11,8 +11,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
-from pydantic import ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
 from sparkclean.config_explain import contradictions, explain
 from sparkclean.errors import ConfigError
@@ -55,13 +63,16 @@ class _Section(BaseModel):
 class InputSection(_Section):
     """What is audited."""
 
-    table: StrictStr = Field(description="Directory of Parquet files, one file, or an output of ours.")
+    table: StrictStr = Field(
+        description="Directory of Parquet files, one file, or an output of ours."
+    )
     format: Literal["auto", "parquet"] = Field("auto", description="Format of the table.")
     version: StrictInt | StrictStr | None = Field(
         None, description="Version of an output of ours; null: the current one."
     )
     where: StrictStr | None = Field(
-        None, description="SQL predicate: audit these rows only; the cleaned version keeps the others."
+        None,
+        description="SQL predicate: audit these rows only; the cleaned version keeps the others.",
     )
 
 
@@ -95,16 +106,18 @@ class MethodSection(_Section):
     ranked_by: Score = Field("self_confidence", description="Label quality score of the ranking.")
     collision: Literal["cleanlab-2.9", "paper"] = Field(
         "cleanlab-2.9",
-        description="Several confident classes: argmax over all classes, or over the confident ones.",
+        description="Several confident classes: argmax over all, or over the confident ones.",
     )
     frac_noise: Fraction = Field(1.0, description="Share of the estimated noise to flag.")
     min_examples_per_class: int = Field(1, ge=0, description="Rows that pruning leaves in a class.")
     adjust_pred_probs: bool = Field(
         False, description="Rank by probabilities less the class thresholds."
     )
-    thresholds: dict[Label, Annotated[float, BeforeValidator(_number)]] | list[
-        Annotated[float, BeforeValidator(_number)]
-    ] | None = Field(None, description="Override thresholds: by label, or a list of K.")
+    thresholds: (
+        dict[Label, Annotated[float, BeforeValidator(_number)]]
+        | list[Annotated[float, BeforeValidator(_number)]]
+        | None
+    ) = Field(None, description="Override thresholds: by label, or a list of K.")
 
 
 class AdmissionSection(_Section):
@@ -172,8 +185,8 @@ class Config(_Section):
     columns: ColumnsSection = ColumnsSection()
     classes: list[Label] | StrictStr | None = Field(
         None,
-        description="null: integers 0..K-1; the labels in the order of the probabilities; or a file "
-        "with that list.",
+        description="null: integers 0..K-1; the labels in the order of the probabilities; or a "
+        "file with that list.",
     )
     method: MethodSection = MethodSection()
     admission: AdmissionSection = AdmissionSection()

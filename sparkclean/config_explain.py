@@ -53,13 +53,11 @@ def _key(loc: Sequence[Any], model: type[BaseModel]) -> tuple[str, ...]:
 
 def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     field = model.model_fields.get(name)
-    kind = field.annotation if field else None
+    kind: Any = field.annotation if field else None
     return kind if isinstance(kind, type) and hasattr(kind, "model_fields") else None
 
 
-def _finding(
-    key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[BaseModel]
-) -> str:
+def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[BaseModel]) -> str:
     path, value, kind = ".".join(key), errors[0]["input"], errors[0]["type"]
     holder = _section(model, key[0]) if len(key) > 1 else model
     if kind == "extra_forbidden":
@@ -71,13 +69,16 @@ def _finding(
         return f"{path}: is missing; it has no default"
     field = holder.model_fields.get(key[-1]) if holder else None
     annotation = field.annotation if field else None
-    if _section(model, key[-1]) is not None and len(key) == 1:
-        names = ", ".join(_section(model, key[-1]).model_fields)  # type: ignore[union-attr]
-        return f"{path}: {value!r} is not a section; write its keys below it ({names})"
+    section = _section(model, key[-1]) if len(key) == 1 else None
+    if section is not None:
+        known = ", ".join(section.model_fields)
+        return f"{path}: {value!r} is not a section; write its keys below it ({known})"
     choices = [str(c) for c in _choices(annotation)]
     if choices:
         if key[-1] == "format" and str(value) in _LATER:
-            return f"{path}: {value!r} is not supported yet; a later release will, parquet works now"
+            return (
+                f"{path}: {value!r} is not supported yet; a later release will, parquet works now"
+            )
         near = difflib.get_close_matches(str(value), choices, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         return f"{path}: {value!r} is unknown; {hint}choose one of {', '.join(choices)}"
@@ -185,7 +186,11 @@ def _threshold_findings(config: Config) -> list[str]:
             f"method.thresholds: {outside[0]!r} is outside (0, 2]; 2 means that no row is confident"
         )
     classes = config.classes
-    if isinstance(thresholds, list) and isinstance(classes, list) and len(classes) != len(thresholds):
+    if (
+        isinstance(thresholds, list)
+        and isinstance(classes, list)
+        and len(classes) != len(thresholds)
+    ):
         findings.append(
             f"method.thresholds: {len(thresholds)} values for {len(classes)} classes; give one for "
             "each, or a mapping from label to threshold"

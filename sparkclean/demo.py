@@ -87,7 +87,7 @@ def score(folder: Path) -> None:
     print(f"flipped labels  {wanted:>5}")
     print(f"suspects        {len(suspects):>5}")
     print(f"found           {found:>5}")
-    print(f"precision       {found / max(len(suspects), 1):>5.1%}   (digits have wrong labels of their own)")
+    print(f"precision       {found / max(len(suspects), 1):>5.1%}")
     print(f"recall          {found / max(wanted, 1):>5.1%}")
     print()
     print(f"outputs in {folder.resolve()}: suspects, cleaned, classes, pairs, rejected, runs")

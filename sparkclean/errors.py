@@ -60,7 +60,7 @@ class AuditGateError(SparkCleanError):
 
 
 class PublishConflictError(SparkCleanError):
-    """Somebody else published first; nothing of this step was published; exit code 5, retry is safe."""
+    """Somebody else published first, and nothing of this step was; exit code 5, retry is safe."""
 
     exit_code = 5
 

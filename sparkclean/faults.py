@@ -27,7 +27,7 @@ FAULT_POINTS = (
 _passed: Counter[str] = Counter()
 
 
-class InjectedFault(Exception):
+class InjectedFault(Exception):  # noqa: N818 (it is no error)
     """Raised on purpose by a test."""
 
 

@@ -31,6 +31,6 @@ def local_path(location: str) -> Path:
         location = unquote(parsed.path)
     elif len(parsed.scheme) > 1 and ":/" in location:
         raise UnsupportedFeatureError(
-            f"{location!r}: {parsed.scheme}: is not supported yet; local or shared file systems only"
+            f"{location!r}: {parsed.scheme}: is not supported yet, local or shared file systems are"
         )
     return Path(location).expanduser().resolve()

@@ -29,7 +29,11 @@ LABEL_WAS_CHANGED: Final = "label_was_changed"
 ORIGINAL_SUFFIX: Final = "_original"
 
 #: Carried by every row of every table that we write, but for the cleaned dataset.
-PROVENANCE: Final = ((DATASET_VERSION, "string"), (CONFIG_FINGERPRINT, "string"), (RUN_ID, "string"))
+PROVENANCE: Final = (
+    (DATASET_VERSION, "string"),
+    (CONFIG_FINGERPRINT, "string"),
+    (RUN_ID, "string"),
+)
 
 #: After the record id columns, which stand first, named and typed as in the input. The type of the
 #: two label columns is that of the user's label column.

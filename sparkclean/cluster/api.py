@@ -25,13 +25,13 @@ from sparkclean.cluster.tables import (
     suspects_frame,
 )
 from sparkclean.cluster.workspace import CacheWorkspace
-from sparkclean.config import config_fingerprint, parse_config
 from sparkclean.confident.noise import NoiseModel
+from sparkclean.config import config_fingerprint, parse_config
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 _log = logging.getLogger("sparkclean")
 
@@ -139,7 +139,8 @@ def audit(
     ConfigError
         If an option is unknown or contradicts another.
     InputError
-        If the data is unusable: missing column, duplicate or null record ids, too many invalid rows.
+        If the data is unusable: missing column, duplicate or null record ids, too many invalid
+        rows.
 
     Notes
     -----
@@ -170,7 +171,7 @@ def audit(
         probs=config.columns.pred_probs_columns,
         classes=classes,
     )
-    warn_of_large_batches(df, columns.num_classes)
+    warn_of_large_batches(df.sparkSession, columns.num_classes)
     scanner = Scanner(
         columns.narrow(df), columns, columns.reader(row_sum_tolerance), CacheWorkspace()
     )
@@ -179,9 +180,7 @@ def audit(
     provenance = Provenance("dataframe", config_fingerprint(config, columns.classes), "interactive")
     return AuditResult(
         suspects=suspects_frame(findings, columns, provenance),
-        classes=rows_frame(
-            df, class_rows(findings, columns, provenance), schema.CLASSES, columns
-        ),
+        classes=rows_frame(df, class_rows(findings, columns, provenance), schema.CLASSES, columns),
         pairs=rows_frame(df, pair_rows(findings, columns, provenance), schema.PAIRS, columns),
         rejected=rejected_frame(findings.statistics.rejected, columns, provenance),
         noise=findings.noise,
@@ -194,17 +193,16 @@ def audit(
     )
 
 
-def warn_of_large_batches(df: DataFrame, num_classes: int) -> None:
+def warn_of_large_batches(spark: SparkSession, num_classes: int) -> None:
     """Warn when the session hands over more probabilities at once than is good for a worker.
 
     Parameters
     ----------
-    df : DataFrame
-        Of the session to look at.
+    spark : SparkSession
     num_classes : int
         K.
     """
-    rows = int(df.sparkSession.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch", "10000"))
+    rows = int(spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch", "10000") or 10000)
     size = rows * num_classes * 8
     if rows <= 0 or size > _LARGE_BATCH:
         best = max(1, _LARGE_BATCH // (num_classes * 8))

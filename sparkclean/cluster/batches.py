@@ -5,7 +5,7 @@ Runs on executors: numpy and pyarrow only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from sparkclean.confident.admission import NOT_FINITE, OUT_OF_RANGE, ROW_SUM, VALID, admit
+from sparkclean.confident.admission import NOT_FINITE, OUT_OF_RANGE, ROW_SUM, admit
 from sparkclean.schema import REJECTION_REASONS
 
 #: Names of the columns that a scan hands over; record ids are ``ID_PREFIX`` + their position.
@@ -112,13 +112,13 @@ class BatchReader:
         return max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // self.num_classes))
 
     def chunks(
-        self, batches: Iterator[pa.RecordBatch]
+        self, batches: Iterable[pa.RecordBatch]
     ) -> Iterator[tuple[int, Admitted, Rejected | None]]:
         """Read batches, a bounded number of rows at a time.
 
         Parameters
         ----------
-        batches : iterator of pyarrow.RecordBatch
+        batches : iterable of pyarrow.RecordBatch
 
         Yields
         ------
@@ -244,7 +244,7 @@ class BatchReader:
         matrix[broken] = 0.0
         return matrix
 
-    def _rejected(
+    def _rejected(  # noqa: PLR0917 (called once, by place)
         self,
         ids: list[pa.Array],
         label: pa.Array,
@@ -289,9 +289,7 @@ def _index_in(values: pa.Array, classes: tuple[Any, ...]) -> NDArray[np.int64]:
     except pa.ArrowInvalid:
         return np.full(len(values), -1)
     found = pc.index_in(values, value_set=known)
-    index: NDArray[np.int64] = (
-        found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    )
+    index: NDArray[np.int64] = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return index
 
 

@@ -199,12 +199,14 @@ def data_warnings(
     warnings += _permutation_warning(predictions, classes)
     few = [
         f"{classes[k]!r} ({statistics.examples[k]})"
-        for k in np.flatnonzero((statistics.examples > 0) & (statistics.examples < _FEW_EXAMPLES))
+        for k in np.flatnonzero(
+            (statistics.examples > 0) & (statistics.examples < _FEW_EXAMPLES)
+        ).tolist()
     ]
     if few:
         shown = ", ".join(few[:_SHOWN]) + (", ..." if len(few) > _SHOWN else "")
         warnings.append(f"{len(few)} classes have fewer than {_FEW_EXAMPLES} examples: {shown}")
-    missing = [repr(classes[k]) for k in np.flatnonzero(statistics.examples == 0)]
+    missing = [repr(classes[k]) for k in np.flatnonzero(statistics.examples == 0).tolist()]
     if missing:
         shown = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
         warnings.append(f"{len(missing)} classes are given to nobody: {shown}")
@@ -218,7 +220,8 @@ def data_warnings(
 def _permutation_warning(predictions: NDArray[np.int64], classes: Sequence[object]) -> list[str]:
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (driver only)
 
-    rows, columns = linear_sum_assignment(predictions, maximize=True)
+    columns = linear_sum_assignment(predictions, maximize=True)[1].tolist()
+    rows = range(len(columns))
     gain = int(predictions[rows, columns].sum() - predictions.trace())
     moved = [k for k in rows if columns[k] != k and predictions[k, columns[k]] > predictions[k, k]]
     if gain <= max(0.01 * predictions.sum(), 1) or not moved:

@@ -150,8 +150,10 @@ def resolve_columns(
             )
     label_type = schema[label].dataType
     if isinstance(label_type, FloatType | DoubleType):
-        warnings.append(f"column {label!r} holds {label_type.simpleString()} labels; only whole "
-                        "numbers match a class")
+        warnings.append(
+            f"column {label!r} holds {label_type.simpleString()} labels; only whole "
+            "numbers match a class"
+        )
     elif not isinstance(label_type, (*_INTEGERS, StringType, BooleanType)):
         findings.append(
             f"columns.label: column {label!r} is {label_type.simpleString()}; a label is an "
@@ -206,8 +208,10 @@ def _layout(
         entry = kind.elementType
         if isinstance(entry, NumericType):
             return "array"
-        if isinstance(entry, StructType) and len(entry) == 2 and isinstance(
-            entry[1].dataType, NumericType
+        if (
+            isinstance(entry, StructType)
+            and len(entry) == 2
+            and isinstance(entry[1].dataType, NumericType)
         ):
             return "top_k"
     if isinstance(kind, MapType) and isinstance(kind.valueType, NumericType):
@@ -234,9 +238,12 @@ def _probabilities(schema: StructType, probs: Sequence[str], layout: str) -> lis
         from pyspark.ml.functions import vector_to_array  # noqa: PLC0415 (imports all of pyspark.ml)
 
         column = vector_to_array(column)
-    elif isinstance(kind, ArrayType) and layout == "array":
-        if not isinstance(kind.elementType, FloatType | DoubleType):
-            column = column.cast("array<double>")
+    elif (
+        layout == "array"
+        and isinstance(kind, ArrayType)
+        and not isinstance(kind.elementType, FloatType | DoubleType)
+    ):
+        column = column.cast("array<double>")
     return [column.alias(PROBS)]
 
 
@@ -249,7 +256,8 @@ def _default_classes(
 ) -> Sequence[Any]:
     if isinstance(label_type, StringType) or layout in ("map", "top_k"):
         what = (
-            f"column {label!r} holds strings" if isinstance(label_type, StringType)
+            f"column {label!r} holds strings"
+            if isinstance(label_type, StringType)
             else f"column {probs[0]!r} holds probabilities by label"
         )
         raise ConfigError(
@@ -282,15 +290,13 @@ def _check_classes(
     classes: Sequence[Any], label: str, label_type: DataType, probs: Sequence[str], layout: str
 ) -> None:
     if len(classes) < 2:
-        raise ConfigError(
-            f"classes: K = {len(classes)}; label issues need at least two classes"
-        )
+        raise ConfigError(f"classes: K = {len(classes)}; label issues need at least two classes")
     if layout == "columns" and len(classes) != len(probs):
         raise ConfigError(
             f"classes: {len(classes)} labels, but columns.pred_probs lists {len(probs)} columns; "
             "give one column for each class, in the same order"
         )
-    wanted = str if isinstance(label_type, StringType) else int
+    wanted: type = str if isinstance(label_type, StringType) else int
     if isinstance(label_type, BooleanType):
         wanted = bool
     strangers = [c for c in classes if type(c) is not wanted]

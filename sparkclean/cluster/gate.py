@@ -70,7 +70,9 @@ def judge(
     verdicts = []
     if gate.max_suspects is not None:
         found = findings.num_suspects
-        verdicts.append(Verdict("max_suspects", gate.max_suspects, found, found <= gate.max_suspects))
+        verdicts.append(
+            Verdict("max_suspects", gate.max_suspects, found, found <= gate.max_suspects)
+        )
     if gate.max_suspect_fraction is not None:
         share = findings.num_suspects / max(findings.statistics.audited, 1)
         limit = gate.max_suspect_fraction
@@ -78,20 +80,22 @@ def judge(
     if gate.max_class_loss_fraction is not None:
         losses = suspects[present] / examples[present]
         worst = int(present[losses.argmax()])
-        limit, found = gate.max_class_loss_fraction, float(losses.max())
+        limit, loss = gate.max_class_loss_fraction, float(losses.max())
         verdicts.append(
-            Verdict("max_class_loss_fraction", limit, found, found <= limit, f"class {classes[worst]!r}")
+            Verdict(
+                "max_class_loss_fraction", limit, loss, loss <= limit, f"class {classes[worst]!r}"
+            )
         )
     if mode in _LOSING_MODES:
         left = (examples - suspects)[present]
         worst = int(present[left.argmin()])
-        limit = gate.min_examples_left_per_class
+        wanted = gate.min_examples_left_per_class
         verdicts.append(
             Verdict(
                 "min_examples_left_per_class",
-                limit,
+                wanted,
                 int(left.min()),
-                int(left.min()) >= limit,
+                int(left.min()) >= wanted,
                 f"class {classes[worst]!r}",
             )
         )

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sparkclean.cluster.batches import ID_PREFIX, Admitted, BatchReader, Rejected
+from sparkclean.cluster.batches import Admitted, Rejected
 from sparkclean.confident.filters import agrees, predicted_classes
 from sparkclean.confident.fixed_point import sum_by_class, sum_columns
 from sparkclean.confident.joint import add_pairs, confident_classes
@@ -225,7 +225,10 @@ class ConfidentCounts:
         self._highest = highest_low_confidence(size, self.row_sum_tolerance)
 
     def update(
-        self, rows: int, admitted: Admitted, rejected: Rejected | None  # noqa: ARG002
+        self,
+        rows: int,  # noqa: ARG002 (the protocol's)
+        admitted: Admitted,
+        rejected: Rejected | None,  # noqa: ARG002
     ) -> dict[str, Any] | None:
         """Count a chunk and return its low rows."""
         size = len(self.thresholds)
@@ -319,12 +322,15 @@ class PairMargins:
     highest_own: float = 1.0
 
     def update(
-        self, rows: int, admitted: Admitted, rejected: Rejected | None  # noqa: ARG002
+        self,
+        rows: int,  # noqa: ARG002 (the protocol's)
+        admitted: Admitted,
+        rejected: Rejected | None,  # noqa: ARG002
     ) -> dict[str, Any] | None:
         """Return the entries of a chunk that reach their pair's bound, and its scores."""
         given, pred_probs = admitted.given, admitted.pred_probs
         own = self_confidence(given, pred_probs)
-        parts = []
+        parts: list[tuple[int, NDArray[Any], NDArray[Any], Any, Any]] = []
         if self.lowest_margins is not None:
             margins = pred_probs - own[:, None]
             row, true = np.nonzero(margins >= self.lowest_margins[given])

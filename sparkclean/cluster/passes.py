@@ -226,7 +226,8 @@ class PairEntries:
     Attributes
     ----------
     margins : DataFrame
-        Record ids, ``given``, ``true``, ``margin``: every entry that can be within its pair's quota.
+        Record ids, ``given``, ``true``, ``margin``: every entry that its pair's quota can
+        reach.
     scores : DataFrame
         Record ids, ``quality`` of the low rows, where asked.
     """
@@ -258,9 +259,7 @@ def scan_pairs(
     -----
     Reads the wide column once. One job.
     """
-    highest = highest_low_confidence(
-        scanner.columns.num_classes, scanner.reader.row_sum_tolerance
-    )
+    highest = highest_low_confidence(scanner.columns.num_classes, scanner.reader.row_sum_tolerance)
     kernel = PairMargins(lowest_margins, prior_shift, highest)
     output = scanner.workspace.materialise(
         "pair_margins",

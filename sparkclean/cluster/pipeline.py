@@ -23,12 +23,12 @@ from sparkclean.cluster.passes import (
 )
 from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.selection import collect_lowest_margins, ranked, select_issues
-from sparkclean.config import AdmissionSection, MethodSection
 from sparkclean.confident.filters import PRUNING_FILTERS, class_quotas, has_enough, prune_counts
 from sparkclean.confident.noise import NoiseModel
 from sparkclean.confident.result_hash import LIMB_BITS, LIMBS, join_hash_limbs, result_hash
 from sparkclean.confident.scores import WIDE_SCORES, prior_shift
 from sparkclean.confident.thresholds import confident_thresholds
+from sparkclean.config import AdmissionSection, MethodSection
 from sparkclean.errors import ConfigError
 from sparkclean.schema import SUSPECT_REASONS
 
@@ -328,9 +328,9 @@ def compute_result_hash(findings: Findings, classes: Sequence[Any], ids: Sequenc
     hashed = findings.suspects.select(F.sha2(text, 256).alias("hash"))
     limbs = hashed.agg(
         *[
-            F.sum(
-                F.conv(F.substring("hash", 1 + digits * i, digits), 16, 10).cast("bigint")
-            ).alias(f"limb_{i}")
+            F.sum(F.conv(F.substring("hash", 1 + digits * i, digits), 16, 10).cast("bigint")).alias(
+                f"limb_{i}"
+            )
             for i in range(LIMBS)
         ]
     ).collect()[0]

@@ -139,7 +139,7 @@ class Outputs:
         fault_point(f"stage.{name}.begin")
         try:
             frame.write.parquet(staging.data_path)
-        except Exception as exc:  # noqa: BLE001 (translated or raised again)
+        except Exception as exc:
             raise translate_write_error(exc, staging.data_path) from exc
         fault_point(f"stage.{name}.end")
         return staging.count_rows()

@@ -142,8 +142,9 @@ class Run:
             frame.schema  # noqa: B018 (Connect analyses only now)
         except (AnalysisException, ParseException) as exc:
             reason = str(exc).splitlines()[0]
-            raise ConfigError(f"input.where: {where!r} is not a predicate on the table: {reason}")\
-                from exc
+            raise ConfigError(
+                f"input.where: {where!r} is not a predicate on the table: {reason}"
+            ) from exc
         return frame
 
     def plan(self) -> str:
@@ -165,10 +166,10 @@ class Run:
         lines = [
             f"input     {self.pin.table} ({self.pin.format}, {self.pin.dataset_version})",
             f"rows      {self.pin.rows:,} in {len(self.pin.files):,} files, "
-            f"{self.pin.size_bytes / 1e6:,.1f} MB" + (
-                f"; audited where {config.input.where}" if config.input.where else ""
-            ),
-            f"classes   {columns.num_classes}: {shown}" + (", ..." if len(columns.classes) > 8 else ""),
+            f"{self.pin.size_bytes / 1e6:,.1f} MB"
+            + (f"; audited where {config.input.where}" if config.input.where else ""),
+            f"classes   {columns.num_classes}: {shown}"
+            + (", ..." if len(columns.classes) > 8 else ""),
             f"sample    {verdict}",
             f"method    {config.method.filter_by}, ranked by {config.method.ranked_by}; "
             f"{count_passes(config.method)} passes over the probabilities",
@@ -397,9 +398,7 @@ def _check_rows(name: str, written: int, wanted: int) -> None:
         )
 
 
-def _check_same_run(
-    state: RunState | None, run_id: str, fingerprint: str, table: str
-) -> None:
+def _check_same_run(state: RunState | None, run_id: str, fingerprint: str, table: str) -> None:
     if state is None:
         return
     if state.config_fingerprint != fingerprint or state.table != table:
@@ -410,9 +409,7 @@ def _check_same_run(
         )
 
 
-def _sample_verdict(
-    sample: DataFrame, columns: Columns, row_sum_tolerance: float
-) -> str:
+def _sample_verdict(sample: DataFrame, columns: Columns, row_sum_tolerance: float) -> str:
     """Admit a small sample and say what was found."""
     from sparkclean.cluster.kernels import ClassSums  # noqa: PLC0415
     from sparkclean.cluster.passes import collect_class_statistics  # noqa: PLC0415
@@ -427,4 +424,6 @@ def _sample_verdict(
         workspace.close()
     reasons: Mapping[str, int] = statistics.rejections
     found = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return f"{statistics.rows:,} rows, {statistics.audited:,} valid" + (f"; {found}" if found else "")
+    return f"{statistics.rows:,} rows, {statistics.audited:,} valid" + (
+        f"; {found}" if found else ""
+    )

@@ -7,7 +7,7 @@ is one Spark job once its output is materialised, with no shuffle.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -63,8 +63,8 @@ def scan_frame(
 
 def _task(
     reader: BatchReader, kernel: Kernel, fields: tuple[tuple[str, str], ...]
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         own = copy.deepcopy(kernel)
         for rows, admitted, rejected in reader.chunks(batches):
             emitted = own.update(rows, admitted, rejected)

@@ -24,9 +24,7 @@ _BUCKETS = 4096
 _ROWS_TO_RANK = 1_000_000
 
 
-def quota_frame(
-    like: DataFrame, groups: Sequence[str], quotas: NDArray[np.int64]
-) -> DataFrame:
+def quota_frame(like: DataFrame, groups: Sequence[str], quotas: NDArray[np.int64]) -> DataFrame:
     """Make a small frame of the quotas that are not 0.
 
     Parameters
@@ -43,9 +41,7 @@ def quota_frame(
         Columns ``groups`` (int) and ``quota`` (bigint); at most K x K rows.
     """
     where = np.nonzero(quotas)
-    rows = [
-        (*(int(i) for i in index), int(quotas[index])) for index in zip(*where, strict=True)
-    ]
+    rows = [(*(int(i) for i in index), int(quotas[index])) for index in zip(*where, strict=True)]
     schema = ", ".join(f"{name} int" for name in groups) + ", quota bigint"
     return like.sparkSession.createDataFrame(rows, schema)
 
@@ -103,9 +99,7 @@ def lowest_in_groups(
     return inside.select(*rows.columns).unionByName(at_cut.select(*rows.columns))
 
 
-def collect_lowest_margins(
-    low_rows: DataFrame, quotas: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def collect_lowest_margins(low_rows: DataFrame, quotas: NDArray[np.int64]) -> NDArray[np.float64]:
     """Bound from below the margin at which each pair's quota is reached.
 
     The quota-th largest of any subset of a pair's margins is such a bound; here the subset is the
@@ -145,8 +139,12 @@ def collect_lowest_margins(
         ),
     )
     counts = (
-        rivals.join(F.broadcast(quota_frame(low_rows, ("given", "true"), quotas)), ["given", "true"])
-        .groupBy("given", "true", "quota", F.floor(F.col("margin") * float(_BUCKETS)).alias("bucket"))
+        rivals.join(
+            F.broadcast(quota_frame(low_rows, ("given", "true"), quotas)), ["given", "true"]
+        )
+        .groupBy(
+            "given", "true", "quota", F.floor(F.col("margin") * float(_BUCKETS)).alias("bucket")
+        )
         .count()
     )
     running = Window.partitionBy("given", "true").orderBy(F.col("bucket").desc())

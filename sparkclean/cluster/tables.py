@@ -75,7 +75,9 @@ def suspects_frame(findings: Findings, columns: Columns, provenance: Provenance)
     )
 
 
-def rejected_frame(findings_rejected: DataFrame, columns: Columns, provenance: Provenance) -> DataFrame:
+def rejected_frame(
+    findings_rejected: DataFrame, columns: Columns, provenance: Provenance
+) -> DataFrame:
     """Build the table of rejected rows.
 
     Parameters
@@ -135,9 +137,7 @@ def class_rows(
     ]
 
 
-def pair_rows(
-    findings: Findings, columns: Columns, provenance: Provenance
-) -> list[dict[str, Any]]:
+def pair_rows(findings: Findings, columns: Columns, provenance: Provenance) -> list[dict[str, Any]]:
     """Build the table of class pairs.
 
     Parameters
@@ -168,7 +168,10 @@ def pair_rows(
 
 
 def rows_frame(
-    like: DataFrame, rows: list[dict[str, Any]], contract: tuple[tuple[str, str], ...], columns: Columns
+    like: DataFrame,
+    rows: list[dict[str, Any]],
+    contract: tuple[tuple[str, str], ...],
+    columns: Columns,
 ) -> DataFrame:
     """Turn driver-side rows into a frame by their contract.
 

@@ -68,7 +68,9 @@ def admit(
         # pairwise sums of K values are off by less than K * 2**-52, the fixed ones by K * 2**-41
         slack = num_classes * 2.0**-40
         limit = row_sum_tolerance - slack
-        fine = (sums <= 1.0 + limit) & (at_most_one | (sums >= 1.0 - limit))
+        fine: NDArray[np.bool_] = sums <= 1.0 + limit
+        if not at_most_one:
+            fine &= sums >= 1.0 - limit
         low, high = (pred_probs.min(), pred_probs.max()) if count else (0.0, 1.0)
         if not (low >= 0.0 and high <= 1.0):  # false for NaN, too
             fine &= (pred_probs.min(axis=1) >= 0.0) & (pred_probs.max(axis=1) <= 1.0)
@@ -88,13 +90,15 @@ def admit(
 def _verdicts(
     rows: NDArray[np.float64], row_sum_tolerance: float, at_most_one: bool
 ) -> NDArray[np.int8]:
-    finite = np.isfinite(rows).all(axis=1)
+    finite: NDArray[np.bool_] = np.isfinite(rows).all(axis=1)
     rows = np.where(finite[:, None], rows, 0.0)
-    in_range = ((rows >= -BELOW_ZERO) & (rows <= 1.0 + ABOVE_ONE)).all(axis=1)
+    in_range: NDArray[np.bool_] = ((rows >= -BELOW_ZERO) & (rows <= 1.0 + ABOVE_ONE)).all(axis=1)
     # clipped for the sum alone, so that absurd values cannot overflow the integers
     excess = to_fixed(np.where(in_range[:, None], rows, 0.0)).astype(np.int64).sum(axis=1) - ONE
     tolerance = round(row_sum_tolerance * ONE)
-    sums = (excess <= tolerance) & (at_most_one | (excess >= -tolerance))
+    sums: NDArray[np.bool_] = excess <= tolerance
+    if not at_most_one:
+        sums &= excess >= -tolerance
     return np.select(
         [~finite, ~in_range, ~sums], [NOT_FINITE, OUT_OF_RANGE, ROW_SUM], VALID
     ).astype(np.int8)

@@ -162,7 +162,7 @@ class Selection:
     quotas: NDArray[np.int64]
     min_examples: int = 1
 
-    def select(self, filter_by: str) -> NDArray[np.bool_]:
+    def select(self, filter_by: str) -> NDArray[np.bool_]:  # noqa: PLR0911 (one for each filter)
         """Select the label issues.
 
         Parameters

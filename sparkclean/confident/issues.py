@@ -20,8 +20,10 @@ from sparkclean.confident.joint import (
     NOT_CONFIDENT,
     calibrate_joint,
     confident_classes,
-    confident_joint as raise_diagonal,
     count_pairs,
+)
+from sparkclean.confident.joint import (
+    confident_joint as raise_diagonal,
 )
 from sparkclean.confident.noise import NoiseModel, estimate_noise
 from sparkclean.confident.scores import ScoreInputs, label_quality, prior_shift, self_confidence
@@ -288,9 +290,7 @@ def audit_arrays(
     return ArrayFindings(cuts, examples, noise, outcomes, selection.select(filter_by), quality)
 
 
-def _add_blocks(
-    own: NDArray[np.float64], given: NDArray[np.int64], num_classes: int
-) -> list[int]:
+def _add_blocks(own: NDArray[np.float64], given: NDArray[np.int64], num_classes: int) -> list[int]:
     totals = [0] * num_classes
     for start in range(0, len(own), _BLOCK):
         block = slice(start, start + _BLOCK)

@@ -108,9 +108,7 @@ def confident_joint(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return joint
 
 
-def calibrate_joint(
-    joint: NDArray[np.integer], examples: NDArray[np.integer]
-) -> NDArray[np.int64]:
+def calibrate_joint(joint: NDArray[np.integer], examples: NDArray[np.integer]) -> NDArray[np.int64]:
     """Scale each row of the confident joint to the number of examples given that class.
 
     Parameters

@@ -20,9 +20,7 @@ LIMBS = 8
 LIMB_BITS = 32
 
 
-def suspect_text(
-    ids: Sequence[int | str], given: int, suggested: int, reason: str
-) -> str:
+def suspect_text(ids: Sequence[int | str], given: int, suggested: int, reason: str) -> str:
     """Write a suspect so that no two different ones look alike.
 
     Parameters

@@ -66,9 +66,7 @@ def open_target(location: str) -> ParquetTarget:
     return ParquetTarget(location)
 
 
-def read(
-    spark: SparkSession, target: str, version: str | int | None = None
-) -> DataFrame:
+def read(spark: SparkSession, target: str, version: str | int | None = None) -> DataFrame:
     """Read an output: the current version, or an older one.
 
     Parameters

@@ -125,7 +125,9 @@ def translate_write_error(exc: BaseException, location: str) -> BaseException:
     if number in (errno.EACCES, errno.EPERM, errno.EROFS) or "Permission denied" in text:
         return InputError(f"{location} may not be written to; check its owner and permissions")
     if number in (errno.ENOTDIR, errno.EEXIST) or "Mkdirs failed" in text:
-        return InputError(f"{location} is not a folder that can be written to; a file is in its way")
+        return InputError(
+            f"{location} is not a folder that can be written to; a file is in its way"
+        )
     return exc
 
 

@@ -140,7 +140,7 @@ class ManifestLog:
             raise PublishConflictError(
                 f"{self.folder.parent}: version {manifest.number} was published by run "
                 f"{other.run_id!r} at {other.created_at}, while this run expected "
-                f"{'no version' if manifest.parent is None else f'version {manifest.parent}'} to be "
-                "current; nothing of this run's version was published. Run again to build on it"
+                f"{'no version' if manifest.parent is None else f'version {manifest.parent}'} to "
+                "be current; nothing of this run's version was published. Run again to build on it"
             )
         fault_point("target.manifest_linked")

@@ -83,9 +83,7 @@ class ParquetSource:
         else:
             paths = [self.path] if self.path.is_file() else list_data_files(self.path)
         if not paths:
-            raise InputError(
-                f"{self.location} holds no files{self._listing()}; check input.table"
-            )
+            raise InputError(f"{self.location} holds no files{self._listing()}; check input.table")
         footers = self._read_footers(paths)
         files = tuple(
             DataFile(str(path), status.st_size, status.st_mtime_ns, rows)
@@ -120,9 +118,7 @@ class ParquetSource:
         names = sorted(path.name for path in self.path.iterdir())[:_SHOWN]
         return f" to read (there are {', '.join(names)})" if names else ""
 
-    def _read_footers(
-        self, paths: Sequence[Path]
-    ) -> list[tuple[os.stat_result, int, pa.Schema]]:
+    def _read_footers(self, paths: Sequence[Path]) -> list[tuple[os.stat_result, int, pa.Schema]]:
         broken: list[str] = []
 
         def footer(path: Path) -> tuple[os.stat_result, int, pa.Schema] | None:
@@ -146,8 +142,8 @@ class ParquetSource:
             half = [field.name for field in schema if _has_float16(field.type)]
             if half:
                 raise InputError(
-                    f"column {half[0]!r} of {path} is float16, which Spark cannot read; write it as "
-                    "float32"
+                    f"column {half[0]!r} of {path} is float16, which Spark cannot read; write it "
+                    "as float32"
                 )
         return read
 
@@ -196,7 +192,9 @@ class ParquetSource:
 
         root = Path(pin.root)
         partitioned = any(
-            "=" in part for file in pin.files for part in Path(file.path).relative_to(root).parts[:-1]
+            "=" in part
+            for file in pin.files
+            for part in Path(file.path).relative_to(root).parts[:-1]
         )
         if not partitioned or len(pin.schema_groups) == 1:
             return None
@@ -240,9 +238,9 @@ class ParquetSource:
         if found:
             shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
             raise InputError(
-                f"input.table: {len(found)} of {len(pin.files)} files are not as they were when the "
-                f"run began: {shown}. Nothing was published; start again with a new run id, and "
-                "write new files instead of replacing old ones"
+                f"input.table: {len(found)} of {len(pin.files)} files are not as they were "
+                f"when the run began: {shown}. Nothing was published; start again "
+                "with a new run id, and write new files instead of replacing old ones"
             )
 
 

@@ -84,7 +84,7 @@ class Staging:
             pq.write_table(table, f"{self.data_path}/part-00000.parquet", compression="zstd")
 
     def files(self) -> list[Path]:
-        """Data files written so far."""
+        """List the data files written so far."""
         return list_data_files(Path(self.data_path))
 
     def count_rows(self) -> int:
@@ -462,10 +462,10 @@ class ParquetTarget:
         age = _WEEK_SECONDS if older_than_seconds is None else older_than_seconds
         for parent, known in ((self.root / _STAGING, set()), (self.root / _DATA, named)):
             folders = sorted(parent.iterdir()) if parent.is_dir() else []
-            doomed += [
-                path for path in folders if path.name not in known and _is_dead(path, age)
-            ]
-        size = sum(file.stat().st_size for path in doomed for file in path.rglob("*") if file.is_file())
+            doomed += [path for path in folders if path.name not in known and _is_dead(path, age)]
+        size = sum(
+            file.stat().st_size for path in doomed for file in path.rglob("*") if file.is_file()
+        )
         if not dry_run:
             # versions first: no reader may find a manifest whose files are gone
             for number in sorted(retired):
@@ -484,7 +484,7 @@ class ParquetTarget:
 
         if keep is None:
             return set()
-        old = [manifest for manifest in manifests[:-1]][: max(0, len(manifests) - max(keep, 1))]
+        old = manifests[:-1][: max(0, len(manifests) - max(keep, 1))]
         if older_than_seconds is None:
             return {manifest.number for manifest in old}
         now = time.time()

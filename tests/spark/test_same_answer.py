@@ -1,0 +1,119 @@
+"""One result hash however the data is cut, ordered, batched and stored, and from numpy."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+import sparkclean
+from sparkclean.confident.issues import audit_arrays
+from sparkclean.confident.result_hash import result_hash, sum_hashes, suspect_text
+from sparkclean.schema import FILTERS, SUSPECT_REASONS
+from tests.data import noisy_data
+
+CUTS = list(itertools.product((1, 7), (False, True)))
+
+
+def frame_of(spark: SparkSession, given: np.ndarray, probs: np.ndarray, kind: str) -> DataFrame:
+    rows = [
+        (int(i), int(g), [float(x) for x in p])
+        for i, (g, p) in enumerate(zip(given, probs, strict=True))
+    ]
+    return spark.createDataFrame(rows, f"id bigint, label int, pred_probs array<{kind}>")
+
+
+def hash_of_arrays(given: np.ndarray, probs: np.ndarray, filter_by: str, **options: object) -> str:
+    found = audit_arrays(given, probs, filter_by=filter_by, **options)
+    issues = np.flatnonzero(found.is_label_issue)
+    suggested = probs.argmax(axis=1)
+    reason = SUSPECT_REASONS[filter_by]
+    texts = [suspect_text([int(i)], int(given[i]), int(suggested[i]), reason) for i in issues]
+    return result_hash(
+        classes=list(range(probs.shape[1])),
+        thresholds=found.thresholds,
+        confident_joint=found.noise.confident_joint,
+        calibrated_joint=found.noise.calibrated_joint,
+        suspects=len(issues),
+        suspect_sum=sum_hashes(texts),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "ties", "cuts"),
+    [
+        ("double", True, [*CUTS, (64, True)]),
+        ("float", False, [(7, True)]),
+        ("float", True, [(1, False)]),
+    ],
+)
+def test_audit_any_cut_and_order_has_the_hash_of_arrays(
+    spark: SparkSession, kind: str, ties: bool, cuts: list[tuple[int, bool]]
+) -> None:
+    given, probs = noisy_data(400, 5, ties=ties)
+    if kind == "float":
+        probs = probs.astype(np.float32).astype(np.float64)
+    wanted = hash_of_arrays(given, probs, "prune_by_noise_rate")
+    frame = frame_of(spark, given, probs, kind)
+    for parts, shuffled in cuts:
+        cut = frame.orderBy("label", frame.id.desc()) if shuffled else frame
+        with sparkclean.audit(cut.repartition(parts)) as result:
+            assert result.compute_result_hash() == wanted, (parts, shuffled)
+
+
+@pytest.mark.parametrize("batch", ["1", "33", "100000"])
+def test_audit_any_batch_size_has_the_hash_of_arrays(spark: SparkSession, batch: str) -> None:
+    given, probs = noisy_data(300, 3)
+    key = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(key)
+    spark.conf.set(key, batch)
+    try:
+        with sparkclean.audit(frame_of(spark, given, probs, "double")) as result:
+            assert result.compute_result_hash() == hash_of_arrays(
+                given, probs, "prune_by_noise_rate"
+            )
+    finally:
+        spark.conf.set(key, before)
+
+
+@pytest.mark.parametrize("filter_by", FILTERS)
+@pytest.mark.parametrize("collision", ["cleanlab-2.9", "paper"])
+def test_audit_every_filter_selects_and_ranks_as_on_arrays(
+    spark: SparkSession, filter_by: str, collision: str
+) -> None:
+    given, probs = noisy_data(300, 6, ties=True, seed=3)
+    found = audit_arrays(given, probs, filter_by=filter_by, collision=collision)
+    issues = np.flatnonzero(found.is_label_issue)
+    issues = issues[np.argsort(found.label_quality[issues], kind="stable")]
+    frame = frame_of(spark, given, probs, "double").repartition(7)
+    with sparkclean.audit(frame, filter_by=filter_by, collision=collision) as result:
+        rows = result.suspects.orderBy("rank").collect()
+    assert [row["id"] for row in rows] == issues.tolist()
+    assert [row["label_quality"] for row in rows] == found.label_quality[issues].tolist()
+    assert [row["rank"] for row in rows] == list(range(1, len(issues) + 1))
+    assert len(issues) > 5
+
+
+@pytest.mark.parametrize(
+    ("ranked_by", "adjusted"),
+    [
+        ("normalized_margin", False),
+        ("self_confidence", True),
+        ("normalized_margin", True),
+        ("confidence_weighted_entropy", False),
+        ("prior_shifted_self_confidence", False),
+    ],
+)
+def test_audit_every_score_has_the_bits_of_arrays(
+    spark: SparkSession, ranked_by: str, adjusted: bool
+) -> None:
+    given, probs = noisy_data(300, 4, seed=5)
+    options = {"ranked_by": ranked_by, "adjust_pred_probs": adjusted, "filter_by": "both"}
+    found = audit_arrays(given, probs, **options)
+    frame = frame_of(spark, given, probs, "double").repartition(3)
+    with sparkclean.audit(frame, **options) as result:
+        rows = result.suspects.collect()
+    assert len(rows) == found.is_label_issue.sum() > 5
+    assert all(row["label_quality"] == found.label_quality[row["id"]] for row in rows)
