@@ -90,9 +90,9 @@ def admit(
 def _verdicts(
     rows: NDArray[np.float64], row_sum_tolerance: float, at_most_one: bool
 ) -> NDArray[np.int8]:
-    finite: NDArray[np.bool_] = np.isfinite(rows).all(axis=1)
+    finite = np.logical_and.reduce(np.isfinite(rows), axis=1)
     rows = np.where(finite[:, None], rows, 0.0)
-    in_range: NDArray[np.bool_] = ((rows >= -BELOW_ZERO) & (rows <= 1.0 + ABOVE_ONE)).all(axis=1)
+    in_range = np.logical_and.reduce((rows >= -BELOW_ZERO) & (rows <= 1.0 + ABOVE_ONE), axis=1)
     # clipped for the sum alone, so that absurd values cannot overflow the integers
     excess = to_fixed(np.where(in_range[:, None], rows, 0.0)).astype(np.int64).sum(axis=1) - ONE
     tolerance = round(row_sum_tolerance * ONE)
