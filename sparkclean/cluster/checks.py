@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
+from sparkclean.cluster.columns import EMPTY
 from sparkclean.cluster.passes import ClassStatistics
 from sparkclean.errors import InputError
 
@@ -121,9 +122,7 @@ def check_admission(
     A job only where it raises.
     """
     if statistics.rows == 0:
-        raise InputError(
-            "the table is empty (0 rows to audit); check input.table, input.version and input.where"
-        )
+        raise InputError(EMPTY)
     rejected = statistics.rows - statistics.audited
     if statistics.audited and rejected <= max_rejected_fraction * statistics.rows:
         return

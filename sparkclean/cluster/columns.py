@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _INTEGERS = (ByteType, ShortType, IntegerType, LongType)
 _SAMPLE_ROWS = 1000
 
+EMPTY = "the table is empty (0 rows to audit); check input.table, input.version and input.where"
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -273,11 +275,10 @@ def _default_classes(
 def _infer_num_classes(frame: DataFrame, probs: Sequence[str], layout: str) -> int:
     """Most frequent length among the first rows; other lengths are rejected later, by name."""
     column = _probabilities(frame.schema, probs, layout)[0]
-    sizes = [
-        row[0]
-        for row in frame.select(F.size(column)).limit(_SAMPLE_ROWS).collect()
-        if row[0] is not None and row[0] > 0
-    ]
+    rows = frame.select(F.size(column)).limit(_SAMPLE_ROWS).collect()
+    if not rows:
+        raise InputError(EMPTY)
+    sizes = [row[0] for row in rows if row[0] is not None and row[0] > 0]
     if not sizes:
         raise InputError(
             f"column {probs[0]!r} holds no probabilities in the first {_SAMPLE_ROWS:,} rows; "

@@ -170,7 +170,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Read a JSON object; None where there is no such file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as exc:
         raise SparkCleanError(f"{path} cannot be read: {exc}") from exc

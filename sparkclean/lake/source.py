@@ -90,8 +90,11 @@ class ParquetSource:
             for path, (status, rows, _) in zip(paths, footers, strict=True)
         )
         groups: dict[pa.Schema, list[int]] = {}
-        for index, (_, _, schema) in enumerate(footers):
-            groups.setdefault(schema.remove_metadata(), []).append(index)
+        # a file without rows often has types that nobody chose; it is read only if all are such
+        some = any(rows for _, rows, _ in footers)
+        for index, (_, rows, schema) in enumerate(footers):
+            if rows or not some:
+                groups.setdefault(schema.remove_metadata(), []).append(index)
         return Pin(
             format=self.format,
             table=str(self.path),

@@ -1,0 +1,241 @@
+"""Bad inputs: one clear error that names the subject, the counts, record ids and the remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from sparkclean.cli import main
+from tests.data import noisy_data, write_table
+
+ROWS = 60
+
+
+def good() -> dict[str, Any]:
+    given, probs = noisy_data(ROWS, 3, seed=2)
+    return {
+        "id": pa.array(np.arange(ROWS)),
+        "label": pa.array(given),
+        "pred_probs": pa.array(list(probs)),
+    }
+
+
+def put(column: str, values: Any) -> Callable[[dict[str, Any]], None]:
+    def change(columns: dict[str, Any]) -> None:
+        columns[column] = values(columns) if callable(values) else values
+
+    return change
+
+
+def probs_of(columns: dict[str, Any]) -> np.ndarray:
+    return np.array(columns["pred_probs"].to_pylist())
+
+
+def row(position: int, value: Any, column: str = "pred_probs") -> Callable[..., None]:
+    def change(columns: dict[str, Any]) -> None:
+        values = columns[column].to_pylist()
+        values[position] = value
+        columns[column] = pa.array(values, columns[column].type)
+
+    return change
+
+
+def drop(column: str) -> Callable[..., None]:
+    return lambda columns: columns.pop(column)
+
+
+STRICT = ["admission.max_rejected_fraction=0"]
+STRINGS = pa.array([f"k{i % 3}" for i in range(ROWS)])
+
+# name: (change of the table, settings, exit code, words of the message)
+CASES: dict[str, tuple[Callable[..., None], list[str], int, list[str]]] = {
+    "column_missing": (drop("label"), [], 3, ["'label'", "not in the table", "it has: id"]),
+    "column_misspelt": (
+        put("labels", STRINGS), ["columns.label=lables"], 3, ["did you mean 'labels'"],
+    ),
+    "id_missing": (drop("id"), [], 3, ["'id'", "columns.id"]),
+    "probs_missing": (drop("pred_probs"), [], 3, ["'pred_probs'"]),
+    "id_duplicate": (row(5, 4, "id"), [], 3, ["1 record ids", "2 rows", "4", "unique"]),
+    "id_null": (row(5, None, "id"), [], 3, ["1 rows have no record id"]),
+    "id_float": (
+        put("id", pa.array(np.arange(ROWS) / 2)), [], 3, ["double", "integer or a string"],
+    ),
+    "label_float_column_of_text": (
+        put("label", pa.array([{"a": 1}] * ROWS)), [], 3, ["struct", "a label is"],
+    ),
+    "label_text_without_classes": (put("label", STRINGS), [], 2, ["classes: null", "strings"]),
+    "label_text_unknown": (
+        put("label", STRINGS), ["classes=[k0, k1, x]"], 3, ["label_not_in_classes", "'k2'"],
+    ),
+    "label_null": (row(3, None, "label"), STRICT, 3, ["1 rows label_null", "record ids 3"]),
+    "label_outside": (row(3, 9, "label"), STRICT, 3, ["label_not_in_classes", "3 ('9')"]),
+    "label_negative": (row(3, -1, "label"), STRICT, 3, ["label_not_in_classes", "-1"]),
+    "classes_wrong_type": (lambda _: None, ["classes=[a, b, c]"], 2, ["'a' is str", "bigint"]),
+    "classes_too_few": (lambda _: None, ["classes=[0]"], 2, ["K = 1", "at least two"]),
+    "classes_more_than_probs": (
+        lambda _: None, ["classes=[0, 1, 2, 3]"], 3, ["3 entries for 4 classes"],
+    ),
+    "probs_text": (put("pred_probs", STRINGS), [], 3, ["string", "array<float|double>"]),
+    "probs_null": (row(8, None), STRICT, 3, ["pred_probs_null", "record ids 8"]),
+    "probs_all_null": (
+        put("pred_probs", pa.array([None] * ROWS, pa.list_(pa.float64()))), [], 3,
+        ["no probabilities in the first"],
+    ),
+    "probs_short": (row(8, [0.5, 0.5]), STRICT, 3, ["wrong_length", "2 entries for 3 classes"]),
+    "probs_nan": (row(8, [0.5, 0.5, float("nan")]), STRICT, 3, ["not_finite", "record ids 8"]),
+    "probs_infinite": (row(8, [0.5, 0.5, float("inf")]), STRICT, 3, ["not_finite"]),
+    "probs_null_entry": (row(8, [0.5, None, 0.5]), STRICT, 3, ["not_finite"]),
+    "probs_negative": (row(8, [-0.1, 0.6, 0.5]), STRICT, 3, ["out_of_range", "-0.1"]),
+    "probs_sum": (row(8, [0.3, 0.3, 0.3]), STRICT, 3, ["row_sum", "sum 0.9", "normalise"]),
+    "probs_logits": (
+        put("pred_probs", lambda c: pa.array(list(np.log(probs_of(c))))), [], 3,
+        ["60 of 60 rows", "logits", "softmax"],
+    ),
+    "probs_percentages": (
+        put("pred_probs", lambda c: pa.array(list(100 * probs_of(c)))), [], 3,
+        ["percentages", "divide by 100"],
+    ),
+    "probs_columns_wrong_number": (
+        put("p0", pa.array(np.ones(ROWS))), ["columns.pred_probs=[p0, id2]"], 3, ["'id2'"],
+    ),
+    "where_not_sql": (lambda _: None, ["input.where=id <"], 2, ["input.where", "predicate"]),
+    "where_unknown_column": (lambda _: None, ["input.where=idd > 1"], 2, ["input.where", "idd"]),
+    "where_empty": (lambda _: None, ["input.where=id < 0"], 3, ["0 rows to audit"]),
+    "version_of_plain_folder": (lambda _: None, ["input.version=3"], 3, ["has no versions"]),
+    "thresholds_unknown_class": (
+        lambda _: None, ["method.thresholds={7: 0.5}"], 2, ["7 is not among the classes"],
+    ),
+    "thresholds_wrong_number": (
+        lambda _: None, ["method.thresholds=[0.5, 0.5]"], 2, ["2 values for 3 classes"],
+    ),
+    "gate_suspects": (lambda _: None, ["gate.max_suspects=0"], 4, ["at most 0", "staged in"]),
+    "gate_fraction": (lambda _: None, ["gate.max_suspect_fraction=0"], 4, ["max_suspect_fraction"]),
+    "gate_class_loss": (lambda _: None, ["gate.max_class_loss_fraction=0"], 4, ["class"]),
+    "gate_examples_left": (
+        lambda _: None, ["gate.min_examples_left_per_class=50"], 4, ["at least 50", "class"],
+    ),
+    "weight_column_taken": (
+        put("sample_weight", pa.array(np.ones(ROWS))), ["clean.mode=weight"], 3,
+        ["'sample_weight'"],
+    ),
+    "relabel_column_taken": (
+        put("label_original", STRINGS), ["clean.mode=relabel"], 3, ["'label_original'"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_audit_bad_input_says_so(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    change, settings, code, words = CASES[case]
+    columns = good()
+    change(columns)
+    table = tmp_path / "in"
+    table.mkdir()
+    pq.write_table(pa.table(columns), table / "part.parquet")
+    assert run(tmp_path, table, settings) == code
+    error = capsys.readouterr().err
+    for word in words:
+        assert word in error
+    assert "Traceback" not in error
+    published = [path for path in (tmp_path / "out").rglob("v0*.json") if "runs" not in path.parts]
+    assert published == []
+
+
+def run(tmp_path: Path, table: Path, settings: list[str]) -> int:
+    config = tmp_path / "config.json"
+    names = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
+    outputs = {name: str(tmp_path / "out" / name) for name in names}
+    config.write_text(json.dumps({"input": {"table": str(table)}, "output": outputs}))
+    words = [word for setting in settings for word in ("--set", setting)]
+    return main(["audit", "--config", str(config), *words])
+
+
+def corrupt(folder: Path) -> Path:
+    write_table(folder, *noisy_data(ROWS, 3))
+    (folder / "part-00000.parquet").write_bytes(b"PAR1 not really")
+    return folder
+
+
+def empty_file(folder: Path) -> Path:
+    write_table(folder, *noisy_data(ROWS, 3))
+    (folder / "part-00001.parquet").touch()
+    return folder
+
+
+def csv(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "data.csv").write_text("id,label\n1,2\n")
+    return folder
+
+
+def no_files(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "_SUCCESS").touch()
+    return folder
+
+
+def float16(folder: Path) -> Path:
+    given, probs = noisy_data(ROWS, 3)
+    write_table(folder, given, probs, half=pa.array(np.ones(ROWS, np.float16)))
+    return folder
+
+
+def no_rows(folder: Path) -> Path:
+    given, probs = noisy_data(ROWS, 3)
+    write_table(folder, given[:0], probs[:0])
+    table = pa.table({"id": [1], "label": [0], "pred_probs": [[0.5, 0.5]]}).slice(0, 0)
+    pq.write_table(table, folder / "part.parquet")
+    return folder
+
+
+def differing(folder: Path) -> Path:
+    write_table(folder, *noisy_data(ROWS, 3))
+    table = pq.read_table(folder / "part-00000.parquet")
+    texts = pa.array([str(i) for i in range(ROWS)])
+    pq.write_table(table.set_column(1, "label", texts), folder / "part-00001.parquet")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (corrupt, ["1 of 1 files", "part-00000.parquet", "Write them again"]),
+        (empty_file, ["1 of 2 files", "part-00001.parquet"]),
+        (csv, ["data.csv", "not readable Parquet"]),
+        (no_files, ["holds no files"]),
+        (float16, ["'half'", "float16", "float32"]),
+        (no_rows, ["empty"]),
+        (differing, ["'label'", "string", "bigint", "one type"]),
+        (lambda folder: folder.with_name("inn"), ["does not exist"]),
+    ],
+    ids=["corrupt", "empty_file", "csv", "no_files", "float16", "no_rows", "differing", "no_path"],
+)
+def test_audit_unreadable_table_exits_3(
+    spark: SparkSession,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    make: Callable[[Path], Path],
+    words: list[str],
+) -> None:
+    assert run(tmp_path, make(tmp_path / "in"), []) == 3
+    error = capsys.readouterr().err
+    for word in words:
+        assert word in error
+
+
+def test_audit_unwritable_target_exits_3(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").write_text("a file is in the way")
+    assert run(tmp_path, write_table(tmp_path / "in", *noisy_data(ROWS, 3)), []) == 3
+    assert "not a folder that can be written to" in capsys.readouterr().err
