@@ -90,11 +90,15 @@ class ParquetSource:
             for path, (status, rows, _) in zip(paths, footers, strict=True)
         )
         groups: dict[pa.Schema, list[int]] = {}
-        # a file without rows often has types that nobody chose; it is read only if all are such
-        some = any(rows for _, rows, _ in footers)
+        # a file without rows often has types that nobody chose
         for index, (_, rows, schema) in enumerate(footers):
-            if rows or not some:
+            if rows:
                 groups.setdefault(schema.remove_metadata(), []).append(index)
+        if not groups:
+            raise InputError(
+                f"input.table: {self.location} is empty (0 rows in {len(files)} files); check "
+                "input.table and input.version"
+            )
         return Pin(
             format=self.format,
             table=str(self.path),
