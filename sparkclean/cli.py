@@ -7,29 +7,23 @@ import importlib
 import json
 import logging
 import os
-import signal
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
-from importlib import resources
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparkclean import __version__
 from sparkclean.errors import ConfigError, SparkCleanError
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from sparkclean.log import configure_logging
+from sparkclean.session import Terminated, batch_setter, first_line, open_session
 
 _log = logging.getLogger("sparkclean")
 
 _INTERRUPTED = 130
 _TERMINATED = 143
-#: Bytes of probabilities in one Arrow batch of a session that we create.
-_BATCH_BYTES = 16 << 20
+_ABORTED = "nothing of this run counts until it is repeated with the same --run-id"
 
 _EXAMPLES = {
     "audit": "sparkclean audit --config conf/audit.yaml --set gate.max_suspect_fraction=0.1 "
@@ -41,10 +35,6 @@ _EXAMPLES = {
     "clean-up": "sparkclean clean-up out/cleaned --keep 5 --older-than 30d --yes",
     "schema": "sparkclean schema > audit.schema.json",
 }
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived; a BaseException, so that nothing on the way swallows it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         safe; 6 commit state unknown; 130 interrupted; 143 terminated.
     """
     args = _parser().parse_args(argv)
-    _configure_logging(args.log_format)
+    configure_logging(args.log_format)
     try:
         _check_driver_packages()
         command: Callable[[argparse.Namespace], None] = args.command
@@ -70,10 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SparkCleanError as exc:
         return _fail(args, exc, exc.exit_code)
     except KeyboardInterrupt:
-        _log.error("interrupted: nothing was published")
+        _log.error("interrupted; %s", _ABORTED)
         return _INTERRUPTED
     except Terminated:
-        _log.error("terminated: nothing was published")
+        _log.error("terminated; %s", _ABORTED)
         return _TERMINATED
     except BrokenPipeError:
         # the reader of our output went away (sparkclean show | head)
@@ -87,16 +77,10 @@ def _fail(args: argparse.Namespace, exc: Exception, code: int) -> int:
     if args.debug:
         _log.exception("failed", exc_info=exc)
     expected = isinstance(exc, SparkCleanError)
-    text = (
-        str(exc) if expected else f"{type(exc).__name__}: {_first_line(exc)} (--debug shows more)"
-    )
+    text = str(exc) if expected else f"{type(exc).__name__}: {first_line(exc)} (--debug shows more)"
     for line in text.splitlines():
         _log.error("%s", line)
     return code
-
-
-def _first_line(exc: Exception) -> str:
-    return next((line for line in str(exc).splitlines() if line.strip()), "no message")
 
 
 def _check_driver_packages() -> None:
@@ -119,17 +103,18 @@ def _check_driver_packages() -> None:
 
 
 def _audit(args: argparse.Namespace) -> None:
-    from sparkclean.cluster.run import Run  # noqa: PLC0415 (imports pyspark)
+    from sparkclean.cluster.plan import describe_plan  # noqa: PLC0415 (imports pyspark)
+    from sparkclean.cluster.run import Run  # noqa: PLC0415
     from sparkclean.config_file import load_config  # noqa: PLC0415
 
     config = load_config(args.config, overrides=args.set)
     run_id = args.run_id or _new_run_id()
-    with _session(config.spark) as (spark, own):
-        run = Run(spark, config, run_id, on_classes=_batch_setter(spark, own=own))
+    with open_session(config.spark) as (spark, own):
+        run = Run(spark, config, run_id, on_classes=batch_setter(spark, own=own))
         _log.info("run %s", run_id)
         run.prepare()
         if args.dry_run:
-            print(run.plan())
+            print(describe_plan(run))
             return
         print(run.execute().text)
 
@@ -230,143 +215,6 @@ def _schema(_: argparse.Namespace) -> None:
     from sparkclean.config import config_json_schema  # noqa: PLC0415
 
     print(json.dumps(config_json_schema(), indent=2))
-
-
-# -- session -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def _session(conf: dict[str, str]) -> Iterator[tuple[SparkSession, bool]]:
-    """Yield a session and whether it is ours; stop it only if it is."""
-    from pyspark.sql import SparkSession  # noqa: PLC0415
-
-    existing = SparkSession.getActiveSession()
-    if existing is not None:
-        if conf:
-            _log.warning("section spark of the configuration is ignored: a session exists")
-        yield existing, False
-        return
-    spark = _create_session(conf)
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield spark, True
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        spark.stop()
-
-
-def _terminate(_: int, __: FrameType | None) -> None:
-    raise Terminated
-
-
-def _create_session(conf: dict[str, str]) -> SparkSession:
-    from pyspark import SparkConf  # noqa: PLC0415
-    from pyspark.sql import SparkSession  # noqa: PLC0415
-
-    # otherwise workers start whatever `python3` is on PATH
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
-    # arenas that other allocators reserve count against spark.executor.pyspark.memory
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    settings = {
-        "spark.app.name": "sparkclean",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
-    }
-    submitted = "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ
-    if not submitted:
-        settings |= _local_settings()
-    elif "SPARK_REMOTE" not in os.environ and SparkConf().get("spark.master") == "local[*]":
-        settings["spark.master"] = "local[*,4]"
-    builder = SparkSession.builder
-    for key, value in (settings | conf).items():
-        builder = builder.config(key, value)
-    try:
-        return builder.getOrCreate()
-    except Exception as exc:
-        raise SparkCleanError(
-            f"Spark did not start: {_first_line(exc)}. It needs Java 17 or newer (JAVA_HOME) and "
-            "valid settings in section spark of the configuration"
-        ) from exc
-
-
-def _local_settings() -> dict[str, str]:
-    """Choose settings of an embedded local Spark."""
-    settings = {
-        # a failed task is tried again, as on a cluster: local mode does not without the 4
-        "spark.master": "local[*,4]",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
-    }
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    settings["spark.driver.memory"] = f"{max(1024, min(8192, (memory >> 20) // 3))}m"
-    quiet = resources.files("sparkclean") / "log4j2.properties"
-    if isinstance(quiet, Path):
-        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={quiet.as_uri()}"
-    return settings
-
-
-def _batch_setter(spark: SparkSession, *, own: bool) -> Callable[[int], None]:
-    """Fit Arrow batches to K in a session of ours; warn in a foreign one."""
-    from sparkclean.cluster.api import warn_of_large_batches  # noqa: PLC0415
-
-    def fit(num_classes: int) -> None:
-        if own:
-            rows = max(64, min(65_536, _BATCH_BYTES // (8 * num_classes)))
-            spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", rows)
-        else:
-            warn_of_large_batches(spark, num_classes)
-
-    return fit
-
-
-# -- logging -----------------------------------------------------------------------------------
-
-
-_COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
-
-
-class _TextFormatter(logging.Formatter):
-    """Messages for people; colours on a terminal alone."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage()
-        if record.levelno >= logging.WARNING:
-            text = f"{'error' if record.levelno >= logging.ERROR else 'warning'}: {text}"
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        colour = _COLOURS.get(record.levelno, "")
-        if not colour or not sys.stderr.isatty() or "NO_COLOR" in os.environ:
-            return text
-        return f"{colour}{text}\033[0m"
-
-
-class _JsonFormatter(logging.Formatter):
-    """One object a line; field names as in Spark's own structured logs."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, Any] = {
-            "ts": datetime.fromtimestamp(record.created, timezone.utc).isoformat(),
-            "level": record.levelname,
-            "logger": record.name,
-            "msg": record.getMessage(),
-        }
-        for key in ("phase", "event", "rows", "seconds", "run_id"):
-            if getattr(record, key, None) is not None:
-                entry[key] = getattr(record, key)
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
-
-
-def _configure_logging(log_format: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
-    _log.handlers = [handler]
-    _log.setLevel(logging.INFO)
-    _log.propagate = False
 
 
 # -- arguments ---------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def clean_dataset(
     """
     num_suspects = findings.num_suspects
     num_rejected = findings.statistics.rows - findings.statistics.audited
-    fates = findings.suspects.select(
+    fates = findings.issues.select(
         *[f"{ID_PREFIX}{i}" for i in range(len(columns.ids))],
         F.lit(_SUSPECT).alias(_FATE),
         columns.label_of(F.col("suggested")).alias(_SUGGESTED),

@@ -50,9 +50,11 @@ class Findings:
     statistics : ClassStatistics
     thresholds : ndarray of float64, shape (K,)
     noise : NoiseModel
-    suspects : DataFrame
+    issues : DataFrame
         Record ids under their internal names, ``given``, ``suggested`` (class indices),
-        ``self_confidence``, ``suggested_probability``, ``label_quality``, ``rank``.
+        ``self_confidence``, ``suggested_probability``, ``label_quality``. Cheap to read again.
+    suspects : DataFrame
+        The same with ``rank``. Lazy: ranks are computed for whoever reads them.
     suspect_counts : ndarray of int64, shape (K, K)
         Suspects by given and suggested class.
     reason : str
@@ -62,6 +64,7 @@ class Findings:
     statistics: ClassStatistics
     thresholds: NDArray[np.float64]
     noise: NoiseModel
+    issues: DataFrame
     suspects: DataFrame
     suspect_counts: NDArray[np.int64]
     reason: str
@@ -121,6 +124,7 @@ def collect_findings(
     Reads the wide column `count_passes` times, without a shuffle of it. The driver holds K x K
     numbers.
     """
+    fixed = fixed_thresholds(method.thresholds, scanner.columns.classes)
     with progress.phase("pass 1: admission and class sums") as phase:
         statistics = collect_class_statistics(
             scanner, with_columns=method.ranked_by == _PRIOR_SHIFTED
@@ -133,11 +137,8 @@ def collect_findings(
         label=scanner.columns.label,
         probs=scanner.columns.probs[0],
     )
-    thresholds = override_thresholds(
-        confident_thresholds(statistics.sums, statistics.examples.tolist()),
-        method.thresholds,
-        scanner.columns.classes,
-    )
+    computed = confident_thresholds(statistics.sums, statistics.examples.tolist())
+    thresholds = np.where(np.isnan(fixed), computed, fixed)
     with progress.phase("pass 2: confident joint") as phase:
         kernel = ConfidentCounts(
             thresholds,
@@ -154,11 +155,13 @@ def collect_findings(
     ]
     for warning in warnings:
         _log.warning("%s", warning)
-    suspects, counts = _collect_suspects(scanner, method, statistics, joint, progress)
+    issues, counts = _collect_issues(scanner, method, statistics, joint, progress)
+    suspects = ranked(issues, score="label_quality", ids=scanner.ids, count=int(counts.sum()))
     return Findings(
         statistics=statistics,
         thresholds=thresholds,
         noise=joint.noise,
+        issues=issues,
         suspects=suspects,
         suspect_counts=counts,
         reason=SUSPECT_REASONS[method.filter_by],
@@ -166,14 +169,11 @@ def collect_findings(
     )
 
 
-def override_thresholds(
-    thresholds: NDArray[np.float64], given: Any, classes: Sequence[Any]
-) -> NDArray[np.float64]:
-    """Put the user's thresholds in place of the computed ones.
+def fixed_thresholds(given: Any, classes: Sequence[Any]) -> NDArray[np.float64]:
+    """Arrange the user's thresholds by class.
 
     Parameters
     ----------
-    thresholds : ndarray of float64, shape (K,)
     given : mapping from label to float, sequence of K floats, or None
     classes : sequence
         The K labels.
@@ -181,6 +181,7 @@ def override_thresholds(
     Returns
     -------
     ndarray of float64, shape (K,)
+        NaN where the threshold is to be computed.
 
     Raises
     ------
@@ -188,7 +189,7 @@ def override_thresholds(
         If a label is unknown or the number of thresholds is not K.
     """
     if given is None:
-        return thresholds
+        given = {}
     if not isinstance(given, dict):
         if len(given) != len(classes):
             raise ConfigError(
@@ -201,10 +202,10 @@ def override_thresholds(
     unknown = [label for label in given if str(label) not in position]
     if unknown:
         raise ConfigError(f"method.thresholds: {unknown[0]!r} is not among the classes")
-    changed = thresholds.copy()
+    fixed = np.full(len(classes), np.nan)
     for label, value in given.items():
-        changed[position[str(label)]] = value
-    return changed
+        fixed[position[str(label)]] = value
+    return fixed
 
 
 def _score_in_pass_2(method: MethodSection) -> str | None:
@@ -213,7 +214,7 @@ def _score_in_pass_2(method: MethodSection) -> str | None:
     return method.ranked_by if wide and method.ranked_by != _PRIOR_SHIFTED else None
 
 
-def _collect_suspects(
+def _collect_issues(
     scanner: Scanner,
     method: MethodSection,
     statistics: ClassStatistics,
@@ -235,7 +236,7 @@ def _collect_suspects(
                 )
             pairs = scan_pairs(scanner, lowest_margins=bounds, prior_shift=shift)
             phase.rows = statistics.rows
-    with progress.phase("select and rank suspects") as phase:
+    with progress.phase("select suspects") as phase:
         issues = select_issues(
             joint.low_rows,
             filter_by=method.filter_by,
@@ -259,8 +260,7 @@ def _collect_suspects(
         for row in issues.groupBy("given", "suggested").count().collect():
             counts[row["given"], row["suggested"]] = row["count"]
         phase.rows = int(counts.sum())
-        suspects = ranked(issues, score="label_quality", ids=scanner.ids, count=phase.rows)
-    return suspects, counts
+    return issues, counts
 
 
 def _quotas(
@@ -310,7 +310,7 @@ def compute_result_hash(findings: Findings, classes: Sequence[Any], ids: Sequenc
     -----
     One job over the suspects, without a sort.
     """
-    types = dict(findings.suspects.dtypes)
+    types = dict(findings.issues.dtypes)
     fields = [
         F.concat(F.lit("s" if types[name] == "string" else "i"), F.col(name).cast("string"))
         for name in ids
@@ -325,7 +325,7 @@ def compute_result_hash(findings: Findings, classes: Sequence[Any], ids: Sequenc
         ]
     )
     digits = LIMB_BITS // 4
-    hashed = findings.suspects.select(F.sha2(text, 256).alias("hash"))
+    hashed = findings.issues.select(F.sha2(text, 256).alias("hash"))
     limbs = hashed.agg(
         *[
             F.sum(F.conv(F.substring("hash", 1 + digits * i, digits), 16, 10).cast("bigint")).alias(

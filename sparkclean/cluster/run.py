@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sparkclean")
 _TOP = 10
+_ROWS_PER_FILE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -147,40 +148,6 @@ class Run:
             ) from exc
         return frame
 
-    def plan(self) -> str:
-        """Describe what the run would do.
-
-        Returns
-        -------
-        str
-            Several lines: rows, classes, passes, outputs.
-
-        Notes
-        -----
-        Audits the first thousand rows on the driver: one small job.
-        """
-        config, columns = self.config, self.columns
-        sample = columns.narrow(self.audited).limit(1000)
-        verdict = _sample_verdict(sample, columns, config.admission.row_sum_tolerance)
-        shown = ", ".join(str(c) for c in columns.classes[:8])
-        lines = [
-            f"input     {self.pin.table} ({self.pin.format}, {self.pin.dataset_version})",
-            f"rows      {self.pin.rows:,} in {len(self.pin.files):,} files, "
-            f"{self.pin.size_bytes / 1e6:,.1f} MB"
-            + (f"; audited where {config.input.where}" if config.input.where else ""),
-            f"classes   {columns.num_classes}: {shown}"
-            + (", ..." if len(columns.classes) > 8 else ""),
-            f"sample    {verdict}",
-            f"method    {config.method.filter_by}, ranked by {config.method.ranked_by}; "
-            f"{count_passes(config.method)} passes over the probabilities",
-            f"cleaned   mode {config.clean.mode}, rejected rows: {config.clean.rejected}",
-        ]
-        for name, target in self.targets.items():
-            current = target.current()
-            now = f"current {current.name}" if current else "new"
-            lines.append(f"publishes {name:<10} to {target.location} ({now})")
-        return "\n".join([*lines, f"config fingerprint {self.fingerprint}", "nothing was written"])
-
     # -- the run -------------------------------------------------------------------------------
 
     def execute(self) -> RunResult:
@@ -223,11 +190,14 @@ class Run:
                 FolderWorkspace(f"{staging.path}/work"),
             )
             text = self._audit_and_publish(scanner, outputs, record)
-        except PublishConflictError as exc:
-            record.status, record.message = CLEANED_CONFLICT, str(exc)
-            raise
         finally:
             staging.discard()
+            if record.status == GATE_FAILED:
+                # nothing of it was published: a repetition looks at the input anew
+                forget_run(self.home.location, self.run_id)
+                outputs.discard(keep=("suspects",))
+            else:
+                outputs.discard()
         forget_run(self.home.location, self.run_id)
         return RunResult(text)
 
@@ -267,11 +237,10 @@ class Run:
     def _audit_and_publish(self, scanner: Scanner, outputs: Outputs, record: RunRecord) -> str:
         config, progress = self.config, self.progress
         progress.total = count_passes(config.method) + 5
-        with progress.phase("check record ids") as phase:
-            phase.rows = count_duplicate_ids(
-                Columns.narrow(self.columns, self.table), scanner.ids, self.columns.ids
-            )
         try:
+            with progress.phase("check record ids") as phase:
+                everything = self.columns.narrow(self.table)
+                phase.rows = count_duplicate_ids(everything, scanner.ids, self.columns.ids)
             findings = collect_findings(scanner, config.method, config.admission, progress)
         except InputError as exc:
             record.status, record.message = GATE_FAILED, str(exc)
@@ -293,7 +262,6 @@ class Run:
         if error is not None:
             record.status, record.message = GATE_FAILED, str(error)
             self._publish_record(outputs, record, findings)
-            outputs.discard(keep=("suspects",))
             raise error
         with progress.phase("write cleaned version") as phase:
             phase.rows = self._stage_cleaned(findings, outputs)
@@ -309,12 +277,13 @@ class Run:
     ) -> list[Any]:
         suspects = suspects_frame(findings, self.columns, provenance)
         if outputs.wants("suspects"):
-            written = outputs.stage_frame("suspects", _few_files(suspects, findings.num_suspects))
+            written = outputs.stage_frame("suspects", _by_rank(suspects, findings.num_suspects))
             _check_rows("suspects", written, findings.num_suspects)
         if outputs.wants("rejected"):
             rejected = rejected_frame(findings.statistics.rejected, self.columns, provenance)
             count = findings.statistics.rows - findings.statistics.audited
-            written = outputs.stage_frame("rejected", _few_files(rejected, count))
+            few = rejected.coalesce(1) if count <= _ROWS_PER_FILE else rejected
+            written = outputs.stage_frame("rejected", few)
             _check_rows("rejected", written, count)
         for name, rows, contract in (
             ("classes", class_rows(findings, self.columns, provenance), schema.CLASSES),
@@ -360,7 +329,6 @@ class Run:
                 conflict = exc
                 record.status, record.message = CLEANED_CONFLICT, str(exc)
         self._publish_record(outputs, record, findings)
-        outputs.discard()
         if conflict is not None:
             raise conflict
 
@@ -385,9 +353,12 @@ def version_of(outputs: Outputs, name: str) -> str:
     return f"{location} ({version.name})" if version else location
 
 
-def _few_files(frame: DataFrame, rows: int) -> DataFrame:
-    """Write small results to one file; large ones as they come."""
-    return frame.coalesce(1) if rows <= 1_000_000 else frame
+def _by_rank(suspects: DataFrame, rows: int) -> DataFrame:
+    """Order suspects over files and within them, so that the first rows are the worst."""
+    files = -(-rows // _ROWS_PER_FILE)
+    if files <= 1:
+        return suspects.coalesce(1).sortWithinPartitions(schema.RANK)
+    return suspects.repartitionByRange(files, schema.RANK).sortWithinPartitions(schema.RANK)
 
 
 def _check_rows(name: str, written: int, wanted: int) -> None:
@@ -407,23 +378,3 @@ def _check_same_run(state: RunState | None, run_id: str, fingerprint: str, table
             f"{state.config_fingerprint} on {state.table}, now {fingerprint} on {table}); use a "
             "new run id, or go back to that configuration to complete it"
         )
-
-
-def _sample_verdict(sample: DataFrame, columns: Columns, row_sum_tolerance: float) -> str:
-    """Admit a small sample and say what was found."""
-    from sparkclean.cluster.kernels import ClassSums  # noqa: PLC0415
-    from sparkclean.cluster.passes import collect_class_statistics  # noqa: PLC0415
-    from sparkclean.cluster.workspace import CacheWorkspace  # noqa: PLC0415
-
-    del ClassSums
-    workspace = CacheWorkspace()
-    try:
-        scanner = Scanner(sample, columns, columns.reader(row_sum_tolerance), workspace)
-        statistics = collect_class_statistics(scanner, with_columns=False)
-    finally:
-        workspace.close()
-    reasons: Mapping[str, int] = statistics.rejections
-    found = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return f"{statistics.rows:,} rows, {statistics.audited:,} valid" + (
-        f"; {found}" if found else ""
-    )

@@ -1,0 +1,63 @@
+"""What a run would do, for ``--dry-run``. Writes nothing."""
+
+from __future__ import annotations
+
+from sparkclean.cluster.passes import Scanner, collect_class_statistics
+from sparkclean.cluster.pipeline import count_passes
+from sparkclean.cluster.run import Run
+from sparkclean.cluster.workspace import CacheWorkspace
+
+_SAMPLE_ROWS = 1000
+_SHOWN = 8
+
+
+def describe_plan(run: Run) -> str:
+    """Describe what a run would do.
+
+    Parameters
+    ----------
+    run : Run
+        Prepared.
+
+    Returns
+    -------
+    str
+        Several lines: rows, classes, a sample's verdict, passes, outputs.
+
+    Notes
+    -----
+    Audits the first thousand rows: two small jobs.
+    """
+    config, columns, pin = run.config, run.columns, run.pin
+    shown = ", ".join(str(label) for label in columns.classes[:_SHOWN])
+    more = ", ..." if columns.num_classes > _SHOWN else ""
+    where = f"; audited where {config.input.where}" if config.input.where else ""
+    lines = [
+        f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
+        f"rows      {pin.rows:,} in {len(pin.files):,} files, {pin.size_bytes >> 20:,} MiB{where}",
+        f"classes   {columns.num_classes}: {shown}{more}",
+        f"sample    {_sample_verdict(run)}",
+        f"method    {config.method.filter_by}, ranked by {config.method.ranked_by}; "
+        f"{count_passes(config.method)} passes over the probabilities",
+        f"cleaned   mode {config.clean.mode}, rejected rows: {config.clean.rejected}",
+    ]
+    for name, target in run.targets.items():
+        current = target.current()
+        now = f"current {current.name}" if current else "new"
+        lines.append(f"publishes {name:<10} to {target.location} ({now})")
+    return "\n".join([*lines, f"config fingerprint {run.fingerprint}", "nothing was written"])
+
+
+def _sample_verdict(run: Run) -> str:
+    """Admit the first rows and say what was found."""
+    workspace = CacheWorkspace()
+    sample = run.columns.narrow(run.audited).limit(_SAMPLE_ROWS)
+    reader = run.columns.reader(run.config.admission.row_sum_tolerance)
+    try:
+        statistics = collect_class_statistics(
+            Scanner(sample, run.columns, reader, workspace), with_columns=False
+        )
+    finally:
+        workspace.close()
+    found = [f"{count} {reason}" for reason, count in sorted(statistics.rejections.items())]
+    return "; ".join([f"{statistics.rows:,} rows, {statistics.audited:,} valid", *found])

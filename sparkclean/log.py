@@ -1,0 +1,60 @@
+"""The log on stderr: text for people, JSON for machines. Used by the command line alone."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from datetime import datetime, timezone
+from typing import Any
+
+_COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
+
+
+class _TextFormatter(logging.Formatter):
+    """Messages for people; colours on a terminal alone."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            text = f"{'error' if record.levelno >= logging.ERROR else 'warning'}: {text}"
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        colour = _COLOURS.get(record.levelno, "")
+        if not colour or not sys.stderr.isatty() or "NO_COLOR" in os.environ:
+            return text
+        return f"{colour}{text}\033[0m"
+
+
+class _JsonFormatter(logging.Formatter):
+    """One object a line; field names as in Spark's own structured logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, timezone.utc).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "msg": record.getMessage(),
+        }
+        for key in ("phase", "event", "rows", "seconds", "run_id"):
+            if getattr(record, key, None) is not None:
+                entry[key] = getattr(record, key)
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def configure_logging(log_format: str) -> None:
+    """Send the log of this package, and of nothing else, to stderr.
+
+    Parameters
+    ----------
+    log_format : {"text", "json"}
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
+    log = logging.getLogger("sparkclean")
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False

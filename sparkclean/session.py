@@ -1,0 +1,149 @@
+"""The Spark session of the command line: found or created, and stopped by who created it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from sparkclean.errors import SparkCleanError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_log = logging.getLogger("sparkclean")
+
+#: Bytes of probabilities in one Arrow batch of a session that we create.
+_BATCH_BYTES = 16 << 20
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; a BaseException, so that nothing on the way swallows it."""
+
+
+def first_line(exc: BaseException) -> str:
+    """First line of an error's text that is not empty."""
+    return next((line for line in str(exc).splitlines() if line.strip()), "no message")
+
+
+@contextmanager
+def open_session(conf: dict[str, str]) -> Iterator[tuple[SparkSession, bool]]:
+    """Yield a session and whether it is ours; stop it only if it is.
+
+    Parameters
+    ----------
+    conf : dict
+        Section ``spark`` of the configuration; ignored, with a warning, where a session exists.
+
+    Yields
+    ------
+    spark : SparkSession
+    own : bool
+
+    Raises
+    ------
+    SparkCleanError
+        If Spark does not start.
+    Terminated
+        When SIGTERM arrives, in a session of ours.
+    """
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    existing = SparkSession.getActiveSession()
+    if existing is not None:
+        if conf:
+            _log.warning("section spark of the configuration is ignored: a session exists")
+        yield existing, False
+        return
+    spark = _create_session(conf)
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield spark, True
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        spark.stop()
+
+
+def _terminate(_: int, __: FrameType | None) -> None:
+    raise Terminated
+
+
+def _create_session(conf: dict[str, str]) -> SparkSession:
+    from pyspark import SparkConf  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    # otherwise workers start whatever `python3` is on PATH
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    # arenas that other allocators reserve count against spark.executor.pyspark.memory
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    settings = {
+        "spark.app.name": "sparkclean",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+    }
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ
+    if not submitted:
+        settings |= _local_settings()
+    elif "SPARK_REMOTE" not in os.environ and SparkConf().get("spark.master") == "local[*]":
+        settings["spark.master"] = "local[*,4]"
+    builder = SparkSession.builder
+    for key, value in (settings | conf).items():
+        builder = builder.config(key, value)
+    try:
+        return builder.getOrCreate()
+    except Exception as exc:
+        raise SparkCleanError(
+            f"Spark did not start: {first_line(exc)}. It needs Java 17 or newer (JAVA_HOME) and "
+            "valid settings in section spark of the configuration"
+        ) from exc
+
+
+def _local_settings() -> dict[str, str]:
+    """Choose settings of an embedded local Spark."""
+    settings = {
+        # a failed task is tried again, as on a cluster: local mode does not without the 4
+        "spark.master": "local[*,4]",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
+    }
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    settings["spark.driver.memory"] = f"{max(1024, min(8192, (memory >> 20) // 3))}m"
+    quiet = resources.files("sparkclean") / "log4j2.properties"
+    if isinstance(quiet, Path):
+        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={quiet.as_uri()}"
+    return settings
+
+
+def batch_setter(spark: SparkSession, *, own: bool) -> Callable[[int], None]:
+    """Fit Arrow batches to K in a session of ours; warn in a foreign one.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    own : bool
+
+    Returns
+    -------
+    callable
+        To be called with K.
+    """
+    from sparkclean.cluster.api import warn_of_large_batches  # noqa: PLC0415
+
+    def fit(num_classes: int) -> None:
+        if own:
+            rows = max(64, min(65_536, _BATCH_BYTES // (8 * num_classes)))
+            spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", rows)
+        else:
+            warn_of_large_batches(spark, num_classes)
+
+    return fit

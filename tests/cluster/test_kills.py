@@ -1,0 +1,160 @@
+"""A driver that dies at any step leaves the lake readable, and a repetition finishes the work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from sparkclean.lake import open_target
+from tests.data import noisy_data, write_table
+
+# what a run of mode quarantine passes; the target's own points are passed once for each output
+STEPS = [
+    "run.pinned",
+    "run.audited",
+    "stage.suspects.begin",
+    "stage.cleaned.end",
+    "run.verified",
+    "target.renamed#1",
+    "target.manifest_written#1",
+    "target.manifest_linked#1",
+    "publish.classes.begin",
+    "publish.cleaned.begin",
+    "target.renamed#6",
+    "target.manifest_linked#6",
+    "publish.runs.begin",
+    "publish.runs.end",
+]
+IN_CI = {"run.audited", "target.renamed#1", "publish.cleaned.begin", "publish.runs.begin"}
+NAMES = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    table = write_table(tmp_path / "in", *noisy_data(300, 3, seed=4), files=2)
+    path = tmp_path / "config.json"
+    outputs = {name: str(tmp_path / "out" / name) for name in NAMES}
+    content = {
+        "input": {"table": str(table)},
+        "output": outputs,
+        "clean": {"mode": "quarantine"},
+        "spark": {"spark.master": "local[1,4]", "spark.sql.shuffle.partitions": "1"},
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def command(config: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "sparkclean", "audit", "--config", str(config), *words]
+
+
+def rows(config: Path, name: str) -> int:
+    target = open_target(str(config.parent / "out" / name))
+    return target.head(10**6).num_rows if target.current() else 0
+
+
+@pytest.mark.parametrize(
+    "step",
+    [step if step in IN_CI else pytest.param(step, marks=pytest.mark.full) for step in STEPS],
+)
+def test_audit_killed_at_a_step_is_completed_by_a_repetition(config: Path, step: str) -> None:
+    first = command(config, "--run-id", "first", "--set", "method.filter_by=both")
+    subprocess.run(first, check=True, capture_output=True)
+    before = {name: rows(config, name) for name in NAMES}
+    second = command(config, "--run-id", "second")
+    killed = subprocess.run(
+        second,
+        env=os.environ | {"SPARKCLEAN_FAULT": f"{step}:kill"},
+        check=False,
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    # readers see a whole version, the old one or the new one
+    cleaned, apart = rows(config, "cleaned"), rows(config, "cleaned-quarantine")
+    assert cleaned > 0
+    assert apart > 0
+    if step != "publish.runs.end" and not step.startswith("publish.runs"):
+        assert rows(config, "suspects") == before["suspects"]
+    done = subprocess.run(second, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert rows(config, "cleaned") + rows(config, "cleaned-quarantine") == 300
+    assert rows(config, "suspects") == rows(config, "cleaned-quarantine")
+    assert not list((config.parent / "out" / "runs" / "_pins").iterdir())
+
+
+def test_audit_worker_killed_in_the_scan_is_tried_again(config: Path, tmp_path: Path) -> None:
+    # a worker that dies once: the first to find no marker
+    marker = tmp_path / "died"
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if 'pyspark.daemon' in ' '.join(sys.orig_argv):\n"
+        "    import sparkclean.cluster.batches as b\n"
+        "    read = b.BatchReader.read\n"
+        "    def dying(self, batch):\n"
+        f"        if not os.path.exists({str(marker)!r}):\n"
+        f"            open({str(marker)!r}, 'w').close()\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return read(self, batch)\n"
+        "    b.BatchReader.read = dying\n"
+    )
+    path = os.pathsep.join([str(site), str(Path(__file__).resolve().parents[2])])
+    done = subprocess.run(
+        command(config),
+        env=os.environ | {"PYTHONPATH": path},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert marker.exists()
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
+)
+def test_audit_interrupted_publishes_nothing(config: Path, number: int, code: int) -> None:
+    with subprocess.Popen(command(config), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "pass 1" in line:
+                break
+        begun = time.monotonic()
+        process.send_signal(number)
+        rest = process.stderr.read()
+        assert process.wait(30) == code, rest
+        assert time.monotonic() - begun < 15
+    assert "Traceback" not in rest
+    assert "repeated with the same --run-id" in rest
+    assert all(rows(config, name) == 0 for name in NAMES if (config.parent / "out" / name).exists())
+    staged = list((config.parent / "out").glob("*/_staging/*"))
+    assert staged == []
+
+
+def test_audit_two_at_once_one_cleaned_version_wins(config: Path) -> None:
+    processes = [
+        subprocess.Popen(command(config, "--run-id", run_id), stderr=subprocess.PIPE, text=True)
+        for run_id in ("one", "two")
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    codes = [process.returncode for process in processes]
+    out = config.parent / "out"
+    suspects = {
+        run
+        for file in (out / "suspects" / "data").iterdir()
+        for run in pq.read_table(file).column("run_id").to_pylist()
+    }
+    assert suspects == {"one", "two"}
+    if codes != [0, 0]:  # they did overlap
+        assert sorted(codes) == [0, 5], errors
+        assert "was published by run" in errors[codes.index(5)] or "is current" in "".join(errors)
+        assert len(open_target(str(out / "cleaned")).versions()) == 1
