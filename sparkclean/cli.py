@@ -10,13 +10,14 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from sparkclean import __version__
 from sparkclean.errors import ConfigError, SparkCleanError
-from sparkclean.log import configure_logging
+from sparkclean.log import configure_logging, name_run
 from sparkclean.session import Terminated, batch_setter, first_line, open_session
 
 _log = logging.getLogger("sparkclean")
@@ -52,19 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         safe; 6 commit state unknown; 130 interrupted; 143 terminated.
     """
     args = _parser().parse_args(argv)
-    configure_logging(args.log_format)
+    configure_logging(args.log_format, debug=args.debug)
     try:
         _check_driver_packages()
         command: Callable[[argparse.Namespace], None] = args.command
         command(args)
     except SparkCleanError as exc:
         return _fail(args, exc, exc.exit_code)
-    except KeyboardInterrupt:
-        _log.error("interrupted; %s", _ABORTED)
-        return _INTERRUPTED
     except Terminated:
         _log.error("terminated; %s", _ABORTED)
         return _TERMINATED
+    except KeyboardInterrupt:
+        _log.error("interrupted; %s", _ABORTED)
+        return _INTERRUPTED
     except BrokenPipeError:
         # the reader of our output went away (sparkclean show | head)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -109,8 +110,10 @@ def _audit(args: argparse.Namespace) -> None:
 
     config = load_config(args.config, overrides=args.set)
     run_id = args.run_id or _new_run_id()
-    with open_session(config.spark) as (spark, own):
+    name_run(run_id)
+    with ExitStack() as stack, open_session(config.spark) as (spark, own):
         run = Run(spark, config, run_id, on_classes=batch_setter(spark, own=own))
+        stack.callback(run.discard)  # once the session has stopped
         _log.info("run %s", run_id)
         run.prepare()
         if args.dry_run:

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import Counter
 
 _OUTPUTS = ("suspects", "classes", "pairs", "rejected", "quarantine", "cleaned", "runs")
 
-FAULT_POINTS = (
+FAULT_POINTS: tuple[str, ...] = (
     "run.pinned",
     "run.audited",
     "run.verified",
     *(f"stage.{name}.{step}" for name in _OUTPUTS for step in ("begin", "end")),
     *(f"publish.{name}.{step}" for name in _OUTPUTS for step in ("begin", "end")),
+    "target.staged",
+    "target.owned",
     "target.receipt_written",
     "target.renamed",
     "target.manifest_written",
     "target.manifest_linked",
+    "target.finished",
+    "clean_up.retired",
+    "clean_up.withdrawn",
+    "clean_up.removed",
 )
 
-_passed: Counter[str] = Counter()
+_passed: dict[str, int] = {}
 
 
 class InjectedFault(Exception):  # noqa: N818 (it is no error)
@@ -38,17 +43,30 @@ def fault_point(name: str) -> None:
     ----------
     name : str
         One of ``FAULT_POINTS``.
+
+    Raises
+    ------
+    ValueError
+        If the name, or that of the variable, is not in the list.
+    InjectedFault
+        If a test wants it.
     """
+    if name not in FAULT_POINTS:
+        raise ValueError(f"{name!r} is not in FAULT_POINTS")
     wanted = os.environ.get("SPARKCLEAN_FAULT")
     if not wanted:
+        _passed.clear()
         return
-    if name not in FAULT_POINTS:
-        raise InjectedFault(f"{name!r} is not in FAULT_POINTS")
-    _passed[name] += 1
     place, _, action = wanted.partition(":")
     place, _, passage = place.partition("#")
-    if place != name or _passed[name] != int(passage or 1):
+    if place not in FAULT_POINTS or action not in ("kill", "raise"):
+        raise ValueError(f"SPARKCLEAN_FAULT={wanted!r}: write <fault point>[#n]:kill or :raise")
+    if place != name:
         return
+    _passed[wanted] = _passed.get(wanted, 0) + 1
+    if _passed[wanted] != int(passage or 1):
+        return
+    _passed.clear()
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     raise InjectedFault(name)

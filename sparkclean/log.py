@@ -45,16 +45,36 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
-def configure_logging(log_format: str) -> None:
+def configure_logging(log_format: str, *, debug: bool = False) -> None:
     """Send the log of this package, and of nothing else, to stderr.
 
     Parameters
     ----------
     log_format : {"text", "json"}
+    debug : bool
+        Whether other packages (py4j, which logs stack traces to the root) may speak too.
     """
+    if not debug and not logging.root.handlers:
+        logging.root.addHandler(logging.NullHandler())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     log = logging.getLogger("sparkclean")
     log.handlers = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+def name_run(run_id: str) -> None:
+    """Put the run id into every further record of the log.
+
+    Parameters
+    ----------
+    run_id : str
+    """
+
+    def add(record: logging.LogRecord) -> bool:
+        record.run_id = run_id
+        return True
+
+    for handler in logging.getLogger("sparkclean").handlers:
+        handler.addFilter(add)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from types import FrameType
@@ -24,8 +24,8 @@ _log = logging.getLogger("sparkclean")
 _BATCH_BYTES = 16 << 20
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived; a BaseException, so that nothing on the way swallows it."""
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived. py4j gives up its connection for a KeyboardInterrupt, for nothing else."""
 
 
 def first_line(exc: BaseException) -> str:
@@ -63,12 +63,18 @@ def open_session(conf: dict[str, str]) -> Iterator[tuple[SparkSession, bool]]:
         yield existing, False
         return
     spark = _create_session(conf)
-    before = signal.signal(signal.SIGTERM, _terminate)
+    # the handler that pyspark has put there asks the JVM to cancel all jobs, and fails where the
+    # main thread is waiting for an answer of the JVM; stopping the session cancels them too
+    interrupts = {signal.SIGTERM: _terminate, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in interrupts.items()}
     try:
         yield spark, True
     finally:
-        signal.signal(signal.SIGTERM, before)
-        spark.stop()
+        # after an interrupt the connection to the JVM may be cut; the JVM then ends with us
+        with suppress(Exception):
+            spark.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminate(_: int, __: FrameType | None) -> None:

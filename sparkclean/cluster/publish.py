@@ -21,7 +21,7 @@ from pyspark.sql.types import (
 )
 
 from sparkclean.faults import fault_point
-from sparkclean.lake import ParquetTarget, Staging, Version, open_target, translate_write_error
+from sparkclean.lake import ParquetTarget, Staging, Version, open_target
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -106,15 +106,13 @@ class Outputs:
             if name not in ACCUMULATING:
                 current = target.current()
                 self.parents[name] = current.number if current else None
+            before = target.find_run(self.run_id)
+            if before is not None:
+                self.published[name] = before
 
     def wants(self, name: str) -> bool:
         """Tell whether an output is configured and this run has not published it before."""
-        if name not in self.targets:
-            return False
-        before = self.targets[name].find_run(self.run_id)
-        if before is not None and name != "runs":
-            self.published[name] = before
-        return before is None
+        return name in self.targets and name not in self.published
 
     def stage_frame(self, name: str, frame: DataFrame) -> int:
         """Write a frame to its staging folder.
@@ -137,10 +135,7 @@ class Outputs:
         self.staged[name] = staging
         self.schemas[name] = frame.schema.json()
         fault_point(f"stage.{name}.begin")
-        try:
-            frame.write.parquet(staging.data_path)
-        except Exception as exc:
-            raise translate_write_error(exc, staging.data_path) from exc
+        frame.write.parquet(staging.data_path)
         fault_point(f"stage.{name}.end")
         return staging.count_rows()
 
@@ -209,17 +204,19 @@ class Outputs:
         _log.info("published %s as %s in %s", name, version.name, target.location)
         return version
 
-    def discard(self, *, keep: tuple[str, ...] = ()) -> None:
-        """Remove staging folders that were not published.
+    def leftovers(self, *, keep: tuple[str, ...] = ()) -> list[Staging]:
+        """List what is staged and not published.
 
         Parameters
         ----------
         keep : tuple of str
             Names whose staging folders stay, for people to look at.
+
+        Returns
+        -------
+        list of Staging
         """
-        for name in list(self.staged):
-            if name not in keep:
-                self.staged.pop(name).discard()
+        return [staging for name, staging in self.staged.items() if name not in keep]
 
 
 def arrow_table(

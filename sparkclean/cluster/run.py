@@ -6,14 +6,14 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import functions as F
 
 from sparkclean import schema
 from sparkclean.cluster.checks import count_duplicate_ids
-from sparkclean.cluster.clean import Cleaned, check_free_names, clean_dataset
+from sparkclean.cluster.clean import check_free_names
 from sparkclean.cluster.columns import Columns, resolve_columns
 from sparkclean.cluster.gate import gate_error, judge
 from sparkclean.cluster.passes import Scanner
@@ -32,13 +32,10 @@ from sparkclean.cluster.record import (
     RunRecord,
     package_versions,
 )
+from sparkclean.cluster.stage import stage_cleaned, stage_findings
 from sparkclean.cluster.summary import summarise
 from sparkclean.cluster.tables import (
     Provenance,
-    class_rows,
-    pair_rows,
-    rejected_frame,
-    suspects_frame,
 )
 from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import Config, config_fingerprint, resolve_classes
@@ -46,19 +43,24 @@ from sparkclean.errors import (
     ConfigError,
     InputError,
     PublishConflictError,
-    SparkCleanError,
     VersionExistsError,
 )
 from sparkclean.faults import fault_point
-from sparkclean.lake import Pin, SourceTable, open_source, safe_run_id
+from sparkclean.lake import (
+    Pin,
+    SourceTable,
+    Staging,
+    open_source,
+    safe_run_id,
+    translate_read_error,
+    translate_write_error,
+)
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _log = logging.getLogger("sparkclean")
-_TOP = 10
-_ROWS_PER_FILE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Run:
     run_id: str
     on_classes: Callable[[int], None] = lambda _: None
     progress: Progress = field(default_factory=Progress)
+    _leftovers: list[Staging] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.source: SourceTable = open_source(self.config.input.table, self.config.input.format)
@@ -133,6 +136,8 @@ class Run:
         self.on_classes(self.columns.num_classes)
         self.fingerprint = config_fingerprint(config, self.columns.classes)
         _check_same_run(self.state, self.run_id, self.fingerprint, config.input.table)
+        for target in self.targets.values():
+            target.check_writable()
 
     def _where(self, table: DataFrame) -> DataFrame:
         where = self.config.input.where
@@ -170,11 +175,15 @@ class Run:
         outputs = Outputs(
             self.targets,
             self.run_id,
-            {"config_fingerprint": self.fingerprint, "input": self.pin.dataset_version},
+            {
+                "config_fingerprint": self.fingerprint,
+                "input": self.pin.dataset_version,
+                "input_table": self.pin.table,
+            },
         )
-        finished = self._finished(outputs)
-        if finished is not None:
-            return finished
+        if self._is_finished(outputs):
+            text = f"run {self.run_id} has finished before; nothing was done"
+            return RunResult(text, repeated=True)
         remember_run(
             self.home.location,
             RunState(self.run_id, self.fingerprint, self.config.input.table, self.pin),
@@ -190,35 +199,51 @@ class Run:
                 FolderWorkspace(f"{staging.path}/work"),
             )
             text = self._audit_and_publish(scanner, outputs, record)
+        except Exception as exc:
+            translated = self._translate(exc)
+            if translated is exc:
+                raise
+            raise translated from exc
         finally:
-            staging.discard()
+            keep: tuple[str, ...] = ()
             if record.status == GATE_FAILED:
                 # nothing of it was published: a repetition looks at the input anew
                 forget_run(self.home.location, self.run_id)
-                outputs.discard(keep=("suspects",))
-            else:
-                outputs.discard()
+                keep = ("suspects",)
+            self._leftovers = [staging, *outputs.leftovers(keep=keep)]
+            self.discard()
         forget_run(self.home.location, self.run_id)
         return RunResult(text)
 
-    def _finished(self, outputs: Outputs) -> RunResult | None:
-        """Recognise a run that has published everything before."""
-        missing = [name for name in self.targets if outputs.wants(name)]
+    def _translate(self, exc: Exception) -> BaseException:
+        """Put errors of the engine into our words."""
+        read = translate_read_error(exc, self.pin)
+        return read or translate_write_error(exc, self.home.location)
+
+    def discard(self) -> None:
+        """Remove what the run has staged and not published.
+
+        After an interrupt tasks go on writing until the session stops: then call it once more.
+        """
+        for staging in self._leftovers:
+            staging.discard()
+
+    def _is_finished(self, outputs: Outputs) -> bool:
+        """Recognise a run that has published everything before; refuse another of its name."""
+        status = self.targets["runs"].run_status(self.run_id) if "runs" in self.targets else None
         for name, version in outputs.published.items():
-            of_before = version.properties.get("config_fingerprint")
-            if of_before not in (None, self.fingerprint):
-                raise VersionExistsError(
-                    f"run id {self.run_id!r} has already published {name} ({version.name}) with "
-                    f"another configuration (fingerprint {of_before}, now {self.fingerprint}); "
-                    "use a new run id"
-                )
+            if name == "runs" and status == GATE_FAILED:
+                continue  # nothing stands for this run id yet
+            for key in ("config_fingerprint", "input_table"):
+                before, now = version.properties.get(key), outputs.properties[key]
+                if before != now:
+                    raise VersionExistsError(
+                        f"run id {self.run_id!r} has already published {name} ({version.name}) "
+                        f"with another {key} ({before}, now {now}); use a new run id"
+                    )
         if "runs" in self.targets:
-            status = self.targets["runs"].run_status(self.run_id)
-            if status != PUBLISHED:
-                return None
-        elif missing:
-            return None
-        return RunResult(f"run {self.run_id} has finished before; nothing was done", repeated=True)
+            return status == PUBLISHED
+        return set(outputs.published) == set(self.targets)
 
     def _record(self) -> RunRecord:
         pin = json.loads(self.pin.to_json())
@@ -252,7 +277,7 @@ class Run:
         )
         with progress.phase("write suspects") as phase:
             record.result_hash = compute_result_hash(findings, self.columns.classes, scanner.ids)
-            top = self._stage_findings(findings, outputs, provenance)
+            top = stage_findings(outputs, findings, self.columns, provenance)
             phase.rows = findings.num_suspects
         record.gates = judge(
             findings, config.gate, mode=config.clean.mode, classes=self.columns.classes
@@ -264,58 +289,15 @@ class Run:
             self._publish_record(outputs, record, findings)
             raise error
         with progress.phase("write cleaned version") as phase:
-            phase.rows = self._stage_cleaned(findings, outputs)
+            phase.rows = stage_cleaned(
+                outputs, self.table, findings, self.columns, config, rows_in_table=self.pin.rows
+            )
         with progress.phase("publish"):
             self.source.verify(self.pin)
             fault_point("run.verified")
             self._publish(outputs, record, findings)
         where = {name: version_of(outputs, name) for name in self.targets}
         return summarise(findings, self.columns, top, where)
-
-    def _stage_findings(
-        self, findings: Findings, outputs: Outputs, provenance: Provenance
-    ) -> list[Any]:
-        suspects = suspects_frame(findings, self.columns, provenance)
-        if outputs.wants("suspects"):
-            written = outputs.stage_frame("suspects", _by_rank(suspects, findings.num_suspects))
-            _check_rows("suspects", written, findings.num_suspects)
-        if outputs.wants("rejected"):
-            rejected = rejected_frame(findings.statistics.rejected, self.columns, provenance)
-            count = findings.statistics.rows - findings.statistics.audited
-            few = rejected.coalesce(1) if count <= _ROWS_PER_FILE else rejected
-            written = outputs.stage_frame("rejected", few)
-            _check_rows("rejected", written, count)
-        for name, rows, contract in (
-            ("classes", class_rows(findings, self.columns, provenance), schema.CLASSES),
-            ("pairs", pair_rows(findings, self.columns, provenance), schema.PAIRS),
-        ):
-            if outputs.wants(name):
-                outputs.stage_rows(name, rows, contract, self.columns.label_type)
-        return suspects.where(F.col(schema.RANK) <= _TOP).orderBy(schema.RANK).collect()
-
-    def _stage_cleaned(self, findings: Findings, outputs: Outputs) -> int:
-        config = self.config.clean
-        if "cleaned" not in self.targets:
-            return 0
-        cleaned: Cleaned = clean_dataset(
-            self.table,
-            findings,
-            self.columns,
-            mode=config.mode,
-            rejected=config.rejected,
-            where=self.config.input.where,
-            rows=self.pin.rows,
-        )
-        written = 0
-        if cleaned.quarantine is not None and outputs.wants("quarantine"):
-            rows = outputs.stage_frame("quarantine", cleaned.quarantine)
-            _check_rows("quarantine", rows, cleaned.quarantine_rows)
-            written += rows
-        if outputs.wants("cleaned"):
-            rows = outputs.stage_frame("cleaned", cleaned.clean)
-            _check_rows("cleaned", rows, cleaned.clean_rows)
-            written += rows
-        return written
 
     def _publish(self, outputs: Outputs, record: RunRecord, findings: Findings) -> None:
         conflict = None
@@ -351,22 +333,6 @@ def version_of(outputs: Outputs, name: str) -> str:
     location = outputs.targets[name].location
     version = outputs.published.get(name)
     return f"{location} ({version.name})" if version else location
-
-
-def _by_rank(suspects: DataFrame, rows: int) -> DataFrame:
-    """Order suspects over files and within them, so that the first rows are the worst."""
-    files = -(-rows // _ROWS_PER_FILE)
-    if files <= 1:
-        return suspects.coalesce(1).sortWithinPartitions(schema.RANK)
-    return suspects.repartitionByRange(files, schema.RANK).sortWithinPartitions(schema.RANK)
-
-
-def _check_rows(name: str, written: int, wanted: int) -> None:
-    if written != wanted:
-        raise SparkCleanError(
-            f"{name}: {written:,} rows were written where {wanted:,} must be; nothing was "
-            "published. The input may have changed in the middle of the run: run again"
-        )
 
 
 def _check_same_run(state: RunState | None, run_id: str, fingerprint: str, table: str) -> None:

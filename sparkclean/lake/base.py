@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 
@@ -44,7 +46,7 @@ class Pin:
     rows, size_bytes : int
     files : tuple of DataFile
     schema_groups : tuple of tuple of int
-        Indices of files with one physical schema each.
+        Indices of files with one physical schema each; files without rows are in none.
     """
 
     format: str
@@ -92,12 +94,13 @@ class Version:
     number : int
     parent : int or None
     run_id : str
-        Of the run that published it.
+        Safe name of the run that published it.
     run_ids : tuple of str
-        Of all runs whose rows it holds.
+        Of all runs whose rows it holds, also of those with no row.
     created_at : str
         ISO 8601, UTC.
     rows, files, size_bytes : int
+        As listed; rows of runs without a run record are among them.
     operation : str
         ``publish`` or ``revert``.
     properties : mapping
@@ -117,12 +120,17 @@ class Version:
     @property
     def name(self) -> str:
         """``v`` and eight digits."""
-        return f"v{self.number:08d}"
+        return version_name(self.number)
+
+
+def version_name(number: int) -> str:
+    """Write the name of a version: ``v`` and eight digits."""
+    return f"v{number:08d}"
 
 
 @dataclass(frozen=True)
 class CleanUp:
-    """What cleaning up removes.
+    """What cleaning up removes, or would remove.
 
     Attributes
     ----------
@@ -135,3 +143,67 @@ class CleanUp:
     paths: tuple[str, ...]
     versions: tuple[str, ...]
     size_bytes: int
+
+
+class AnyParent(enum.Enum):
+    """The type of `ANY`."""
+
+    ANY = "any"
+
+
+#: Publish on whatever version is current.
+ANY: Final = AnyParent.ANY
+
+
+class StagingFolder(Protocol):
+    """What one attempt of one run has written and nobody sees yet."""
+
+    run_id: str
+
+    @property
+    def path(self) -> str:
+        """Folder of the attempt."""
+
+    @property
+    def data_path(self) -> str:
+        """Where Spark writes."""
+
+    def write_arrow(self, table: pa.Table) -> None:
+        """Write rows from the driver."""
+
+    def count_rows(self) -> int:
+        """Rows written so far."""
+
+    def discard(self) -> None:
+        """Remove it."""
+
+
+class TargetTable(Protocol):
+    """A table to publish versions of."""
+
+    @property
+    def location(self) -> str:
+        """Where it is."""
+
+    def current(self) -> Version | None:
+        """Return the current version; None where nothing was published."""
+
+    def versions(self) -> list[Version]:
+        """List all versions, oldest first."""
+
+    def find_run(self, run_id: str) -> Version | None:
+        """Find the version by which a run published, reverted away since or not."""
+
+    def stage(self, run_id: str) -> StagingFolder:
+        """Open a staging folder."""
+
+    def frame(self, spark: SparkSession, version: str | int | None = None) -> DataFrame:
+        """Return the rows of a version. Lazy."""
+
+    def revert(self, to: int) -> Version:
+        """Publish an older version's rows as the new current version."""
+
+    def clean_up(
+        self, *, older_than_seconds: float | None, keep: int | None, dry_run: bool
+    ) -> CleanUp:
+        """Remove what dead runs left; retire old versions if asked."""

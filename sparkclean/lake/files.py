@@ -1,4 +1,4 @@
-"""Plain files on a local or shared file system: locations, listings, durable writes."""
+"""Plain files on a local or shared file system: listings, durable writes, what went wrong."""
 
 from __future__ import annotations
 
@@ -6,24 +6,54 @@ import contextlib
 import errno
 import json
 import os
-import socket
+import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sparkclean.errors import InputError, SparkCleanError
+from sparkclean.errors import (
+    CommitStateUnknownError,
+    InputError,
+    SparkCleanError,
+    UnsupportedFeatureError,
+)
+from sparkclean.faults import fault_point
 
-_GLOB_CHARACTERS = "{}[]*?\\"
+_THREADS = 16
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
-def without_globs(path: str) -> str:
-    """Escape a path, so that Spark takes no character of it for a wildcard."""
-    return "".join(f"\\{c}" if c in _GLOB_CHARACTERS else c for c in path)
+def spark_path(path: str | Path) -> str:
+    """Name a file so that Spark finds it here, whatever its default file system is."""
+    return f"file://{path}"
+
+
+def spark_paths(paths: Iterable[str | Path]) -> list[str]:
+    """Name files for Spark's readers, which would take some characters for wildcards."""
+    return [re.sub(r"([{}\[\]*?\\])", r"\\\1", spark_path(path)) for path in paths]
+
+
+def in_threads(function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
+    """Apply a function that waits for the file system to many items at once."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(function, items))
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether Spark passes over a file or folder of this name."""
+    return (
+        name.startswith(".")
+        or (name.startswith("_") and "=" not in name)
+        or name.endswith("._COPYING_")
+    )
 
 
 def list_data_files(root: Path) -> list[Path]:
-    """List the data files below a folder, as Spark would read it.
+    """List the files below a folder that Spark would read.
 
     Parameters
     ----------
@@ -32,24 +62,54 @@ def list_data_files(root: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        Sorted; names that begin with ``_`` or ``.`` are left out, but for partition folders.
+        Sorted.
+
+    Raises
+    ------
+    InputError
+        If a folder cannot be listed, or links lead round in a circle.
     """
-    found = []
-    for folder, names, files in os.walk(root, followlinks=True):
-        names[:] = [name for name in names if not _hidden(name)]
-        found += [Path(folder) / name for name in files if not _hidden(name)]
+    found: list[Path] = []
+
+    def descend(folder: Path, above: tuple[tuple[int, int], ...]) -> None:
+        status = folder.stat()
+        here = (status.st_dev, status.st_ino)
+        if here in above:
+            raise InputError(f"{folder} is a link to a folder above it; remove the link")
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if is_hidden(entry.name):
+                    continue
+                if entry.is_dir():
+                    descend(Path(entry.path), (*above, here))
+                else:
+                    found.append(Path(entry.path))
+
+    try:
+        descend(root, ())
+    except OSError as exc:
+        raise InputError(f"{exc.filename} cannot be listed: {exc.strerror}") from exc
     return sorted(found, key=str)
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or (name.startswith("_") and "=" not in name)
+def size_below(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    size = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            size += 0 if path.is_dir() else status.st_size
+    return size
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames and links in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as exc:
+        if exc.errno != errno.EINVAL:  # some file systems cannot sync a folder
+            raise
     finally:
         os.close(handle)
 
@@ -62,18 +122,27 @@ def write_durably(path: Path, content: str) -> None:
         os.fsync(file.fileno())
 
 
-def put_if_absent(path: Path, content: str) -> bool:
+def put_if_absent(path: Path, content: str, *, faults: str | None = None) -> bool:
     """Create a file whole, unless it exists.
 
     Parameters
     ----------
     path : Path
     content : str
+    faults : str, optional
+        Prefix of the fault points after writing and after linking.
 
     Returns
     -------
     bool
         Whether this call created it.
+
+    Raises
+    ------
+    UnsupportedFeatureError
+        If the file system has no hard links.
+    CommitStateUnknownError
+        If it cannot be told whether the file was created.
 
     Notes
     -----
@@ -81,15 +150,64 @@ def put_if_absent(path: Path, content: str) -> bool:
     the whole file or none. ``O_EXCL`` alone can leave half of one.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    write_durably(temporary, content)
+    try:
+        write_durably(temporary, content)
+        if faults:
+            fault_point(f"{faults}_written")
+        if not _link(temporary, path):
+            return False
+        if faults:
+            fault_point(f"{faults}_linked")
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    try:
+        sync(path.parent)
+    except OSError as exc:
+        raise CommitStateUnknownError(
+            f"{path} was created, but the file system did not confirm that it is on the disk "
+            f"({exc.strerror}); check the disk, then look whether the file is there"
+        ) from exc
+    return True
+
+
+def _link(temporary: Path, path: Path) -> bool:
     try:
         os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink()
-    sync_folder(path.parent)
+    except OSError as exc:
+        # over NFS a reply may be lost: the repeated request then finds its own link
+        try:
+            if temporary.samefile(path):
+                return True
+        except FileNotFoundError:
+            pass
+        except OSError as unknown:
+            raise CommitStateUnknownError(
+                f"whether {path} was created cannot be told ({exc.strerror}, then "
+                f"{unknown.strerror}); look whether the file is there"
+            ) from exc
+        if exc.errno == errno.EEXIST:
+            return False
+        if exc.errno in _NO_LINKS:
+            raise UnsupportedFeatureError(
+                f"the file system of {path.parent} has no hard links ({exc.strerror}), without "
+                "which versions cannot be published safely; use another place"
+            ) from exc
+        raise
     return True
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None where there is no such file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as exc:
+        raise SparkCleanError(f"{path} cannot be read: {exc}") from exc
+    if not isinstance(content, dict):
+        raise SparkCleanError(f"{path} is not a JSON object")
+    return content
 
 
 @contextlib.contextmanager
@@ -113,67 +231,33 @@ def translate_write_error(exc: BaseException, location: str) -> BaseException:
     Returns
     -------
     BaseException
-        Ours where the cause is known, otherwise ``exc`` itself.
+        `InputError` where the place cannot be written to, `SparkCleanError` where space is short or
+        the operating system says something else; otherwise ``exc`` itself: a failure of Spark may
+        come from reading as well.
     """
+    if isinstance(exc, SparkCleanError):
+        return exc
     text = str(exc)
     number = exc.errno if isinstance(exc, OSError) else None
-    if number == errno.ENOSPC or "No space left on device" in text:
+    if number in (errno.ENOSPC, errno.EDQUOT) or re.search(
+        r"No space left on device|Disk quota exceeded", text
+    ):
         return SparkCleanError(
-            f"no space left on the device of {location}; nothing was published. Free some, then "
-            "repeat the run with the same run id"
+            f"no space left on the device of {location}; nothing was published. Make room "
+            "(sparkclean clean-up removes what dead runs left), then repeat the run with the same "
+            "run id"
         )
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS) or "Permission denied" in text:
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS) or re.search(
+        r"Permission denied|Read-only file system|AccessControlException", text
+    ):
         return InputError(f"{location} may not be written to; check its owner and permissions")
-    if number in (errno.ENOTDIR, errno.EEXIST) or "Mkdirs failed" in text:
+    if number in (errno.ENOTDIR, errno.EEXIST) or re.search(
+        r"Mkdirs failed|ParentNotDirectory|Not a directory", text
+    ):
         return InputError(
-            f"{location} is not a folder that can be written to; a file is in its way"
+            f"{location} is not a folder that can be written to: a file is in its way, or it may "
+            "not be written to; check the path"
         )
+    if isinstance(exc, OSError):
+        return SparkCleanError(f"writing to {location} failed: {exc}")
     return exc
-
-
-def owner_of_process() -> dict[str, Any]:
-    """Describe this process, so that others can tell whether it still lives."""
-    return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "process_started": process_started(os.getpid()),
-    }
-
-
-def process_started(pid: int) -> str | None:
-    """When a process of this host began, in ticks; None if there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except (OSError, IndexError):
-        return None
-    return fields[19]
-
-
-def is_alive(owner: dict[str, Any]) -> bool | None:
-    """Tell whether the process of `owner_of_process` still runs; None on another host."""
-    if owner.get("host") != socket.gethostname():
-        return None
-    pid = int(owner.get("pid", -1))
-    started = process_started(pid)
-    if started is not None:
-        return started == owner.get("process_started")
-    if Path("/proc/self/stat").exists():
-        return False
-    try:  # no /proc (macOS): the pid alone must do
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object; None where there is no such file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as exc:
-        raise SparkCleanError(f"{path} cannot be read: {exc}") from exc
-    if not isinstance(content, dict):
-        raise SparkCleanError(f"{path} is not a JSON object")
-    return content

@@ -1,6 +1,8 @@
 """Manifests: which files a version of a Parquet target has. The log of Delta in small.
 
-``_manifests/vNNNNNNNN.json`` is created put-if-absent; the highest number is current.
+``_manifests/vNNNNNNNN.json`` is created put-if-absent; the highest number is current. A number is
+never free again: of a retired version a stub stays, else a writer that slept could publish below
+the current version.
 """
 
 from __future__ import annotations
@@ -11,14 +13,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
-from sparkclean.errors import InputError, PublishConflictError
-from sparkclean.faults import fault_point
-from sparkclean.lake.base import Version
-from sparkclean.lake.files import put_if_absent, read_json, write_errors
+from sparkclean.errors import InputError, SparkCleanError, UnsupportedFeatureError
+from sparkclean.lake.base import Version, version_name
+from sparkclean.lake.files import put_if_absent, read_json, sync, write_durably, write_errors
 
 FOLDER = "_manifests"
-_NAME = re.compile(r"v(\d{8})\.json")
+_FORMAT = 1
+_NAME = re.compile(r"v(\d{8,})\.json")
+_TEMPORARY = re.compile(r"\.v\d{8,}\.json\.[0-9a-f]+")
+
+
+def now() -> str:
+    """Write the time down: ISO 8601, UTC."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class ManifestFile:
         Relative to the target.
     size_bytes, rows : int
     run_id : str
-        Of the run that wrote it.
+        Safe name of the run that wrote it.
     """
 
     path: str
@@ -41,19 +50,62 @@ class ManifestFile:
 
 
 @dataclass(frozen=True)
+class PublishedRun:
+    """What a target remembers of every run that ever published to it.
+
+    Attributes
+    ----------
+    version : int
+        By which it published (the last time).
+    original_run_id : str
+    identity : mapping
+        Configuration fingerprint and input; a run id stands for one of each.
+    """
+
+    version: int
+    original_run_id: str
+    identity: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """One version: its files and where it comes from."""
+    """One version: its files and where it comes from.
+
+    Attributes
+    ----------
+    number : int
+    parent : int or None
+    run_id, original_run_id : str
+        Of the run that published it.
+    operation : str
+    accumulate : bool
+        Whether the target holds the rows of all runs.
+    schema : str
+        Spark's JSON; holds the rows of all files.
+    schemas : mapping
+        JSON of the schema by run, where it is another than ``schema``.
+    files : tuple of ManifestFile
+    run_ids : tuple of str
+        Safe names of the runs in this version, also of those with no file.
+    published : mapping
+        `PublishedRun` by safe name; grows from version to version.
+    properties : mapping
+    created_at : str
+    """
 
     number: int
     parent: int | None
     run_id: str
+    original_run_id: str
     operation: str
+    accumulate: bool
     schema: str
     files: tuple[ManifestFile, ...]
+    run_ids: tuple[str, ...]
+    published: Mapping[str, PublishedRun]
     properties: Mapping[str, str]
-    created_at: str = field(
-        default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds")
-    )
+    schemas: Mapping[str, str] = field(default_factory=dict)
+    created_at: str = field(default_factory=now)
 
     def version(self) -> Version:
         """Describe the version to users."""
@@ -61,7 +113,7 @@ class Manifest:
             number=self.number,
             parent=self.parent,
             run_id=self.run_id,
-            run_ids=tuple(dict.fromkeys(file.run_id for file in self.files)) or (self.run_id,),
+            run_ids=self.run_ids,
             created_at=self.created_at,
             rows=sum(file.rows for file in self.files),
             files=len(self.files),
@@ -69,6 +121,20 @@ class Manifest:
             operation=self.operation,
             properties=self.properties,
         )
+
+    def to_json(self) -> str:
+        """Write the manifest down."""
+        rows = sum(file.rows for file in self.files)
+        return json.dumps({"manifest_format": _FORMAT, "rows": rows} | asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Manifest:
+        """Read what `to_json` wrote."""
+        own = {key: content[key] for key in cls.__dataclass_fields__}
+        own["files"] = tuple(ManifestFile(**entry) for entry in own["files"])
+        own["run_ids"] = tuple(own["run_ids"])
+        own["published"] = {name: PublishedRun(**run) for name, run in own["published"].items()}
+        return cls(**own)
 
 
 class ManifestLog:
@@ -81,18 +147,37 @@ class ManifestLog:
     """
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.folder = root / FOLDER
 
     def numbers(self) -> list[int]:
-        """Numbers of all versions, lowest first."""
-        if not self.folder.is_dir():
+        """Numbers of all versions, retired ones too, lowest first."""
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        matches = (_NAME.fullmatch(path.name) for path in self.folder.iterdir())
-        return sorted(int(match[1]) for match in matches if match)
+        except OSError as exc:
+            raise InputError(f"{self.folder} cannot be listed: {exc.strerror}") from exc
+        return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
 
     def path(self, number: int) -> Path:
         """File of a version."""
-        return self.folder / f"v{number:08d}.json"
+        return self.folder / f"{version_name(number)}.json"
+
+    def find(self, number: int) -> Manifest | None:
+        """Read a version; None if there is none, or it is retired."""
+        content = read_json(self.path(number))
+        if content is None or content.get("operation") == "retired":
+            return None
+        if content.get("manifest_format") != _FORMAT:
+            raise UnsupportedFeatureError(
+                f"{self.path(number)} was written by another version of sparkclean (format "
+                f"{content.get('manifest_format')!r}, here {_FORMAT}); install that one"
+            )
+        try:
+            return Manifest.from_json(content)
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise SparkCleanError(f"{self.path(number)} is not a manifest: {exc!r}") from exc
 
     def load(self, number: int) -> Manifest:
         """Read a version.
@@ -102,14 +187,13 @@ class ManifestLog:
         InputError
             If there is no such version.
         """
-        content = read_json(self.path(number))
-        if content is None:
-            known = self.numbers()
-            there = f"it has {known[0]} to {known[-1]}" if known else "it has none"
-            raise InputError(f"{self.folder.parent} has no version {number}; {there}")
-        content.pop("rows", None)
-        content["files"] = tuple(ManifestFile(**entry) for entry in content["files"])
-        return Manifest(**content)
+        manifest = self.find(number)
+        if manifest is None:
+            known = [version_name(found.number) for found in self.all()]
+            there = f"it has {', '.join(known[-5:])}" if known else "it has none"
+            gone = "has retired" if self.path(number).exists() else "has no"
+            raise InputError(f"{self.root} {gone} version {number}; {there}")
+        return manifest
 
     def current(self) -> Manifest | None:
         """Read the current version; None where nothing was published."""
@@ -117,30 +201,42 @@ class ManifestLog:
         return self.load(numbers[-1]) if numbers else None
 
     def all(self) -> list[Manifest]:
-        """Read all versions, lowest first."""
-        return [self.load(number) for number in self.numbers()]
+        """Read all versions that are not retired, lowest first."""
+        found = (self.find(number) for number in self.numbers())
+        return [manifest for manifest in found if manifest is not None]
 
-    def commit(self, manifest: Manifest) -> None:
-        """Publish a version: one atomic step.
+    def commit(self, manifest: Manifest) -> bool:
+        """Publish a version, in one atomic step.
 
-        Raises
-        ------
-        PublishConflictError
-            If another writer has taken the number; nothing is published.
+        Returns
+        -------
+        bool
+            False if another writer has taken the number; nothing is published then.
         """
         with write_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(
-                asdict(manifest) | {"rows": sum(file.rows for file in manifest.files)}, indent=1
+            return put_if_absent(
+                self.path(manifest.number), manifest.to_json(), faults="target.manifest"
             )
-            fault_point("target.manifest_written")
-            created = put_if_absent(self.path(manifest.number), text)
-        if not created:
-            other = self.load(manifest.number)
-            raise PublishConflictError(
-                f"{self.folder.parent}: version {manifest.number} was published by run "
-                f"{other.run_id!r} at {other.created_at}, while this run expected "
-                f"{'no version' if manifest.parent is None else f'version {manifest.parent}'} to "
-                "be current; nothing of this run's version was published. Run again to build on it"
-            )
-        fault_point("target.manifest_linked")
+
+    def retire(self, manifest: Manifest) -> None:
+        """Put a stub in the place of a version, so that its number stays taken."""
+        content = {
+            "manifest_format": _FORMAT,
+            "operation": "retired",
+            "number": manifest.number,
+            "run_id": manifest.run_id,
+            "created_at": manifest.created_at,
+            "rows": manifest.version().rows,
+        }
+        path = self.path(manifest.number)
+        temporary = path.with_name(f".{path.name}.0")
+        write_durably(temporary, json.dumps(content))
+        temporary.replace(path)
+        sync(self.folder)
+
+    def leftovers(self) -> list[Path]:
+        """Temporary files, also those of writers that are at work."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(p for p in self.folder.iterdir() if _TEMPORARY.fullmatch(p.name))

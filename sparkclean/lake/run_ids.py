@@ -1,4 +1,4 @@
-"""Run ids of schedulers, mapped one to one to names that every format accepts."""
+"""Run ids of schedulers, mapped one to one to names that every format and file system accepts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import re
 from sparkclean.errors import ConfigError
 
 _LONGEST = 200
-_PLAIN = re.compile(r"[A-Za-z0-9.-]")
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+# what means something in a name: two hexadecimal digits of a byte, or the mark of a prefix
+_ESCAPE = re.compile(r"_x(?:[0-9a-f]{2}|-)")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_PREFIX = "r_x-"
 
 
 def safe_run_id(run_id: str) -> str:
@@ -21,38 +24,56 @@ def safe_run_id(run_id: str) -> str:
     Returns
     -------
     str
-        Letters, digits, dots and hyphens stay, and so does an underscore before none of "x" and
-        hexadecimal digits; all else becomes ``_xHEX_`` of its code point.
+        A run id of that form is its own name, unless it holds what reads as an escape. Any other
+        character becomes ``_xHH`` for each byte of its UTF-8; what does not begin with a letter
+        gets the prefix ``r_x-``.
 
     Raises
     ------
     ConfigError
-        If the run id is empty or too long.
+        If the run id is empty, or longer than 200 characters as a name.
 
     Examples
     --------
     >>> safe_run_id("nightly-2026.11.24")
     'nightly-2026.11.24'
     >>> safe_run_id("scheduled__2026-11-01T00:00:00+00:00")
-    'scheduled__2026-11-01T00_x3a_00_x3a_00_x2b_00_x3a_00'
+    'scheduled__2026-11-01T00_x3a00_x3a00_x2b00_x3a00'
     """
     if not run_id.strip():
-        raise ConfigError("--run-id is empty; leave it out for a new one")
-    parts = []
-    for place, character in enumerate(run_id):
-        plain = _PLAIN.match(character) and (place > 0 or character.isalpha())
-        # an underscore that could be read as the start of an escape is escaped itself
-        if character == "_":
-            plain = place > 0 and not re.match(r"_x[0-9a-f]+_", run_id[place:])
-        parts.append(character if plain else f"_x{ord(character):x}_")
-    name = "".join(parts)
-    if name.startswith("_"):
-        name = f"r{name}"
-    elif re.match(r"r_x[0-9a-f]+_", name):
-        # the prefix above must stay recognisable
-        name = f"r_x72_{name[1:]}"
-    if len(name) > _LONGEST or not _SAFE.fullmatch(name):
+        raise ConfigError("the run id is empty; leave --run-id out for a new one")
+    marked = _ESCAPE.sub(lambda match: "_x5f" + match[0][1:], run_id)
+    name = _UNSAFE.sub(_escape, marked)
+    if not name[0].isalpha():  # ASCII by now
+        name = _PREFIX + name
+    if len(name) > _LONGEST:
         raise ConfigError(
-            f"--run-id has {len(run_id)} characters ({len(name)} as a name); at most {_LONGEST}"
+            f"the run id has {len(run_id)} characters ({len(name)} as a name); at most {_LONGEST} "
+            "are possible: use a shorter one"
         )
     return name
+
+
+def original_run_id(name: str) -> str:
+    """Map a name of `safe_run_id` back.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+    """
+    body = name.removeprefix(_PREFIX).encode()
+    raw = re.sub(rb"_x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), body)
+    return raw.decode("utf-8", "surrogatepass")
+
+
+def is_safe_run_id(name: str) -> bool:
+    """Tell whether a text could be a name of `safe_run_id`."""
+    return len(name) <= _LONGEST and _SAFE.fullmatch(name) is not None
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "".join(f"_x{byte:02x}" for byte in match[0].encode("utf-8", "surrogatepass"))

@@ -6,32 +6,25 @@ import difflib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import reduce
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from sparkclean.errors import InputError
-from sparkclean.lake.base import DataFile, Pin
-from sparkclean.lake.files import list_data_files, without_globs
-from sparkclean.lake.manifest import FOLDER
+from sparkclean.errors import InputError, UnsupportedFeatureError
+from sparkclean.lake.base import DataFile, Pin, version_name
+from sparkclean.lake.files import in_threads, list_data_files
+from sparkclean.lake.footers import Footer, Unreadable, read_footers
+from sparkclean.lake.manifest import FOLDER, ManifestFile
+from sparkclean.lake.runs import counted_files
 from sparkclean.lake.target import ParquetTarget
 from sparkclean.locations import local_path
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import DataType, StructType
 
-_THREADS = 16
 _SHOWN = 5
-_INTEGERS = ("tinyint", "smallint", "int", "bigint")
-_FLOATS = ("float", "double")
-_T = TypeVar("_T")
-_R = TypeVar("_R")
+# read as plain files, these would show rows that were deleted or replaced
+_OTHER_FORMATS = {"_delta_log": "a Delta table", ".hoodie": "a Hudi table"}
 
 
 class ParquetSource:
@@ -40,6 +33,12 @@ class ParquetSource:
     Parameters
     ----------
     location : str
+        A folder, one file, or an output of ours.
+
+    Raises
+    ------
+    UnsupportedFeatureError
+        If the location is elsewhere.
     """
 
     format = "parquet"
@@ -64,17 +63,21 @@ class ParquetSource:
         ------
         InputError
             If there is nothing to read, or a file is not Parquet, corrupt or of float16.
+        UnsupportedFeatureError
+            If the folder is a table of another format.
 
         Notes
         -----
         Reads the footer of every file, 16 at a time; no Spark job.
         """
-        self._check_exists()
+        self._check_place()
         name = None
+        published: Sequence[ManifestFile] = ()
         if (self.path / FOLDER).is_dir():
             manifest = ParquetTarget(str(self.path)).manifest(version)
-            name = manifest.version().name
-            paths = [self.path / file.path for file in manifest.files]
+            name = version_name(manifest.number)
+            published = counted_files(self.path, manifest)
+            paths = [self.path / file.path for file in published]
         elif version is not None:
             raise InputError(
                 f"input.version: {version!r}, but {self.location} has no versions: it is a plain "
@@ -83,79 +86,103 @@ class ParquetSource:
         else:
             paths = [self.path] if self.path.is_file() else list_data_files(self.path)
         if not paths:
-            raise InputError(f"{self.location} holds no files{self._listing()}; check input.table")
+            raise InputError(
+                f"input.table: {self.location} holds no Parquet files{self._listing()}; "
+                "check the path"
+            )
         footers = self._read_footers(paths)
+        for file, footer in zip(published, footers, strict=False):
+            if file.rows != footer.rows:
+                raise InputError(
+                    f"input.table: {file.path} of {self.location} has {footer.rows} rows, while "
+                    f"version {name} was published with {file.rows}; it was replaced"
+                )
+        return self._pin(name, paths, footers)
+
+    def _pin(self, name: str | None, paths: Sequence[Path], footers: Sequence[Footer]) -> Pin:
         files = tuple(
-            DataFile(str(path), status.st_size, status.st_mtime_ns, rows)
-            for path, (status, rows, _) in zip(paths, footers, strict=True)
+            DataFile(str(path), footer.size_bytes, footer.modified_ns, footer.rows)
+            for path, footer in zip(paths, footers, strict=True)
         )
-        groups: dict[pa.Schema, list[int]] = {}
+        groups: dict[str, list[int]] = {}
         # a file without rows often has types that nobody chose
-        for index, (_, rows, schema) in enumerate(footers):
-            if rows:
-                groups.setdefault(schema.remove_metadata(), []).append(index)
+        for index, footer in enumerate(footers):
+            if footer.rows:
+                groups.setdefault(footer.schema, []).append(index)
         if not groups:
             raise InputError(
                 f"input.table: {self.location} is empty (0 rows in {len(files)} files); check "
                 "input.table and input.version"
             )
+        root = self.path.parent if self.path.is_file() else self.path
         return Pin(
             format=self.format,
             table=str(self.path),
             version=name,
-            dataset_version=name or _digest(files, self.path),
-            # the data of one run is no partition of the table
-            root=str(self.path if self.path.is_dir() else self.path.parent),
+            dataset_version=name or _digest(files, root),
+            root=str(root),
             rows=sum(file.rows for file in files),
             size_bytes=sum(file.size_bytes for file in files),
             files=files,
             schema_groups=tuple(tuple(group) for group in groups.values()),
         )
 
-    def _check_exists(self) -> None:
-        if self.path.exists():
-            return
-        parent = self.path.parent
-        names = sorted(path.name for path in parent.iterdir()) if parent.is_dir() else []
-        near = difflib.get_close_matches(self.path.name, names, 1)
-        hint = f"; did you mean {str(parent / near[0])!r}?" if near else ""
-        raise InputError(f"input.table: {self.location} does not exist{hint}")
+    def _check_place(self) -> None:
+        if not self.path.exists():
+            parent = self.path.parent
+            names = sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
+            near = difflib.get_close_matches(self.path.name, names, 1)
+            hint = f"; did you mean {str(parent / near[0])!r}?" if near else ""
+            shown = ", ".join(name for name in names if not name.startswith("."))
+            there = f"; {parent} holds {_shorten(shown)}" if shown and not near else ""
+            raise InputError(f"input.table: {self.location} does not exist{hint}{there}")
+        for name, kind in _OTHER_FORMATS.items():
+            if (self.path / name).is_dir():
+                raise UnsupportedFeatureError(
+                    f"input.table: {self.location} is {kind}, which is not supported yet; its "
+                    "files alone also hold rows that the table has no longer; export it as Parquet"
+                )
+        if self.path.is_dir() and any((self.path / "metadata").glob("*.metadata.json")):
+            raise UnsupportedFeatureError(
+                f"input.table: {self.location} is an Iceberg table, which is not supported yet; "
+                "its files alone also hold rows that the table has no longer; export it as Parquet"
+            )
 
     def _listing(self) -> str:
-        names = sorted(path.name for path in self.path.iterdir())[:_SHOWN]
-        return f" to read (there are {', '.join(names)})" if names else ""
+        names = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
+        return f" (it holds {_shorten(', '.join(names))})" if names else " (it is empty)"
 
-    def _read_footers(self, paths: Sequence[Path]) -> list[tuple[os.stat_result, int, pa.Schema]]:
-        broken: list[str] = []
-
-        def footer(path: Path) -> tuple[os.stat_result, int, pa.Schema] | None:
-            try:
-                status = path.stat()
-                with pq.ParquetFile(path) as file:
-                    return status, file.metadata.num_rows, file.schema_arrow
-            except (OSError, pa.ArrowException) as exc:
-                broken.append(f"{path} ({str(exc).splitlines()[0]})")
-                return None
-
-        footers = _in_threads(footer, paths)
+    def _read_footers(self, paths: Sequence[Path]) -> list[Footer]:
+        footers: list[Footer] = []
+        broken: list[Unreadable] = []
+        for found in read_footers(paths):
+            if isinstance(found, Unreadable):
+                broken.append(found)
+            else:
+                footers.append(found)
         if broken:
-            shown = "; ".join(sorted(broken)[:_SHOWN]) + ("; ..." if len(broken) > _SHOWN else "")
-            raise InputError(
-                f"input.table: {len(broken)} of {len(paths)} files are not readable Parquet: "
-                f"{shown}. Write them again, or move them out of {self.location}"
+            shown = "; ".join(f"{file.path} ({file.reason})" for file in broken[:_SHOWN])
+            more = "; ..." if len(broken) > _SHOWN else ""
+            foreign = all(path.suffix != ".parquet" for path in paths)
+            remedy = (
+                "Convert them to Parquet first"
+                if foreign and len(broken) == len(paths)
+                else "Write them again, or move them elsewhere"
             )
-        read = [footer for footer in footers if footer is not None]
-        for path, (_, _, schema) in zip(paths, read, strict=True):
-            half = [field.name for field in schema if _has_float16(field.type)]
-            if half:
+            raise InputError(
+                f"input.table: {len(broken)} of {len(paths)} files in {self.location} are not "
+                f"readable Parquet: {shown}{more}. {remedy}"
+            )
+        for path, footer in zip(paths, footers, strict=True):
+            if footer.float16:
                 raise InputError(
-                    f"column {half[0]!r} of {path} is float16, which Spark cannot read; write it "
-                    "as float32"
+                    f"input.table: column {footer.float16[0]!r} of {path} is float16, which Spark "
+                    "cannot read; write it as float32"
                 )
-        return read
+        return footers
 
     def read(self, spark: SparkSession, pin: Pin) -> DataFrame:
-        """Return the rows of exactly the pinned files.
+        """Return the rows of exactly the pinned files. Lazy; see `frame_of_pin`.
 
         Parameters
         ----------
@@ -165,59 +192,28 @@ class ParquetSource:
         Returns
         -------
         DataFrame
-            Lazy. Files of different schemas are united by column name: numbers are widened, what
-            a file lacks is null.
 
         Raises
         ------
         InputError
-            If columns of one name differ otherwise.
+            If columns of one name have types that cannot be united, or a file cannot be read.
+
+        Notes
+        -----
+        One small job for each group of files with one schema.
         """
-        partitions = self._partition_fields(spark, pin)
-        frames = []
-        for group in pin.schema_groups:
-            paths = [without_globs(pin.files[i].path) for i in group]
-            reader = spark.read.option("basePath", without_globs(pin.root))
-            reader = reader.option("mergeSchema", "false")
-            if partitions is not None:
-                own = self._spark_schema(spark, pin, group)
-                for field in partitions:
-                    own = own.add(field)
-                reader = reader.schema(own)
-            frames.append(reader.parquet(*paths))
-        if len(frames) == 1:
-            return frames[0]
-        schema = _united([frame.schema for frame in frames], pin)
-        return reduce(
-            lambda left, right: left.unionByName(right, allowMissingColumns=True),
-            [_cast(frame, schema) for frame in frames],
-        )
+        from pyspark.errors import PySparkException  # noqa: PLC0415 (pins need no Spark)
 
-    def _partition_fields(self, spark: SparkSession, pin: Pin) -> StructType | None:
-        """Partition columns with the one type that fits all files; None where there are none."""
-        from pyspark.sql.types import StructType  # noqa: PLC0415 (pins need no Spark)
+        from sparkclean.lake.engine_errors import translate_read_error  # noqa: PLC0415
+        from sparkclean.lake.frames import frame_of_pin  # noqa: PLC0415
 
-        root = Path(pin.root)
-        partitioned = any(
-            "=" in part
-            for file in pin.files
-            for part in Path(file.path).relative_to(root).parts[:-1]
-        )
-        if not partitioned or len(pin.schema_groups) == 1:
-            return None
-        paths = [without_globs(file.path) for file in pin.files]
-        whole = spark.read.option("basePath", without_globs(pin.root)).parquet(*paths).schema
-        names = {
-            part.split("=", 1)[0]
-            for file in pin.files
-            for part in Path(file.path).relative_to(root).parts[:-1]
-            if "=" in part
-        }
-        return StructType([field for field in whole if field.name in names])
-
-    def _spark_schema(self, spark: SparkSession, pin: Pin, group: tuple[int, ...]) -> StructType:
-        path = without_globs(pin.files[group[0]].path)
-        return spark.read.parquet(path).schema
+        try:
+            return frame_of_pin(spark, pin)
+        except PySparkException as exc:
+            translated = translate_read_error(exc, pin)
+            if translated is None:
+                raise
+            raise translated from exc
 
     def verify(self, pin: Pin) -> None:
         """Check that the pinned files are still what they were.
@@ -230,30 +226,39 @@ class ParquetSource:
         ------
         InputError
             Names up to five files that changed or vanished.
+
+        Notes
+        -----
+        Looks at size and modification time of every file, 16 at a time; reads none.
         """
-
-        def changed(file: DataFile) -> str | None:
-            try:
-                status = Path(file.path).stat()
-            except OSError:
-                return f"{file.path} (vanished)"
-            if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.modified_ns):
-                return f"{file.path} (changed)"
-            return None
-
-        found = [text for text in _in_threads(changed, pin.files) if text]
+        found = changed_files(pin)
         if found:
             shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
             raise InputError(
-                f"input.table: {len(found)} of {len(pin.files)} files are not as they were "
-                f"when the run began: {shown}. Nothing was published; start again "
-                "with a new run id, and write new files instead of replacing old ones"
+                f"input.table: {len(found)} of {len(pin.files)} files are not as they were when "
+                f"the run began: {shown}. Nothing was published; start again with a new run id, "
+                "and write new files instead of replacing old ones"
             )
 
 
-def _in_threads(function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(function, items))
+def changed_files(pin: Pin) -> list[str]:
+    """List pinned files that changed or vanished, each with which of the two."""
+
+    def changed(file: DataFile) -> str | None:
+        try:
+            status = Path(file.path).stat()
+        except OSError:
+            return f"{file.path} (vanished)"
+        if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.modified_ns):
+            return f"{file.path} (changed)"
+        return None
+
+    return [text for text in in_threads(changed, pin.files) if text]
+
+
+def _shorten(text: str) -> str:
+    parts = text.split(", ")
+    return ", ".join(parts[:_SHOWN]) + (", ..." if len(parts) > _SHOWN else "")
 
 
 def _digest(files: Sequence[DataFile], root: Path) -> str:
@@ -262,91 +267,3 @@ def _digest(files: Sequence[DataFile], root: Path) -> str:
         for file in files
     ]
     return "files-" + hashlib.sha256(json.dumps(entries).encode()).hexdigest()[:12]
-
-
-def _has_float16(kind: pa.DataType) -> bool:
-    if pa.types.is_float16(kind):
-        return True
-    return any(_has_float16(kind.field(i).type) for i in range(kind.num_fields))
-
-
-def _united(schemas: Sequence[StructType], pin: Pin) -> dict[str, DataType]:
-    """Find for every column the type that holds the values of all groups of files."""
-    united: dict[str, tuple[DataType, int]] = {}
-    for group, schema in enumerate(schemas):
-        for field in schema:
-            if field.name not in united:
-                united[field.name] = (field.dataType, group)
-                continue
-            before, where = united[field.name]
-            wider = _wider(before, field.dataType)
-            if wider is None:
-                one = pin.files[pin.schema_groups[where][0]].path
-                other = pin.files[pin.schema_groups[group][0]].path
-                raise InputError(
-                    f"column {field.name!r} is {before.simpleString()} in {one} and "
-                    f"{field.dataType.simpleString()} in {other}; write it with one type"
-                )
-            united[field.name] = (wider, where)
-    return {name: kind for name, (kind, _) in united.items()}
-
-
-def _wider(one: DataType, other: DataType) -> DataType | None:
-    from pyspark.sql.types import ArrayType  # noqa: PLC0415 (pins need no Spark)
-
-    if one == other:
-        return one
-    for order in (_INTEGERS, _FLOATS):
-        names = (one.simpleString(), other.simpleString())
-        if all(name in order for name in names):
-            return one if order.index(names[0]) >= order.index(names[1]) else other
-    if isinstance(one, ArrayType) and isinstance(other, ArrayType):
-        entry = _wider(one.elementType, other.elementType)
-        nullable = one.containsNull or other.containsNull
-        return None if entry is None else ArrayType(entry, nullable)
-    return None
-
-
-def _cast(frame: DataFrame, schema: dict[str, DataType]) -> DataFrame:
-    from pyspark.sql import functions as F  # noqa: PLC0415 (pins need no Spark)
-
-    columns = []
-    for field in frame.schema:
-        column = F.col("`" + field.name.replace("`", "``") + "`")
-        wanted = schema[field.name]
-        if field.dataType != wanted:
-            column = column.cast(wanted).alias(field.name)
-        columns.append(column)
-    return frame.select(*columns)
-
-
-def translate_read_error(exc: BaseException, table: str) -> InputError | None:
-    """Say which file kept Spark from reading.
-
-    Parameters
-    ----------
-    exc : BaseException
-        Of Spark, on classic or on Connect.
-    table : str
-
-    Returns
-    -------
-    InputError or None
-        None where the cause is something else.
-    """
-    text = str(exc)
-    conditions = (
-        "FAILED_READ_FILE",
-        "CANNOT_READ_FILE_FOOTER",
-        "PATH_NOT_FOUND",
-        "FileNotFoundException",
-        "is not a Parquet file",
-    )
-    if not any(condition in text for condition in conditions):
-        return None
-    names = [word.strip(".,;'\"()") for word in text.split() if ".parquet" in word]
-    which = names[0] if names else table
-    return InputError(
-        f"input.table: {which} could not be read: it is corrupt, or was changed or removed in the "
-        "middle of the run. Nothing was published; write it again and repeat the run"
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from sparkclean.cli import main
+from sparkclean.lake import open_target
 from tests.data import noisy_data, write_table
 
 ROWS = 60
@@ -212,7 +214,7 @@ def differing(folder: Path) -> Path:
         (corrupt, ["1 of 1 files", "part-00000.parquet", "Write them again"]),
         (empty_file, ["1 of 2 files", "part-00001.parquet"]),
         (csv, ["data.csv", "not readable Parquet"]),
-        (no_files, ["holds no files"]),
+        (no_files, ["holds no Parquet files"]),
         (float16, ["'half'", "float16", "float32"]),
         (no_rows, ["empty"]),
         (differing, ["'label'", "string", "bigint", "one type"]),
@@ -238,4 +240,75 @@ def test_audit_unwritable_target_exits_3(
 ) -> None:
     (tmp_path / "out").write_text("a file is in the way")
     assert run(tmp_path, write_table(tmp_path / "in", *noisy_data(ROWS, 3)), []) == 3
-    assert "not a folder that can be written to" in capsys.readouterr().err
+    assert "cannot be written to" in capsys.readouterr().err
+
+
+def test_audit_target_with_other_data_exits_3_before_any_work(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = tmp_path / "out" / "pairs"
+    foreign.mkdir(parents=True)
+    (foreign / "theirs.csv").touch()
+    assert run(tmp_path, write_table(tmp_path / "in", *noisy_data(ROWS, 3)), []) == 3
+    assert "theirs.csv" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "runs").exists()
+
+
+@pytest.mark.parametrize("step", ["run.pinned", "run.audited"])
+@pytest.mark.parametrize("change", ["vanish", "replace", "damage"])
+def test_audit_input_changed_in_the_middle_exits_3(
+    spark: SparkSession,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    change: str,
+) -> None:
+    table = write_table(tmp_path / "in", *noisy_data(ROWS, 3), files=3)
+    victim = table / "part-00001.parquet"
+
+    def act(name: str) -> None:
+        if name != step:
+            return
+        if change == "vanish":
+            victim.unlink()
+        elif change == "replace":
+            os.utime(victim, ns=(0, 0))
+        else:
+            victim.write_bytes(victim.read_bytes()[:100])
+
+    monkeypatch.setattr("sparkclean.cluster.run.fault_point", act)
+    assert run(tmp_path, table, []) == 3
+    error = capsys.readouterr().err
+    assert "part-00001.parquet" in error
+    assert "Nothing was published" in error
+    assert list((tmp_path / "out").rglob("v0*.json")) == []
+
+
+def test_audit_files_added_in_the_middle_are_not_read(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = write_table(tmp_path / "in", *noisy_data(ROWS, 3))
+    more = (table / "part-00000.parquet").read_bytes()
+
+    def act(name: str) -> None:
+        if name == "run.pinned":
+            (table / "part-00009.parquet").write_bytes(more)
+
+    monkeypatch.setattr("sparkclean.cluster.run.fault_point", act)
+    assert run(tmp_path, table, ["clean.mode=weight"]) == 0
+    assert open_target(str(tmp_path / "out" / "cleaned")).current().rows == ROWS
+
+
+@pytest.mark.full
+def test_audit_no_space_says_so(
+    spark: SparkSession, small_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    big = pa.array([os.urandom(100) for _ in range(20_000)])
+    table = write_table(tmp_path / "in", *noisy_data(20_000, 3), noise=big)
+    (tmp_path / "out").symlink_to(small_disk)
+    assert run(tmp_path, table, []) == 1
+    error = capsys.readouterr().err
+    assert "no space" in error
+    assert "Traceback" not in error
+    assert list(small_disk.rglob("v0*.json")) == []

@@ -1,0 +1,137 @@
+"""Stage what an audit found: written whole, counted, seen by nobody yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from sparkclean import schema
+from sparkclean.cluster.clean import clean_dataset
+from sparkclean.cluster.columns import Columns
+from sparkclean.cluster.pipeline import Findings
+from sparkclean.cluster.publish import Outputs
+from sparkclean.cluster.tables import (
+    Provenance,
+    class_rows,
+    pair_rows,
+    rejected_frame,
+    suspects_frame,
+)
+from sparkclean.config import Config
+from sparkclean.errors import SparkCleanError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_TOP = 10
+_ROWS_PER_FILE = 1_000_000
+
+
+def stage_findings(
+    outputs: Outputs, findings: Findings, columns: Columns, provenance: Provenance
+) -> list[Any]:
+    """Stage suspects, rejected rows, classes and pairs.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    findings : Findings
+    columns : Columns
+    provenance : Provenance
+
+    Returns
+    -------
+    list of Row
+        The ten most suspicious rows of the suspect table.
+
+    Notes
+    -----
+    Up to three jobs over the suspects, one over the rejected rows.
+    """
+    suspects = suspects_frame(findings, columns, provenance)
+    if outputs.wants("suspects"):
+        written = outputs.stage_frame("suspects", _by_rank(suspects, findings.num_suspects))
+        _check_rows("suspects", written, findings.num_suspects)
+    if outputs.wants("rejected"):
+        rejected = rejected_frame(findings.statistics.rejected, columns, provenance)
+        count = findings.statistics.rows - findings.statistics.audited
+        few = rejected.coalesce(1) if count <= _ROWS_PER_FILE else rejected
+        written = outputs.stage_frame("rejected", few)
+        _check_rows("rejected", written, count)
+    for name, rows, contract in (
+        ("classes", class_rows(findings, columns, provenance), schema.CLASSES),
+        ("pairs", pair_rows(findings, columns, provenance), schema.PAIRS),
+    ):
+        if outputs.wants(name):
+            outputs.stage_rows(name, rows, contract, columns.label_type)
+    return suspects.where(F.col(schema.RANK) <= _TOP).orderBy(schema.RANK).collect()
+
+
+def stage_cleaned(
+    outputs: Outputs,
+    table: DataFrame,
+    findings: Findings,
+    columns: Columns,
+    config: Config,
+    *,
+    rows_in_table: int,
+) -> int:
+    """Stage the cleaned version, and the quarantine beside it.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    table : DataFrame
+        The whole pinned input.
+    findings : Findings
+    columns : Columns
+    config : Config
+    rows_in_table : int
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Notes
+    -----
+    One job for each version: reads all columns of the input.
+    """
+    if "cleaned" not in outputs.targets:
+        return 0
+    cleaned = clean_dataset(
+        table,
+        findings,
+        columns,
+        mode=config.clean.mode,
+        rejected=config.clean.rejected,
+        where=config.input.where,
+        rows=rows_in_table,
+    )
+    written = 0
+    if cleaned.quarantine is not None and outputs.wants("quarantine"):
+        rows = outputs.stage_frame("quarantine", cleaned.quarantine)
+        _check_rows("quarantine", rows, cleaned.quarantine_rows)
+        written += rows
+    if outputs.wants("cleaned"):
+        rows = outputs.stage_frame("cleaned", cleaned.clean)
+        _check_rows("cleaned", rows, cleaned.clean_rows)
+        written += rows
+    return written
+
+
+def _by_rank(suspects: DataFrame, rows: int) -> DataFrame:
+    """Order suspects over files and within them, so that the first rows are the worst."""
+    files = -(-rows // _ROWS_PER_FILE)
+    if files <= 1:
+        return suspects.coalesce(1).sortWithinPartitions(schema.RANK)
+    return suspects.repartitionByRange(files, schema.RANK).sortWithinPartitions(schema.RANK)
+
+
+def _check_rows(name: str, written: int, wanted: int) -> None:
+    if written != wanted:
+        raise SparkCleanError(
+            f"{name}: {written:,} rows were written where {wanted:,} must be; nothing was "
+            "published. The input may have changed in the middle of the run: run again"
+        )

@@ -1,0 +1,155 @@
+"""Lists of Parquet files as one lazy Spark frame. The only module here that needs Spark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructField, StructType
+
+from sparkclean.errors import InputError
+from sparkclean.lake.base import Pin
+from sparkclean.lake.files import spark_path, spark_paths
+from sparkclean.lake.schemas import SchemaMismatchError, unite_schemas
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.readwriter import DataFrameReader
+
+
+def _reader(spark: SparkSession, root: str) -> DataFrameReader:
+    """Reader that gives all rows or fails, whatever the session's settings are."""
+    options = {
+        "basePath": spark_path(root),
+        "mergeSchema": "false",
+        "ignoreCorruptFiles": "false",
+        "ignoreMissingFiles": "false",
+    }
+    return spark.read.options(**options)
+
+
+def frame_of_groups(
+    spark: SparkSession, root: str, schema: str, groups: Iterable[tuple[str, Sequence[Path]]]
+) -> DataFrame:
+    """Return the rows of files whose schemas are known.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    root : str
+        Folder at which partition folders begin.
+    schema : str
+        JSON of the schema that holds all rows.
+    groups : iterable of (str, sequence of Path)
+        JSON of a schema, and the files with it.
+
+    Returns
+    -------
+    DataFrame
+        Lazy; empty where there are no files.
+
+    Notes
+    -----
+    No job, but for listing more than 32 files, which Spark does with one.
+    """
+    whole = StructType.fromJson(json.loads(schema))
+    frames = [
+        _reader(spark, root)
+        .schema(StructType.fromJson(json.loads(own)))
+        .parquet(*spark_paths(paths))
+        for own, paths in groups
+    ]
+    return _united(frames, whole) if frames else spark.createDataFrame([], whole)
+
+
+def frame_of_pin(spark: SparkSession, pin: Pin) -> DataFrame:
+    """Return the rows of exactly the pinned files.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    pin : Pin
+
+    Returns
+    -------
+    DataFrame
+        Lazy. Partition folders become columns of the one type that fits all of them. Files of
+        different schemas are united by column name: numbers are widened, what a file lacks is
+        null.
+
+    Raises
+    ------
+    InputError
+        If columns of one name differ otherwise.
+
+    Notes
+    -----
+    Spark reads one footer for each group of files with one schema, one small job each. Files of
+    different schemas are never read together: Spark 3.5 cannot widen while it reads.
+    """
+    paths = [[Path(pin.files[index].path) for index in group] for group in pin.schema_groups]
+    if len(paths) == 1:
+        return _reader(spark, pin.root).parquet(*spark_paths(paths[0]))
+    partitions = _partition_fields(spark, pin)
+    frames, texts = [], []
+    for group in paths:
+        own = _reader(spark, pin.root).parquet(*spark_paths(group[:1])).schema
+        own = StructType([partitions.get(field.name, field) for field in own])
+        texts.append(own.json())
+        frames.append(_reader(spark, pin.root).schema(own).parquet(*spark_paths(group)))
+    whole = texts[0]
+    for group, text in zip(paths[1:], texts[1:], strict=True):
+        try:
+            whole = unite_schemas(whole, text)
+        except SchemaMismatchError as exc:
+            other = _file_with(exc.column, texts, paths)
+            raise InputError(
+                f"input.table: column {exc.column!r} is {exc.one} in {other} and {exc.other} in "
+                f"{group[0]}; write all files with one type"
+            ) from exc
+    return _united(frames, StructType.fromJson(json.loads(whole)))
+
+
+def _file_with(column: str, texts: Sequence[str], paths: Sequence[Sequence[Path]]) -> Path:
+    for text, group in zip(texts, paths, strict=True):
+        names = {field["name"].lower() for field in json.loads(text)["fields"]}
+        if column.lower() in names:
+            return group[0]
+    return paths[0][0]
+
+
+def _partition_fields(spark: SparkSession, pin: Pin) -> dict[str, StructField]:
+    """Partition columns, typed by Spark from all folders at once."""
+    root = Path(pin.root)
+    folders: dict[Path, Path] = {}
+    for file in pin.files:
+        path = Path(file.path)
+        if any("=" in part for part in path.relative_to(root).parts[:-1]):
+            folders.setdefault(path.parent, path)
+    if not folders:
+        return {}
+    # with a schema of no columns Spark adds those of the folders and opens no file
+    reader = _reader(spark, pin.root).schema(StructType())
+    found = reader.parquet(*spark_paths(folders.values())).schema
+    return {field.name: field for field in found}
+
+
+def _united(frames: Sequence[DataFrame], whole: StructType) -> DataFrame:
+    selected = []
+    for frame in frames:
+        there = {field.name: field.dataType for field in frame.schema}
+        columns = []
+        for field in whole:
+            if field.name in there:
+                column = F.col("`" + field.name.replace("`", "``") + "`")
+                if there[field.name] != field.dataType:
+                    column = column.cast(field.dataType).alias(field.name)
+            else:
+                column = F.lit(None).cast(field.dataType).alias(field.name)
+            columns.append(column)
+        selected.append(frame.select(*columns))
+    return reduce(lambda one, other: one.union(other), selected)

@@ -1,0 +1,255 @@
+"""Staging: what an attempt writes before anybody may see it, and the receipt that closes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sparkclean.errors import InputError, SparkCleanError
+from sparkclean.faults import fault_point
+from sparkclean.lake.files import (
+    in_threads,
+    list_data_files,
+    read_json,
+    sync,
+    write_durably,
+    write_errors,
+)
+from sparkclean.lake.footers import Unreadable, read_footers
+from sparkclean.lake.owner import Owner
+from sparkclean.lake.run_ids import safe_run_id
+
+STAGING, DATA = "_staging", "data"
+RECEIPT, OWNER = "_receipt.json", "_owner.json"
+#: What a folder of ours may hold; anything else in it belongs to somebody.
+OWN_NAMES = (STAGING, DATA, "_manifests", "_pins")
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A data file, its path relative to the folder of the receipt."""
+
+    path: str
+    size_bytes: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Closes a data folder: what is in it, and what it may be published as.
+
+    Attributes
+    ----------
+    run_id, original_run_id : str
+    schema : str
+    identity : mapping
+    files : tuple of StagedFile
+    """
+
+    run_id: str
+    original_run_id: str
+    schema: str
+    identity: Mapping[str, str]
+    files: tuple[StagedFile, ...]
+
+    def write(self, folder: Path) -> None:
+        """Write the receipt into its folder."""
+        write_durably(folder / RECEIPT, json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, folder: Path) -> Receipt | None:
+        """Read the receipt of a folder; None if there is none."""
+        content = read_json(folder / RECEIPT)
+        if content is None:
+            return None
+        content["files"] = tuple(StagedFile(**entry) for entry in content["files"])
+        return cls(**content)
+
+    def is_complete(self, folder: Path) -> bool:
+        """Tell whether the folder holds all that the receipt lists."""
+
+        def there(file: StagedFile) -> bool:
+            try:
+                return (folder / file.path).stat().st_size == file.size_bytes
+            except OSError:
+                return False
+
+        return all(in_threads(there, self.files))
+
+
+class Staging:
+    """A folder of one attempt of one run, seen by nobody until it is published.
+
+    Parameters
+    ----------
+    root : Path
+        Of the target.
+    run_id : str
+        The scheduler's.
+
+    Raises
+    ------
+    InputError
+        If the target cannot be written to, or is a folder of somebody else.
+    """
+
+    def __init__(self, root: Path, run_id: str) -> None:
+        self.root = root
+        self.run_id = run_id
+        self.name = safe_run_id(run_id)
+        self.owner = Owner(uuid.uuid4().hex)
+        check_ours(root)
+        parent = root / STAGING
+        with write_errors(root):
+            parent.mkdir(parents=True, exist_ok=True)
+            taken = {path.name.rpartition("-") for path in parent.iterdir()}
+            attempts = [int(n) for name, _, n in taken if name == self.name and n.isdigit()]
+            self.attempt = max(attempts, default=0) + 1
+            while not self._create(parent / f"{self.name}-{self.attempt}"):
+                self.attempt += 1
+            self.folder = parent / f"{self.name}-{self.attempt}"
+            fault_point("target.staged")
+            self.owner.write(self.folder / OWNER)
+            fault_point("target.owned")
+
+    @staticmethod
+    def _create(folder: Path) -> bool:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return False
+        return True
+
+    @property
+    def path(self) -> str:
+        """The attempt's folder."""
+        return str(self.folder)
+
+    @property
+    def data_path(self) -> str:
+        """Where Spark writes; does not exist before."""
+        return str(self.folder / DATA)
+
+    def write_arrow(self, table: pa.Table) -> None:
+        """Write one Parquet file from the driver.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+        """
+        data = Path(self.data_path)
+        with write_errors(data):
+            data.mkdir(exist_ok=True)
+            number = len(list_data_files(data))
+            pq.write_table(table, data / f"part-{number:05d}.parquet", compression="zstd")
+
+    def files(self) -> list[StagedFile]:
+        """Look what was written so far.
+
+        Returns
+        -------
+        list of StagedFile
+
+        Raises
+        ------
+        SparkCleanError
+            If nothing was written, or writing did not come to an end.
+
+        Notes
+        -----
+        Reads the footer of every file, 16 at a time.
+        """
+        data = Path(self.data_path)
+        if not data.is_dir():
+            raise SparkCleanError(
+                f"nothing was written to {data}. If Spark wrote without an error, its default file "
+                "system is another one: set spark.hadoop.fs.defaultFS to file:///"
+            )
+        if (data / "_temporary").exists():
+            raise SparkCleanError(f"{data} is not complete: a job still writes to it, or has died")
+        paths = list_data_files(data)
+        staged = []
+        for path, footer in zip(paths, read_footers(paths), strict=True):
+            if isinstance(footer, Unreadable):
+                raise SparkCleanError(f"{path} was not written as Parquet: {footer.reason}")
+            staged.append(
+                StagedFile(path.relative_to(data).as_posix(), footer.size_bytes, footer.rows)
+            )
+        return staged
+
+    def count_rows(self) -> int:
+        """Count the rows written so far, from the footers."""
+        return sum(file.rows for file in self.files())
+
+    def close(self, schema: str, identity: Mapping[str, str]) -> Receipt:
+        """Make what was written durable and put the receipt and its owner beside it.
+
+        Parameters
+        ----------
+        schema : str
+        identity : mapping
+
+        Returns
+        -------
+        Receipt
+
+        Notes
+        -----
+        Waits until the disk holds every file.
+        """
+        data = Path(self.data_path)
+        receipt = Receipt(self.name, self.run_id, schema, identity, tuple(self.files()))
+        with write_errors(self.root):
+            in_threads(sync, [data / file.path for file in receipt.files])
+            for folder in {(data / file.path).parent for file in receipt.files} | {data}:
+                sync(folder)
+            self.owner.write(data / OWNER)
+            receipt.write(data)
+            sync(data)
+        return receipt
+
+    def discard(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def check_ours(root: Path) -> None:
+    """Refuse to publish into a folder that holds something else, or is none.
+
+    Parameters
+    ----------
+    root : Path
+
+    Raises
+    ------
+    InputError
+    """
+    nearest = root
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise InputError(
+            f"{root} cannot be written to: {nearest} is a file, not a folder; choose another output"
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"{nearest} may not be written to; check its owner and permissions")
+    if nearest != root:
+        return
+    try:
+        names = {path.name for path in root.iterdir()}
+    except OSError as exc:
+        raise InputError(f"{root} cannot be listed: {exc.strerror}; check its permissions") from exc
+    foreign = sorted(name for name in names if not name.startswith(".") and name != "lost+found")
+    if foreign and not names & {STAGING, "_manifests", "_pins"}:
+        raise InputError(
+            f"{root} holds something else ({', '.join(foreign[:5])}); choose an output of its own, "
+            "nothing is ever written into a folder with other data"
+        )
