@@ -182,6 +182,7 @@ class Run:
             },
         )
         if self._is_finished(outputs):
+            forget_run(self.home.location, self.run_id)
             text = f"run {self.run_id} has finished before; nothing was done"
             return RunResult(text, repeated=True)
         remember_run(
