@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import Admitted, Rejected
 from sparkclean.confident.filters import agrees, predicted_classes
-from sparkclean.confident.fixed_point import sum_by_class, sum_columns
+from sparkclean.confident.fixed_point import split_limbs, sum_by_class, sum_columns
 from sparkclean.confident.joint import add_pairs, confident_classes
 from sparkclean.confident.scores import (
     ScoreInputs,
@@ -31,7 +31,6 @@ STATE, ROW, SCORE = 0, 1, 2
 KIND = "kind"
 #: Self-confidence above which a row counts towards the warning of in-sample probabilities.
 SURE = 0.999
-_LOW_BITS = (1 << 32) - 1
 
 
 class Kernel(Protocol):
@@ -47,27 +46,6 @@ class Kernel(Protocol):
 
     def state(self) -> Iterator[dict[str, Any]]:
         """Return the columns of state rows to emit at the end of a task."""
-
-
-def split_limbs(total: int) -> tuple[int, int]:
-    """Split a sum into limbs that Spark can add as 64-bit integers without overflow.
-
-    Parameters
-    ----------
-    total : int
-        In units of 2**-40, not negative.
-
-    Returns
-    -------
-    high, low : int
-        total = high * 2**32 + low.
-    """
-    return total >> 32, total & _LOW_BITS
-
-
-def join_limbs(high: int, low: int) -> int:
-    """Put the added limbs together again."""
-    return (int(high) << 32) + int(low)
 
 
 @dataclass

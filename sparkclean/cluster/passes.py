@@ -20,10 +20,10 @@ from sparkclean.cluster.kernels import (
     ConfidentCounts,
     PairMargins,
     highest_low_confidence,
-    join_limbs,
 )
 from sparkclean.cluster.scan import scan_frame
 from sparkclean.cluster.workspace import Workspace
+from sparkclean.confident.fixed_point import join_limbs
 from sparkclean.confident.joint import calibrate_joint, confident_joint
 from sparkclean.confident.noise import NoiseModel, estimate_noise
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sparkclean.confident.fixed_point import ONE, to_fixed
+from sparkclean.errors import InputError
 
 #: Values this far outside [0, 1] are rounding, and clipped; farther ones are rejected.
 BELOW_ZERO = 1e-6
@@ -102,3 +103,75 @@ def _verdicts(
     return np.select(
         [~finite, ~in_range, ~sums], [NOT_FINITE, OUT_OF_RANGE, ROW_SUM], VALID
     ).astype(np.int8)
+
+
+def check_arrays(
+    labels: ArrayLike, pred_probs: ArrayLike, row_sum_tolerance: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Check labels and probabilities in memory, where an invalid row is an error.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (N,)
+    pred_probs : array_like of float, shape (N, K)
+    row_sum_tolerance : float
+
+    Returns
+    -------
+    given : ndarray of int64, shape (N,)
+    pred_probs : ndarray of float64, shape (N, K)
+        Clipped.
+
+    Raises
+    ------
+    InputError
+        Names up to five positions.
+    """
+    given = np.asarray(labels)
+    probabilities = np.ascontiguousarray(np.asarray(pred_probs), dtype=np.float64)
+    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
+        raise InputError(
+            f"pred_probs must have shape (N, K) with K at least 2, not {probabilities.shape}"
+        )
+    if given.shape != (len(probabilities),):
+        raise InputError(
+            f"labels has shape {given.shape}, pred_probs {probabilities.shape}: "
+            "one label for each row is needed"
+        )
+    if not len(given):
+        raise InputError("labels and pred_probs are empty: there is nothing to audit")
+    if not (np.issubdtype(given.dtype, np.integer) or given.dtype == np.bool_):
+        raise InputError(
+            f"labels must be integers in 0..K-1, not {given.dtype}: "
+            "map each label to the position of its column in pred_probs"
+        )
+    given = given.astype(np.int64)
+    num_classes = probabilities.shape[1]
+    wrong = np.flatnonzero((given < 0) | (given >= num_classes))
+    if len(wrong):
+        raise InputError(
+            f"labels: {len(wrong)} of {len(given)} are outside 0..{num_classes - 1}, "
+            f"at positions {_first(wrong)}"
+        )
+    admission = admit(probabilities, row_sum_tolerance=row_sum_tolerance)
+    invalid = np.flatnonzero(admission.verdicts != VALID)
+    if len(invalid):
+        kinds = set(admission.verdicts[invalid].tolist())
+        what = [
+            text
+            for kind, text in (
+                (NOT_FINITE, "NaN or infinite"),
+                (OUT_OF_RANGE, "outside [0, 1] (logits? percentages?)"),
+                (ROW_SUM, f"not summing to 1 within {row_sum_tolerance:g}"),
+            )
+            if kind in kinds
+        ]
+        raise InputError(
+            f"pred_probs: {len(invalid)} of {len(given)} rows are invalid "
+            f"({'; '.join(what)}), at positions {_first(invalid)}"
+        )
+    return given, admission.pred_probs
+
+
+def _first(positions: NDArray[np.intp]) -> str:
+    return ", ".join(str(p) for p in positions[:5]) + (", ..." if len(positions) > 5 else "")

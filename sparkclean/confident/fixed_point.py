@@ -13,6 +13,7 @@ ONE = 1 << 40
 
 # 8,192 integers of at most 2**40 stay below 2**53: every partial float64 sum is an exact integer.
 EXACT_ROWS = 8192
+_LOW_BITS = (1 << 32) - 1
 
 
 def to_fixed(pred_probs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,3 +147,24 @@ def log_fixed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     logarithm = power * _LN2_HIGH + (power * _LN2_LOW + 2.0 * (s + s * series))
     rounded: NDArray[np.float64] = np.rint(logarithm * float(ONE)) / float(ONE)
     return rounded
+
+
+def split_limbs(total: int) -> tuple[int, int]:
+    """Split a sum into limbs that Spark can add as 64-bit integers without overflow.
+
+    Parameters
+    ----------
+    total : int
+        In units of 2**-40, not negative.
+
+    Returns
+    -------
+    high, low : int
+        total = high * 2**32 + low.
+    """
+    return total >> 32, total & _LOW_BITS
+
+
+def join_limbs(high: int, low: int) -> int:
+    """Put the added limbs together again."""
+    return (int(high) << 32) + int(low)

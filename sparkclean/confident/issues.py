@@ -13,7 +13,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sparkclean.confident.admission import NOT_FINITE, OUT_OF_RANGE, ROW_SUM, VALID, admit
+from sparkclean.confident.admission import check_arrays
 from sparkclean.confident.filters import PRUNING_FILTERS, Selection, prune_counts
 from sparkclean.confident.fixed_point import sum_by_class, sum_columns
 from sparkclean.confident.joint import (
@@ -28,7 +28,7 @@ from sparkclean.confident.joint import (
 from sparkclean.confident.noise import NoiseModel, estimate_noise
 from sparkclean.confident.scores import ScoreInputs, label_quality, prior_shift, self_confidence
 from sparkclean.confident.thresholds import confident_thresholds
-from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError
+from sparkclean.errors import ConfigError, UnsupportedFeatureError
 from sparkclean.schema import FILTERS, SCORES
 
 _BLOCK = 1 << 17  # rows whose sums stay exact in 64 bits; also bounds temporaries
@@ -250,7 +250,7 @@ def audit_arrays(
     """
     _check_choice("filter_by", filter_by, FILTERS)
     _check_choice("ranked_by", ranked_by, SCORES)
-    given, probabilities = _checked(labels, pred_probs, row_sum_tolerance)
+    given, probabilities = check_arrays(labels, pred_probs, row_sum_tolerance)
     num_classes = probabilities.shape[1]
     examples = np.bincount(given, minlength=num_classes)
     own = self_confidence(given, probabilities)
@@ -310,59 +310,6 @@ def _check_pruning(filter_by: str) -> None:
             "num_to_remove_per_class and confident_joint need a filter_by of "
             f"{', '.join(PRUNING_FILTERS)}; {filter_by!r} has no quotas"
         )
-
-
-def _checked(
-    labels: ArrayLike, pred_probs: ArrayLike, row_sum_tolerance: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    given = np.asarray(labels)
-    probabilities = np.ascontiguousarray(np.asarray(pred_probs), dtype=np.float64)
-    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
-        raise InputError(
-            f"pred_probs must have shape (N, K) with K at least 2, not {probabilities.shape}"
-        )
-    if given.shape != (len(probabilities),):
-        raise InputError(
-            f"labels has shape {given.shape}, pred_probs {probabilities.shape}: "
-            "one label for each row is needed"
-        )
-    if not len(given):
-        raise InputError("labels and pred_probs are empty: there is nothing to audit")
-    if not (np.issubdtype(given.dtype, np.integer) or given.dtype == np.bool_):
-        raise InputError(
-            f"labels must be integers in 0..K-1, not {given.dtype}: "
-            "map each label to the position of its column in pred_probs"
-        )
-    given = given.astype(np.int64)
-    num_classes = probabilities.shape[1]
-    wrong = np.flatnonzero((given < 0) | (given >= num_classes))
-    if len(wrong):
-        raise InputError(
-            f"labels: {len(wrong)} of {len(given)} are outside 0..{num_classes - 1}, "
-            f"at positions {_first(wrong)}"
-        )
-    admission = admit(probabilities, row_sum_tolerance=row_sum_tolerance)
-    invalid = np.flatnonzero(admission.verdicts != VALID)
-    if len(invalid):
-        kinds = set(admission.verdicts[invalid].tolist())
-        what = [
-            text
-            for kind, text in (
-                (NOT_FINITE, "NaN or infinite"),
-                (OUT_OF_RANGE, "outside [0, 1] (logits? percentages?)"),
-                (ROW_SUM, f"not summing to 1 within {row_sum_tolerance:g}"),
-            )
-            if kind in kinds
-        ]
-        raise InputError(
-            f"pred_probs: {len(invalid)} of {len(given)} rows are invalid "
-            f"({'; '.join(what)}), at positions {_first(invalid)}"
-        )
-    return given, admission.pred_probs
-
-
-def _first(positions: NDArray[np.intp]) -> str:
-    return ", ".join(str(p) for p in positions[:5]) + (", ..." if len(positions) > 5 else "")
 
 
 def _scale_quotas(
