@@ -135,7 +135,7 @@ class Outputs:
         self.staged[name] = staging
         self.schemas[name] = frame.schema.json()
         fault_point(f"stage.{name}.begin")
-        frame.write.parquet(staging.data_path)
+        staging.write_frame(frame)
         fault_point(f"stage.{name}.end")
         return staging.count_rows()
 

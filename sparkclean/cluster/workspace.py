@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Protocol
 
+from sparkclean.lake import spark_path, spark_paths
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
@@ -38,9 +40,9 @@ class FolderWorkspace:
     def materialise(self, name: str, frame: DataFrame) -> DataFrame:
         """Write the frame and return it as read back."""
         path = f"{self._folder}/{name}"
-        frame.write.parquet(path)
+        frame.write.parquet(spark_path(path))
         # nullable as written: Parquet makes every column so
-        return frame.sparkSession.read.schema(frame.schema).parquet(path)
+        return frame.sparkSession.read.schema(frame.schema).parquet(*spark_paths([path]))
 
     def close(self) -> None:
         """Leave the folder to its owner."""

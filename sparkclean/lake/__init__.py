@@ -17,7 +17,7 @@ from sparkclean.lake.base import (
     Version,
 )
 from sparkclean.lake.engine_errors import translate_read_error
-from sparkclean.lake.files import translate_write_error
+from sparkclean.lake.files import spark_path, spark_paths, translate_write_error
 from sparkclean.lake.run_ids import original_run_id, safe_run_id
 from sparkclean.lake.runs import published_runs
 from sparkclean.lake.source import ParquetSource
@@ -46,6 +46,8 @@ __all__ = [
     "published_runs",
     "read",
     "safe_run_id",
+    "spark_path",
+    "spark_paths",
     "translate_read_error",
     "translate_write_error",
 ]

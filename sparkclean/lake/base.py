@@ -166,7 +166,10 @@ class StagingFolder(Protocol):
 
     @property
     def data_path(self) -> str:
-        """Where Spark writes."""
+        """Where rows are written."""
+
+    def write_frame(self, frame: DataFrame) -> None:
+        """Write rows with Spark."""
 
     def write_arrow(self, table: pa.Table) -> None:
         """Write rows from the driver."""

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from sparkclean.lake.files import (
     in_threads,
     list_data_files,
     read_json,
+    spark_path,
     sync,
     write_durably,
     write_errors,
@@ -26,6 +28,9 @@ from sparkclean.lake.files import (
 from sparkclean.lake.footers import Unreadable, read_footers
 from sparkclean.lake.owner import Owner
 from sparkclean.lake.run_ids import safe_run_id
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 STAGING, DATA = "_staging", "data"
 RECEIPT, OWNER = "_receipt.json", "_owner.json"
@@ -135,8 +140,21 @@ class Staging:
 
     @property
     def data_path(self) -> str:
-        """Where Spark writes; does not exist before."""
+        """Where rows are written; does not exist before."""
         return str(self.folder / DATA)
+
+    def write_frame(self, frame: DataFrame) -> None:
+        """Write Parquet files with Spark.
+
+        Parameters
+        ----------
+        frame : DataFrame
+
+        Notes
+        -----
+        One job, that of the frame.
+        """
+        frame.write.parquet(spark_path(self.data_path))
 
     def write_arrow(self, table: pa.Table) -> None:
         """Write one Parquet file from the driver.
@@ -168,14 +186,14 @@ class Staging:
         Reads the footer of every file, 16 at a time.
         """
         data = Path(self.data_path)
-        if not data.is_dir():
-            raise SparkCleanError(
-                f"nothing was written to {data}. If Spark wrote without an error, its default file "
-                "system is another one: set spark.hadoop.fs.defaultFS to file:///"
-            )
+        paths = list_data_files(data) if data.is_dir() else []
         if (data / "_temporary").exists():
             raise SparkCleanError(f"{data} is not complete: a job still writes to it, or has died")
-        paths = list_data_files(data)
+        if not paths:
+            raise SparkCleanError(
+                f"no file was written to {data}. If Spark wrote without an error, its executors "
+                "have disks of their own: choose a place that driver and executors share"
+            )
         staged = []
         for path, footer in zip(paths, read_footers(paths), strict=True):
             if isinstance(footer, Unreadable):

@@ -64,14 +64,10 @@ def test_publish_same_run_again_returns_its_version(tmp_path: Path) -> None:
     assert list((target.root / "_staging").iterdir()) == []
 
 
-def test_publish_run_without_files_is_remembered(tmp_path: Path) -> None:
+def test_publish_run_without_rows_is_remembered(tmp_path: Path) -> None:
     target = new_target(tmp_path)
     publish(target, "a")
-    staging = target.stage("empty")
-    Path(staging.data_path).mkdir()
-    version = target.publish(
-        staging, expected_parent=None, accumulate=True, properties=IDENTITY, schema=SCHEMA
-    )
+    version = publish(target, "empty", rows=0)
     assert version.run_ids == ("a", "empty")
     assert target.find_run("empty") == version
 
@@ -189,7 +185,7 @@ def test_publish_accumulating_widens_numbers_and_refuses_others(tmp_path: Path) 
 def test_publish_nothing_written_says_where_spark_may_have_written(tmp_path: Path) -> None:
     target = new_target(tmp_path)
     staging = target.stage("a")
-    with pytest.raises(SparkCleanError, match="defaultFS"):
+    with pytest.raises(SparkCleanError, match="disks of their own"):
         target.publish(staging, expected_parent=None, accumulate=True, properties={}, schema=SCHEMA)
 
 
