@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _check_driver_packages()
         command: Callable[[argparse.Namespace], None] = args.command
         command(args)
+        sys.stdout.flush()  # at the end of the process it is too late to say anything
     except SparkCleanError as exc:
         return _fail(args, exc, exc.exit_code)
     except Terminated:
@@ -106,12 +107,14 @@ def _check_driver_packages() -> None:
 def _audit(args: argparse.Namespace) -> None:
     from sparkclean.cluster.plan import describe_plan  # noqa: PLC0415 (imports pyspark)
     from sparkclean.cluster.run import Run  # noqa: PLC0415
+    from sparkclean.config import resolve_classes  # noqa: PLC0415
     from sparkclean.config_file import load_config  # noqa: PLC0415
 
     config = load_config(args.config, overrides=args.set)
+    resolve_classes(config)  # before a session is waited for
     run_id = args.run_id or _new_run_id()
     name_run(run_id)
-    with ExitStack() as stack, open_session(config.spark) as (spark, own):
+    with ExitStack() as stack, open_session(config.spark, debug=args.debug) as (spark, own):
         run = Run(spark, config, run_id, on_classes=batch_setter(spark, own=own))
         stack.callback(run.discard)  # once the session has stopped
         _log.info("run %s", run_id)
@@ -134,7 +137,13 @@ def _init(args: argparse.Namespace) -> None:
     if path.exists() and not args.force:
         raise ConfigError(f"{path} exists; choose another --to, or --force to replace it")
     guess = guess_columns(args.table)
-    path.write_text(config_template(table=args.table, **guess.options(), comments=guess.comments))
+    text = config_template(table=args.table, **guess.options(), comments=guess.comments)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"--to {path}: cannot be written: {exc.strerror}") from exc
+    for remark in guess.comments.values():
+        _log.warning("%s", remark)
     print(f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run")
 
 
@@ -207,11 +216,18 @@ def _clean_up(args: argparse.Namespace) -> None:
     if not args.yes:
         if not sys.stdin.isatty():
             raise ConfigError("clean-up asks before it removes anything; without a terminal: --yes")
-        if input("remove all this? [y/N] ").strip().lower() not in ("y", "yes"):
+        if not _agrees("remove all this? [y/N] "):
             print("nothing was removed")
             return
     done = target.clean_up(**limits, dry_run=False)
     print(f"removed {done.size_bytes / 1e6:,.1f} MB")
+
+
+def _agrees(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 def _schema(_: argparse.Namespace) -> None:
@@ -225,7 +241,9 @@ def _schema(_: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="sparkclean", description="Find, measure and remove wrong labels in data lakes."
+        prog="sparkclean",
+        description="Find, measure and remove wrong labels in data lakes.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"sparkclean {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -254,12 +272,14 @@ def _parser() -> argparse.ArgumentParser:
 
     show = _command(commands, "show", _show, "print the first rows of an output")
     show.add_argument("target")
-    show.add_argument("--version", dest="version", type=int, help="default: the current one")
-    show.add_argument("-n", type=int, default=20, help="rows (default 20)")
+    show.add_argument(
+        "--version", type=_version, metavar="V", help="3 or v00000003; default: the current one"
+    )
+    show.add_argument("-n", type=_rows, default=20, help="rows (default 20)")
 
     revert = _command(commands, "revert", _revert, "make an older version current again")
     revert.add_argument("target")
-    revert.add_argument("--to", type=int, required=True, metavar="V")
+    revert.add_argument("--to", type=_version, required=True, metavar="V", help="3 or v00000003")
 
     clean_up = _command(
         commands, "clean-up", _clean_up, "remove staged files of dead runs; retire old versions"
@@ -286,11 +306,27 @@ def _command(
         description=text[0].upper() + text[1:] + ".",
         epilog=f"example:\n  {_EXAMPLES[name]}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # else the --conf of spark-submit would be taken for --config
     )
     parser.set_defaults(command=run)
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--debug", action="store_true", help="show stack traces")
     return parser
+
+
+def _version(text: str) -> int:
+    """Read a version by its number or its name."""
+    number = text.removeprefix("v")
+    if not (number.isascii() and number.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version; write 3 or v00000003")
+    return int(number)
+
+
+def _rows(text: str) -> int:
+    """Read a number of rows."""
+    if not (text.isascii() and text.isdigit()) or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows; write 1 or more")
+    return int(text)
 
 
 def _age(text: str) -> float:

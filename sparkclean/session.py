@@ -34,13 +34,17 @@ def first_line(exc: BaseException) -> str:
 
 
 @contextmanager
-def open_session(conf: dict[str, str]) -> Iterator[tuple[SparkSession, bool]]:
+def open_session(
+    conf: dict[str, str], *, debug: bool = False
+) -> Iterator[tuple[SparkSession, bool]]:
     """Yield a session and whether it is ours; stop it only if it is.
 
     Parameters
     ----------
     conf : dict
         Section ``spark`` of the configuration; ignored, with a warning, where a session exists.
+    debug : bool
+        Whether Spark's log shows stack traces.
 
     Yields
     ------
@@ -62,7 +66,7 @@ def open_session(conf: dict[str, str]) -> Iterator[tuple[SparkSession, bool]]:
             _log.warning("section spark of the configuration is ignored: a session exists")
         yield existing, False
         return
-    spark = _create_session(conf)
+    spark = _create_session(conf, debug=debug)
     # the handler that pyspark has put there asks the JVM to cancel all jobs, and fails where the
     # main thread is waiting for an answer of the JVM; stopping the session cancels them too
     interrupts = {signal.SIGTERM: _terminate, signal.SIGINT: signal.default_int_handler}
@@ -81,7 +85,7 @@ def _terminate(_: int, __: FrameType | None) -> None:
     raise Terminated
 
 
-def _create_session(conf: dict[str, str]) -> SparkSession:
+def _create_session(conf: dict[str, str], *, debug: bool) -> SparkSession:
     from pyspark import SparkConf  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
@@ -93,11 +97,11 @@ def _create_session(conf: dict[str, str]) -> SparkSession:
     settings = {
         "spark.app.name": "sparkclean",
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
+        "spark.log.level": "WARN",
     }
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ
     if not submitted:
-        settings |= _local_settings()
+        settings |= _local_settings(debug=debug)
     elif "SPARK_REMOTE" not in os.environ and SparkConf().get("spark.master") == "local[*]":
         settings["spark.master"] = "local[*,4]"
     builder = SparkSession.builder
@@ -112,7 +116,7 @@ def _create_session(conf: dict[str, str]) -> SparkSession:
         ) from exc
 
 
-def _local_settings() -> dict[str, str]:
+def _local_settings(*, debug: bool) -> dict[str, str]:
     """Choose settings of an embedded local Spark."""
     settings = {
         # a failed task is tried again, as on a cluster: local mode does not without the 4
@@ -125,7 +129,7 @@ def _local_settings() -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     settings["spark.driver.memory"] = f"{max(1024, min(8192, (memory >> 20) // 3))}m"
     quiet = resources.files("sparkclean") / "log4j2.properties"
-    if isinstance(quiet, Path):
+    if isinstance(quiet, Path) and not debug:
         settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={quiet.as_uri()}"
     return settings
 

@@ -54,9 +54,10 @@ def _sample_verdict(run: Run) -> str:
     sample = run.columns.narrow(run.audited).limit(_SAMPLE_ROWS)
     reader = run.columns.reader(run.config.admission.row_sum_tolerance)
     try:
-        statistics = collect_class_statistics(
-            Scanner(sample, run.columns, reader, workspace), with_columns=False
-        )
+        with run.engine_errors():
+            statistics = collect_class_statistics(
+                Scanner(sample, run.columns, reader, workspace), with_columns=False
+            )
     finally:
         workspace.close()
     found = [f"{count} {reason}" for reason, count in sorted(statistics.rejections.items())]

@@ -204,6 +204,11 @@ class Outputs:
         _log.info("published %s as %s in %s", name, version.name, target.location)
         return version
 
+    def places(self) -> dict[str, str]:
+        """Say where each output is and in which version."""
+        published = {name: f" ({version.name})" for name, version in self.published.items()}
+        return {name: t.location + published.get(name, "") for name, t in self.targets.items()}
+
     def leftovers(self, *, keep: tuple[str, ...] = ()) -> list[Staging]:
         """List what is staged and not published.
 

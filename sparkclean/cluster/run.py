@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -125,13 +126,14 @@ class Run:
             self.pin = self.source.pin(config.input.version)
         self.table: DataFrame = self.source.read(self.spark, self.pin)
         self.audited: DataFrame = self._where(self.table)
-        self.columns: Columns = resolve_columns(
-            self.audited,
-            ids=config.columns.id_columns,
-            label=config.columns.label,
-            probs=config.columns.pred_probs_columns,
-            classes=resolve_classes(config),
-        )
+        with self.engine_errors():
+            self.columns: Columns = resolve_columns(
+                self.audited,
+                ids=config.columns.id_columns,
+                label=config.columns.label,
+                probs=config.columns.pred_probs_columns,
+                classes=resolve_classes(config),
+            )
         check_free_names(self.table.columns, self.columns.label, config.clean.mode)
         self.on_classes(self.columns.num_classes)
         self.fingerprint = config_fingerprint(config, self.columns.classes)
@@ -199,12 +201,8 @@ class Run:
                 self.columns.reader(self.config.admission.row_sum_tolerance),
                 FolderWorkspace(f"{staging.path}/work"),
             )
-            text = self._audit_and_publish(scanner, outputs, record)
-        except Exception as exc:
-            translated = self._translate(exc)
-            if translated is exc:
-                raise
-            raise translated from exc
+            with self.engine_errors():
+                text = self._audit_and_publish(scanner, outputs, record)
         finally:
             keep: tuple[str, ...] = ()
             if record.status == GATE_FAILED:
@@ -216,10 +214,17 @@ class Run:
         forget_run(self.home.location, self.run_id)
         return RunResult(text)
 
-    def _translate(self, exc: Exception) -> BaseException:
+    @contextmanager
+    def engine_errors(self) -> Iterator[None]:
         """Put errors of the engine into our words."""
-        read = translate_read_error(exc, self.pin)
-        return read or translate_write_error(exc, self.home.location)
+        try:
+            yield
+        except Exception as exc:
+            read = translate_read_error(exc, self.pin)
+            translated = read or translate_write_error(exc, self.home.location)
+            if translated is exc:
+                raise
+            raise translated from exc
 
     def discard(self) -> None:
         """Remove what the run has staged and not published.
@@ -297,8 +302,7 @@ class Run:
             self.source.verify(self.pin)
             fault_point("run.verified")
             self._publish(outputs, record, findings)
-        where = {name: version_of(outputs, name) for name in self.targets}
-        return summarise(findings, self.columns, top, where)
+        return summarise(findings, self.columns, top, outputs.places())
 
     def _publish(self, outputs: Outputs, record: RunRecord, findings: Findings) -> None:
         conflict = None
@@ -327,13 +331,6 @@ class Run:
         row = record.row(findings, self.progress.phases)
         outputs.stage_rows("runs", [row], schema.RUNS)
         outputs.publish("runs", replace_run=True)
-
-
-def version_of(outputs: Outputs, name: str) -> str:
-    """Say where an output is and in which version."""
-    location = outputs.targets[name].location
-    version = outputs.published.get(name)
-    return f"{location} ({version.name})" if version else location
 
 
 def _check_same_run(state: RunState | None, run_id: str, fingerprint: str, table: str) -> None:

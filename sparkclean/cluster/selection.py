@@ -197,7 +197,8 @@ def select_issues(
         return low_rows.where(differs & (F.col("predicted") != F.col("given")))
     if filter_by in ("low_self_confidence", "low_normalized_margin"):
         count = low_rows.where(confident).count()
-        everything = low_rows.withColumn("__all", F.lit(0))
+        # one group, 0; not a literal, as Spark warns of windows over those
+        everything = low_rows.withColumn("__all", (F.col("own") > 2.0).cast("int"))
         score = F.col("own")
         if filter_by == "low_normalized_margin":
             # the same operations as on arrays: the same bits
@@ -245,28 +246,25 @@ def ranked(issues: DataFrame, *, score: str, ids: Sequence[str], count: int) -> 
     Returns
     -------
     DataFrame
-        With column ``rank`` (bigint). Lazy; beyond a million rows one job finds where to divide
-        the scores, so that no task sorts more than its share.
+        With column ``rank`` (bigint). Lazy; beyond a million rows two jobs find where to divide
+        the scores and how many rows each piece has, so that no task sorts more than its share.
     """
     pieces = -(-count // _ROWS_TO_RANK)
-    piece = F.lit(0)
+    # scores end at 1, so there is one piece; not a literal, as Spark warns of windows over those
+    edges, before = [1.0], [0, 0]
     if pieces > 1:
         # approximate, and need not be more: any division gives the same ranks
         shares = [i / pieces for i in range(1, pieces)]
-        edges = issues.agg(F.percentile_approx(score, shares, 10_000)).collect()[0][0]
-        piece = sum(
-            (F.when(F.col(score) > edge, 1).otherwise(0) for edge in sorted(set(edges))), F.lit(0)
-        )
+        edges = sorted(set(issues.agg(F.percentile_approx(score, shares, 10_000)).collect()[0][0]))
+    piece = sum((F.when(F.col(score) > edge, 1).otherwise(0) for edge in edges), F.lit(0))
     placed = issues.withColumn("__piece", piece)
-    sizes = placed.groupBy("__piece").agg(F.count("*").alias("__size"))
-    before = sizes.withColumn(
-        "__before",
-        F.sum("__size").over(Window.partitionBy(F.lit(0)).orderBy("__piece")) - F.col("__size"),
-    ).drop("__size")
+    if pieces > 1:
+        sizes = {row[0]: row[1] for row in placed.groupBy("__piece").count().collect()}
+        before = [sum(sizes.get(i, 0) for i in range(k)) for k in range(len(edges) + 1)]
     place = F.row_number().over(Window.partitionBy("__piece").orderBy(score, *ids))
-    numbered = placed.withColumn("__place", place)
+    offset = F.get(F.array(*[F.lit(rows) for rows in before]), F.col("__piece"))
     return (
-        numbered.join(F.broadcast(before), "__piece")
-        .withColumn("rank", (F.col("__before") + F.col("__place")).cast("bigint"))
-        .drop("__piece", "__place", "__before")
+        placed.withColumn("__place", place)
+        .withColumn("rank", (offset + F.col("__place")).cast("bigint"))
+        .drop("__piece", "__place")
     )

@@ -153,13 +153,13 @@ def test_audit_bad_input_says_so(
     assert published == []
 
 
-def run(tmp_path: Path, table: Path, settings: list[str]) -> int:
+def run(tmp_path: Path, table: Path, settings: list[str], *options: str) -> int:
     config = tmp_path / "config.json"
     names = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
     outputs = {name: str(tmp_path / "out" / name) for name in names}
     config.write_text(json.dumps({"input": {"table": str(table)}, "output": outputs}))
     words = [word for setting in settings for word in ("--set", setting)]
-    return main(["audit", "--config", str(config), *words])
+    return main(["audit", "--config", str(config), *words, *options])
 
 
 def corrupt(folder: Path) -> Path:
@@ -233,6 +233,30 @@ def test_audit_unreadable_table_exits_3(
     error = capsys.readouterr().err
     for word in words:
         assert word in error
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [([], []), (["classes=[0, 1, 2]"], []), (["classes=[0, 1, 2]"], ["--dry-run"])],
+    ids=["sample", "run", "dry_run"],
+)
+def test_audit_damaged_page_exits_3(
+    spark: SparkSession,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    settings: list[str],
+    options: list[str],
+) -> None:
+    table = write_table(tmp_path / "in", *noisy_data(2000, 3))
+    file = table / "part-00000.parquet"
+    content = bytearray(file.read_bytes())
+    for place in range(200, len(content) - 5000, 50):  # the footer stays whole
+        content[place] ^= 255
+    file.write_bytes(content)
+    assert run(tmp_path, table, settings, *options) == 3
+    error = capsys.readouterr().err
+    assert "part-00000.parquet cannot be read: it is damaged" in error
+    assert "Traceback" not in error
 
 
 def test_audit_unwritable_target_exits_3(
