@@ -80,7 +80,7 @@ def _fail(args: argparse.Namespace, exc: Exception, code: int) -> int:
         _log.exception("failed", exc_info=exc)
     expected = isinstance(exc, SparkCleanError)
     text = str(exc) if expected else f"{type(exc).__name__}: {first_line(exc)} (--debug shows more)"
-    for line in text.splitlines():
+    for line in text.split("\n"):
         _log.error("%s", line)
     return code
 
@@ -188,7 +188,8 @@ def _as_text(table: Any) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = "" if value is None else str(value).replace("\n", "\\n")
+    text = "" if value is None else str(value)
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return text if len(text) <= 40 else text[:37] + "..."
 
 

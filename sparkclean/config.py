@@ -20,9 +20,10 @@ from pydantic import (
     StrictInt,
     StrictStr,
     ValidationError,
+    WithJsonSchema,
 )
 
-from sparkclean.config_explain import contradictions, explain
+from sparkclean.config_explain import class_findings, contradictions, explain
 from sparkclean.errors import ConfigError
 
 FilterBy = Literal[
@@ -52,8 +53,18 @@ def _number(value: Any) -> Any:
     return value
 
 
-Fraction = Annotated[float, BeforeValidator(_number), Field(ge=0.0, le=1.0)]
-Label = StrictBool | StrictInt | StrictStr
+def _plain(value: Any) -> Any:
+    """Notebooks give numpy's integers and booleans, too."""
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
+# bounds stand before the validator: behind it they are missing in the JSON schema
+Number = Annotated[float, Field(strict=True), BeforeValidator(_number)]
+Fraction = Annotated[float, Field(strict=True, ge=0.0, le=1.0), BeforeValidator(_number)]
+Tolerance = Annotated[float, Field(strict=True, ge=0.0, le=0.5), BeforeValidator(_number)]
+Count = Annotated[int, Field(strict=True, ge=0), BeforeValidator(_plain)]
+Switch = Annotated[bool, Field(strict=True), BeforeValidator(_plain)]
+Label = Annotated[StrictBool | StrictInt | StrictStr, BeforeValidator(_plain)]
 
 
 class _Section(BaseModel):
@@ -109,21 +120,19 @@ class MethodSection(_Section):
         description="Several confident classes: argmax over all, or over the confident ones.",
     )
     frac_noise: Fraction = Field(1.0, description="Share of the estimated noise to flag.")
-    min_examples_per_class: int = Field(1, ge=0, description="Rows that pruning leaves in a class.")
-    adjust_pred_probs: bool = Field(
+    min_examples_per_class: Count = Field(1, description="Rows that pruning leaves in a class.")
+    adjust_pred_probs: Switch = Field(
         False, description="Rank by probabilities less the class thresholds."
     )
-    thresholds: (
-        dict[Label, Annotated[float, BeforeValidator(_number)]]
-        | list[Annotated[float, BeforeValidator(_number)]]
-        | None
-    ) = Field(None, description="Override thresholds: by label, or a list of K.")
+    thresholds: dict[Label, Number] | list[Number] | None = Field(
+        None, description="Override thresholds: by label, or a list of K."
+    )
 
 
 class AdmissionSection(_Section):
     """Which rows are audited."""
 
-    row_sum_tolerance: Annotated[float, BeforeValidator(_number), Field(ge=0.0, le=0.5)] = Field(
+    row_sum_tolerance: Tolerance = Field(
         1e-3, description="Largest distance of a row's sum from 1."
     )
     max_rejected_fraction: Fraction = Field(
@@ -149,10 +158,10 @@ class GateSection(_Section):
     max_class_loss_fraction: Fraction | None = Field(
         None, description="Largest share of suspects in one class."
     )
-    min_examples_left_per_class: int = Field(
-        1, ge=0, description="Rows that must be left in every class (modes drop, quarantine)."
+    min_examples_left_per_class: Count = Field(
+        1, description="Rows that must be left in every class (modes drop, quarantine)."
     )
-    max_suspects: int | None = Field(None, ge=0, description="Largest number of suspects.")
+    max_suspects: Count | None = Field(None, description="Largest number of suspects.")
 
 
 class OutputSection(_Section):
@@ -178,6 +187,11 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
+Setting = Annotated[
+    StrictStr, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+
+
 class Config(_Section):
     """The whole configuration."""
 
@@ -193,7 +207,7 @@ class Config(_Section):
     clean: CleanSection = CleanSection()
     gate: GateSection = GateSection()
     output: OutputSection = OutputSection()
-    spark: dict[str, Annotated[StrictStr, BeforeValidator(_text)]] = Field(
+    spark: dict[str, Setting] = Field(
         default_factory=dict, description="Spark settings of a session that the command creates."
     )
 
@@ -218,11 +232,28 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
     try:
         config = Config.model_validate(dict(mapping))
     except ValidationError as exc:
-        raise ConfigError(explain(exc.errors(), Config)) from None
+        findings = explain(exc.errors(), Config) + _more_findings(mapping, exc)
+        raise ConfigError(findings) from None
     findings = contradictions(config)
     if findings:
         raise ConfigError(findings)
     return config
+
+
+def _more_findings(mapping: Mapping[str, Any], exc: ValidationError) -> list[str]:
+    """Find the contradictions among the keys that are right, so that all is shown at once."""
+    rest = {key: dict(v) if isinstance(v, Mapping) else v for key, v in mapping.items()}
+    for error in exc.errors():
+        section, *keys = error["loc"]
+        if keys and isinstance(rest.get(str(section)), dict):
+            rest[str(section)].pop(keys[0], None)
+        else:
+            rest.pop(str(section), None)
+    rest["input"] = {"table": "input.table"} | rest.get("input", {})
+    try:
+        return contradictions(Config.model_validate(rest))
+    except ValidationError:
+        return []
 
 
 def resolve_classes(config: Config) -> tuple[str | int | bool, ...] | None:
@@ -249,17 +280,9 @@ def resolve_classes(config: Config) -> tuple[str | int | bool, ...] | None:
         from sparkclean.config_file import read_classes  # noqa: PLC0415 (it imports this module)
 
         classes = read_classes(classes)
-    kinds = {type(label).__name__ for label in classes}
-    if len(classes) < 2:
-        raise ConfigError(f"classes: K = {len(classes)}; label issues need at least two classes")
-    if len(kinds) > 1 or not kinds <= {"str", "int", "bool"}:
-        raise ConfigError(
-            f"classes: labels of types {', '.join(sorted(kinds))}; all must be strings, all "
-            "integers or all booleans (quote the ones that YAML reads otherwise)"
-        )
-    twice = sorted({str(label) for label in classes if classes.count(label) > 1})
-    if twice:
-        raise ConfigError(f"classes: {twice[0]!r} stands in the list more than once")
+    findings = class_findings(classes)
+    if findings:
+        raise ConfigError(findings)
     return tuple(classes)
 
 

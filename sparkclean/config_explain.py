@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import difflib
+import types
 import typing
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.errors import UnsupportedFeatureError
-from sparkclean.locations import local_path
+from sparkclean.errors import ConfigError, UnsupportedFeatureError
+from sparkclean.locations import QUARANTINE_SUFFIX, local_path
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
 
     from sparkclean.config import Config
 
 _LATER = ("delta", "iceberg")
 _QUOTA_FILTERS = ("prune_by_noise_rate", "prune_by_class", "both")
 _ADJUSTABLE = ("self_confidence", "normalized_margin")
+_LONGEST = 60
+_WORDS: dict[Any, str] = {
+    type(None): "null",
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "text",
+    dict: "a mapping",
+}
+_LISTS = {"text": "a list of texts", "a number": "a list of numbers"}
 
 
 def explain(errors: Iterable[Mapping[str, Any]], model: type[BaseModel]) -> list[str]:
@@ -60,61 +74,62 @@ def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
 def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[BaseModel]) -> str:
     path, value, kind = ".".join(key), errors[0]["input"], errors[0]["type"]
     holder = _section(model, key[0]) if len(key) > 1 else model
+    names = list(holder.model_fields) if holder else []
     if kind == "extra_forbidden":
-        names = list(holder.model_fields) if holder else []
         near = difflib.get_close_matches(key[-1], names, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
-        return f"{path}: unknown key (value {value!r}); {hint}"
+        return f"{path}: unknown key (value {_shown(value)}); {hint}"
+    if kind == "invalid_key":
+        return f"{key[0]}: key {_shown(value)} is not text; known: {', '.join(names)}"
     if kind == "missing":
         return f"{path}: is missing; it has no default"
-    field = holder.model_fields.get(key[-1]) if holder else None
-    annotation = field.annotation if field else None
     section = _section(model, key[-1]) if len(key) == 1 else None
     if section is not None:
         known = ", ".join(section.model_fields)
-        return f"{path}: {value!r} is not a section; write its keys below it ({known})"
-    choices = [str(c) for c in _choices(annotation)]
-    if choices:
-        if key[-1] == "format" and str(value) in _LATER:
-            return (
-                f"{path}: {value!r} is not supported yet; a later release will, parquet works now"
-            )
-        near = difflib.get_close_matches(str(value), choices, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        return f"{path}: {value!r} is unknown; {hint}choose one of {', '.join(choices)}"
-    return f"{path}: {value!r} is wrong; wanted: {_wanted(errors, annotation)}"
+        return f"{path}: {_shown(value)} is not a section; write its keys below it ({known})"
+    return _wrong_value(path, value, holder.model_fields[key[-1]] if holder else None)
 
 
-def _choices(annotation: Any) -> list[Any]:
-    if typing.get_origin(annotation) is typing.Literal:
-        return list(typing.get_args(annotation))
-    return []
+def _wrong_value(path: str, value: Any, field: FieldInfo | None) -> str:
+    if field is None:  # one of the settings of Spark
+        return f"{path}: {_shown(value)} is wrong; wanted: text, a number, or true or false"
+    if typing.get_origin(field.annotation) is not typing.Literal:
+        wanted = _wanted(field.annotation, field.metadata)
+        return f"{path}: {_shown(value)} is wrong; wanted: {wanted}"
+    if path.endswith(".format") and str(value).lower() in _LATER:
+        return f"{path}: {value!r} is not supported yet; a later release will, parquet works now"
+    choices = typing.get_args(field.annotation)
+    near = difflib.get_close_matches(str(value), choices, 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{path}: {_shown(value)} is unknown; {hint}choose one of {', '.join(choices)}"
 
 
-def _wanted(errors: list[Mapping[str, Any]], annotation: Any) -> str:
+def _shown(value: Any) -> str:
+    """Write a value as its file has it, and not all of a long one."""
+    words = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    text = value.isoformat() if isinstance(value, date) else repr(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def _wanted(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     """Say what a key takes."""
-    words = []
-    for error in errors:
-        context, kind = error.get("ctx", {}), error["type"]
-        if kind.startswith("greater_than"):
-            words.append(f"at least {context.get('ge', context.get('gt')):g}")
-        elif kind.startswith("less_than"):
-            words.append(f"at most {context.get('le', context.get('lt')):g}")
-        elif kind.startswith(("float", "finite")):
-            words.append("a number")
-        elif kind.startswith("int"):
-            words.append("an integer")
-        elif kind.startswith("bool"):
-            words.append("true or false")
-        elif kind.startswith("string"):
-            words.append("text")
-        elif kind.startswith("list"):
-            words.append("a list")
-        elif kind.startswith(("dict", "model")):
-            words.append("a mapping")
-    if type(None) in typing.get_args(annotation):
-        words.append("null")
-    return " or ".join(dict.fromkeys(words)) or "another value"
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _wanted(arguments[0], [*arguments[1:], *metadata])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_wanted(kind) for kind in arguments))
+    if origin is list:
+        return _LISTS.get(_wanted(arguments[0]), "a list of labels (text, integers or booleans)")
+    words = _WORDS[origin or annotation]
+    # the bounds of a pydantic Field stand in an object of its own inside of a union
+    bounds = [bound for entry in metadata for bound in getattr(entry, "metadata", [entry])]
+    low = next((bound.ge for bound in bounds if hasattr(bound, "ge")), None)
+    high = next((bound.le for bound in bounds if hasattr(bound, "le")), None)
+    if low is not None and high is not None:
+        return f"{words} from {low:g} to {high:g}"
+    return words if low is None else f"{words} of at least {low:g}"
 
 
 def contradictions(config: Config) -> list[str]:
@@ -141,6 +156,8 @@ def contradictions(config: Config) -> list[str]:
             f"{method.filter_by!r}; use 1.0, or one of {', '.join(_QUOTA_FILTERS)}"
         )
     findings += _column_findings(config)
+    if isinstance(config.classes, list):
+        findings += class_findings(config.classes)
     findings += _threshold_findings(config)
     findings += _location_findings(config)
     return findings
@@ -162,16 +179,41 @@ def _column_findings(config: Config) -> list[str]:
         if named.count(name) > 1
     ]
     probs = columns.pred_probs
-    if isinstance(config.classes, list):
-        if len(config.classes) < 2:
-            findings.append(
-                f"classes: K = {len(config.classes)}; label issues need at least two classes"
-            )
-        if not isinstance(probs, str) and len(probs) != len(config.classes):
-            findings.append(
-                f"classes: {len(config.classes)} labels, but columns.pred_probs lists {len(probs)} "
-                "columns; give one column for each class, in the same order"
-            )
+    if (
+        isinstance(config.classes, list)
+        and not isinstance(probs, str)
+        and len(probs) != len(config.classes)
+    ):
+        findings.append(
+            f"classes: {len(config.classes)} labels, but columns.pred_probs lists {len(probs)} "
+            "columns; give one column for each class, in the same order"
+        )
+    return findings
+
+
+def class_findings(classes: Sequence[Any]) -> list[str]:
+    """Find what is wrong with a list of labels.
+
+    Parameters
+    ----------
+    classes : sequence
+
+    Returns
+    -------
+    list of str
+    """
+    findings = []
+    if len(classes) < 2:
+        findings.append(f"classes: K = {len(classes)}; label issues need at least two classes")
+    kinds = {type(label).__name__ for label in classes}
+    if len(kinds) > 1 or not kinds <= {"str", "int", "bool"}:
+        findings.append(
+            f"classes: labels of types {', '.join(sorted(kinds))}; all must be strings, all "
+            "integers or all booleans (quote the ones that YAML reads otherwise)"
+        )
+    twice = [text for text, count in Counter(map(str, classes)).items() if count > 1]
+    if twice:
+        findings.append(f"classes: {twice[0]!r} stands in the list more than once")
     return findings
 
 
@@ -186,15 +228,18 @@ def _threshold_findings(config: Config) -> list[str]:
             f"method.thresholds: {outside[0]!r} is outside (0, 2]; 2 means that no row is confident"
         )
     classes = config.classes
-    if (
-        isinstance(thresholds, list)
-        and isinstance(classes, list)
-        and len(classes) != len(thresholds)
-    ):
+    if not isinstance(classes, list):
+        return findings
+    if isinstance(thresholds, list) and len(classes) != len(thresholds):
         findings.append(
             f"method.thresholds: {len(thresholds)} values for {len(classes)} classes; give one for "
             "each, or a mapping from label to threshold"
         )
+    if isinstance(thresholds, dict):
+        # a key of a JSON file or of an override is text whatever the labels are
+        unknown = [label for label in thresholds if str(label) not in map(str, classes)]
+        if unknown:
+            findings.append(f"method.thresholds: {unknown[0]!r} is not among the classes")
     return findings
 
 
@@ -203,13 +248,20 @@ def _location_findings(config: Config) -> list[str]:
     paths: dict[str, Path] = {}
     locations = {"input.table": config.input.table}
     locations |= {f"output.{name}": where for name, where in config.output.targets().items()}
+    if config.clean.mode == "none" and locations.pop("output.cleaned", None) is not None:
+        nothing = "output: all outputs but cleaned are null, and clean.mode is none"
+    else:
+        nothing = "output: all outputs are null"
+    if len(locations) == 1:
+        findings.append(f"{nothing}; there is nothing to write")
+    if config.clean.mode == "quarantine" and "output.cleaned" in locations:
+        quarantine = locations["output.cleaned"].rstrip("/") + QUARANTINE_SUFFIX
+        locations["output.cleaned (quarantine)"] = quarantine
     for key, where in locations.items():
         try:
             paths[key] = local_path(where)
-        except UnsupportedFeatureError as exc:
+        except (ConfigError, UnsupportedFeatureError) as exc:
             findings.append(f"{key}: {exc}")
-    if len(locations) == 1:
-        findings.append("output: all outputs are null; there is nothing to write")
     keys = list(paths)
     for i, one in enumerate(keys):
         for other in keys[i + 1 :]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,8 @@ def load_config(
 
 
 def _put(settings: dict[str, Any], keys: list[str], value: str, origin: str) -> None:
-    parsed = _scalar(value, origin)
+    # a predicate is SQL, whose quotes and hashes YAML would read in its own way
+    parsed = _predicate(value) if keys == ["input", "where"] else _scalar(value, origin)
     if len(keys) == 1:
         settings[keys[0]] = parsed
         return
@@ -67,11 +69,15 @@ def _put(settings: dict[str, Any], keys: list[str], value: str, origin: str) -> 
     settings[keys[0]] = section
 
 
+def _predicate(text: str) -> str | None:
+    return None if text.strip() in ("", "null", "~") else text
+
+
 def _scalar(text: str, origin: str) -> Any:
     try:
         return _yaml_load(text)
     except ConfigError as exc:
-        raise ConfigError(f"{origin}: the value is not YAML: {exc}") from None
+        raise ConfigError(f"{origin}: {exc}") from None
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
@@ -79,7 +85,8 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     if content is None:
         raise ConfigError(f"{path}: is empty; `sparkclean init TABLE` writes a configuration")
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: is a {type(content).__name__}; a mapping of sections is needed")
+        kind = type(content).__name__
+        raise ConfigError(f"{path}: holds a value of type {kind}; a mapping of sections is needed")
     return {str(key): value if value is not None else {} for key, value in content.items()} | {
         key: None for key in ("classes",) if key in content and content[key] is None
     }
@@ -87,7 +94,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors of Windows begin with a mark
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -121,6 +128,8 @@ def _json_load(text: str) -> Any:
         return json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as exc:
         raise ConfigError(f"not JSON: {exc.msg}, line {exc.lineno}, column {exc.colno}") from None
+    except RecursionError:
+        raise ConfigError("not JSON: it is nested too deeply") from None
 
 
 def _yaml_load(text: str) -> Any:
@@ -132,6 +141,8 @@ def _yaml_load(text: str) -> Any:
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             seen: set[Any] = set()
             for key_node, _ in node.value:
+                if key_node.tag == "tag:yaml.org,2002:merge":
+                    continue
                 key = self.construct_object(key_node, deep=True)
                 if not isinstance(key, list | dict):
                     if key in seen:
@@ -148,6 +159,10 @@ def _yaml_load(text: str) -> Any:
         raise ConfigError(f"not YAML: {exc.problem or exc.context}{where}") from None
     except yaml.YAMLError as exc:
         raise ConfigError(f"not YAML: {str(exc).splitlines()[0]}") from None
+    except ValueError as exc:  # 2026-02-31 looks like a date and is none
+        raise ConfigError(f"not YAML: {exc}; quote what is meant as text") from None
+    except RecursionError:
+        raise ConfigError("not YAML: it is nested too deeply") from None
 
 
 def read_classes(location: str) -> list[Any]:
@@ -170,14 +185,19 @@ def read_classes(location: str) -> list[Any]:
     try:
         text = _read_text(path)
         if path.suffix.lower() not in (".json", ".yaml", ".yml"):
-            return text.splitlines()
+            # not splitlines: a label may hold the separators of Unicode
+            return text.removesuffix("\n").split("\n") if text else []
         content = _parse(path, text)
     except ConfigError as exc:
         raise ConfigError([f"classes: {finding}" for finding in exc.findings]) from None
     if not isinstance(content, list):
-        raise ConfigError(f"classes: {path}: is a {type(content).__name__}; a list is needed")
+        kind = type(content).__name__
+        raise ConfigError(f"classes: {path}: holds a value of type {kind}; a list is needed")
     return content
 
+
+#: YAML refuses these characters, or takes them for the end of a line.
+_UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 _TEMPLATE = """\
 # sparkclean audit --config THIS_FILE
@@ -266,9 +286,13 @@ def config_template(
         # JSON is YAML, and quotes whatever needs it
         if value is None:
             return "null"
-        return json.dumps(value if isinstance(value, str) else list(value), ensure_ascii=False)
+        text = json.dumps(value if isinstance(value, str) else list(value), ensure_ascii=False)
+        return _UNREADABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
-    remarks = {key: f"  # {text}" for key, text in (comments or {}).items()}
+    remarks = {
+        key: "  # " + _UNREADABLE.sub("?", re.sub(r"\s", " ", text))
+        for key, text in (comments or {}).items()
+    }
     return _TEMPLATE.format(
         table=flow(table),
         id=flow(id),

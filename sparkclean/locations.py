@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from sparkclean.errors import UnsupportedFeatureError
+from sparkclean.errors import ConfigError, UnsupportedFeatureError
+
+#: Mode ``quarantine`` writes a second version beside the cleaned one.
+QUARANTINE_SUFFIX = "-quarantine"
 
 
 def local_path(location: str) -> Path:
@@ -25,12 +28,20 @@ def local_path(location: str) -> Path:
     ------
     UnsupportedFeatureError
         If the location is elsewhere.
+    ConfigError
+        If it is empty, or no path at all.
     """
-    parsed = urlparse(location)
-    if parsed.scheme == "file":
-        location = unquote(parsed.path)
-    elif len(parsed.scheme) > 1 and ":/" in location:
-        raise UnsupportedFeatureError(
-            f"{location!r}: {parsed.scheme}: is not supported yet, local or shared file systems are"
-        )
-    return Path(location).expanduser().resolve()
+    if not location.strip():
+        raise ConfigError("the path is empty")
+    try:
+        parsed = urlparse(location)
+        if parsed.scheme == "file":
+            location = unquote(parsed.path)
+        elif len(parsed.scheme) > 1 and ":/" in location:
+            raise UnsupportedFeatureError(
+                f"{location!r}: {parsed.scheme}: is not supported yet, local or shared file "
+                "systems are"
+            )
+        return Path(location).expanduser().resolve()
+    except (ValueError, RuntimeError) as exc:
+        raise ConfigError(f"{location!r} is not a path: {exc}") from None

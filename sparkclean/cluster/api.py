@@ -26,7 +26,7 @@ from sparkclean.cluster.tables import (
 )
 from sparkclean.cluster.workspace import CacheWorkspace
 from sparkclean.confident.noise import NoiseModel
-from sparkclean.config import config_fingerprint, parse_config
+from sparkclean.config import config_fingerprint, parse_config, resolve_classes
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -169,7 +169,7 @@ def audit(
         ids=config.columns.id_columns,
         label=label,
         probs=config.columns.pred_probs_columns,
-        classes=classes,
+        classes=resolve_classes(config),
     )
     warn_of_large_batches(df.sparkSession, columns.num_classes)
     scanner = Scanner(

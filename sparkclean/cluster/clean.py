@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 # A broadcast of more record ids than this would cost the driver more than K x K numbers do.
 _BROADCAST_ROWS = 1_000_000
 _LOWEST_RATE = 1e-3
-_FATE = "__fate"
-_SUGGESTED = "__suggested"
 _SUSPECT, _REJECTED = 1, 2
 
 
@@ -108,40 +107,45 @@ def clean_dataset(
     """
     num_suspects = findings.num_suspects
     num_rejected = findings.statistics.rows - findings.statistics.audited
+    names = table.columns
+    fate, suggested = _unused("__fate", names), _unused("__suggested", names)
+    keys = [_unused(f"{ID_PREFIX}{i}", names) for i in range(len(columns.ids))]
+    ids = [F.col(f"{ID_PREFIX}{i}").alias(key) for i, key in enumerate(keys)]
     fates = findings.issues.select(
-        *[f"{ID_PREFIX}{i}" for i in range(len(columns.ids))],
-        F.lit(_SUSPECT).alias(_FATE),
-        columns.label_of(F.col("suggested")).alias(_SUGGESTED),
+        *ids,
+        F.lit(_SUSPECT).alias(fate),
+        columns.label_of(F.col("suggested")).alias(suggested),
     )
     touched = num_suspects
     if num_rejected and (rejected == "remove" or mode == "weight"):
         touched += num_rejected
         fates = fates.unionByName(
             findings.statistics.rejected.select(
-                *[f"{ID_PREFIX}{i}" for i in range(len(columns.ids))],
-                F.lit(_REJECTED).alias(_FATE),
-                F.lit(None).cast(columns.label_type).alias(_SUGGESTED),
+                *ids,
+                F.lit(_REJECTED).alias(fate),
+                F.lit(None).cast(columns.label_type).alias(suggested),
             )
         )
     if touched <= _BROADCAST_ROWS:
         fates = F.broadcast(fates)
     on = None
-    for i, name in enumerate(columns.ids):
-        same = table[_plain(name)] == fates[f"{ID_PREFIX}{i}"]
+    for name, key in zip(columns.ids, keys, strict=True):
+        same = table[_plain(name)] == fates[key]
         on = same if on is None else on & same
-    names = table.columns
     removed = num_rejected if rejected == "remove" else 0
     marked = table.join(fates, on, "left")
     if removed:
-        marked = marked.where(~F.col(_FATE).eqNullSafe(_REJECTED))
-    suspect = F.col(_FATE).eqNullSafe(_SUSPECT)
+        marked = marked.where(~F.col(fate).eqNullSafe(_REJECTED))
+    suspect = F.col(fate).eqNullSafe(_SUSPECT)
     every = [table[_plain(name)] for name in names]
     kept = rows - removed
     if mode == "relabel":
-        return Cleaned(marked.select(*_relabelled(table, columns, suspect)), kept)
+        new = _relabelled(table, columns, suspect, F.col(suggested))
+        return Cleaned(marked.select(*new), kept)
     if mode == "weight":
         audited = F.lit(True) if where is None else F.coalesce(F.expr(where), F.lit(False))
-        weight = _weights(findings, columns, audited, suspect)
+        valid = audited & ~F.col(fate).eqNullSafe(_REJECTED)
+        weight = _weights(findings, columns, valid, suspect)
         return Cleaned(marked.select(*every, weight.alias(schema.SAMPLE_WEIGHT)), kept)
     clean = marked.where(~suspect).select(*every)
     if mode == "drop":
@@ -154,14 +158,24 @@ def _plain(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _relabelled(table: DataFrame, columns: Columns, suspect: Column) -> list[Column]:
+def _unused(name: str, taken: Sequence[str]) -> str:
+    """Lengthen a name until no column is called so."""
+    lower = {other.lower() for other in taken}
+    while name in lower:
+        name += "_"
+    return name
+
+
+def _relabelled(
+    table: DataFrame, columns: Columns, suspect: Column, suggested: Column
+) -> list[Column]:
     label = table[_plain(columns.label)]
     # low_* may suggest the label that is given: nothing changes then
-    new = F.when(suspect, F.col(_SUGGESTED)).otherwise(label)
+    new = F.when(suspect, suggested).otherwise(label)
     selected = [
         new.alias(name) if name == columns.label else table[_plain(name)] for name in table.columns
     ]
-    changed = suspect & ~F.col(_SUGGESTED).eqNullSafe(label)
+    changed = suspect & ~suggested.eqNullSafe(label)
     return [
         *selected,
         label.alias(columns.label + schema.ORIGINAL_SUFFIX),
@@ -169,7 +183,7 @@ def _relabelled(table: DataFrame, columns: Columns, suspect: Column) -> list[Col
     ]
 
 
-def _weights(findings: Findings, columns: Columns, audited: Column, suspect: Column) -> Column:
+def _weights(findings: Findings, columns: Columns, valid: Column, suspect: Column) -> Column:
     """1 / P(given k | true k), 0 for suspects, 1 for rows that were not audited."""
     rates = np.maximum(findings.noise.noise_matrix.diagonal(), _LOWEST_RATE)
     by_label = F.create_map(
@@ -180,5 +194,4 @@ def _weights(findings: Findings, columns: Columns, audited: Column, suspect: Col
         ]
     )
     known = F.coalesce(F.try_element_at(by_label, quoted(columns.label)), F.lit(1.0))
-    valid = audited & ~F.col(_FATE).eqNullSafe(_REJECTED)
     return F.when(suspect, 0.0).when(valid, known).otherwise(1.0)

@@ -26,11 +26,19 @@ from pyspark.sql.types import (
 
 from sparkclean.cluster.batches import ID_PREFIX, LABEL, PROBS, PROBS_PREFIX, BatchReader
 from sparkclean.errors import ConfigError, InputError
+from sparkclean.schema import REJECTED, SUSPECTS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _INTEGERS = (ByteType, ShortType, IntegerType, LongType)
+_INTEGER_BITS: dict[type[DataType], int] = {
+    ByteType: 8,
+    ShortType: 16,
+    IntegerType: 32,
+    LongType: 64,
+}
+_OUTPUT_NAMES = {name for name, _ in (*SUSPECTS, *REJECTED)}
 _SAMPLE_ROWS = 1000
 
 EMPTY = "the table is empty (0 rows to audit); check input.table, input.version and input.where"
@@ -149,6 +157,11 @@ def resolve_columns(
             findings.append(
                 f"columns.id: column {name!r} is {kind.simpleString()}; a record id is an integer "
                 "or a string (cast it to one of them, or give a list of columns)"
+            )
+        if name.lower() in _OUTPUT_NAMES:
+            findings.append(
+                f"columns.id: {name!r} is also the name of a column that outputs have beside the "
+                "record id; rename the column of the table"
             )
     label_type = schema[label].dataType
     if isinstance(label_type, FloatType | DoubleType):
@@ -305,6 +318,14 @@ def _check_classes(
         raise ConfigError(
             f"classes: {strangers[0]!r} is {type(strangers[0]).__name__}, but column {label!r} is "
             f"{label_type.simpleString()}; write the classes as {wanted.__name__}"
+        )
+    # such a class could be suggested, and not written
+    limit = 1 << (_INTEGER_BITS.get(type(label_type), 64) - 1)
+    too_wide = [c for c in classes if wanted is int and not -limit <= c < limit]
+    if too_wide:
+        raise ConfigError(
+            f"classes: {too_wide[-1]!r} does not fit column {label!r}, which is "
+            f"{label_type.simpleString()}; cast the column to a wider integer type"
         )
     if len(set(classes)) != len(classes):
         twice = next(c for c in classes if list(classes).count(c) > 1)

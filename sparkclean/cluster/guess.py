@@ -9,12 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sparkclean.errors import InputError
 from sparkclean.lake import open_source
 
 _ID_NAMES = ("id", "record_id", "example_id", "uuid", "key", "guid")
 _LABEL_NAMES = ("label", "given_label", "target", "class", "y", "category")
 _PROBS_NAMES = ("pred_probs", "probabilities", "probability", "probs", "prediction", "scores")
+_PROBS_PREFIXES = ("prob_", "p_", "proba_", "pred_prob_")
+#: How Spark stores an ML vector in Parquet.
+_VECTOR = ["type", "size", "indices", "values"]
 _SAMPLE_ROWS = 10_000
 
 
@@ -69,8 +71,10 @@ def guess_columns(table: str) -> Guess:
     Reads footers, and the label column of 10,000 rows where labels are text.
     """
     pin = open_source(table).pin()
-    schema = pq.read_schema(Path(pin.files[0].path))
-    probs = _guess_probs(schema)
+    # a file without rows often has types that nobody chose
+    path = next(file.path for file in pin.files if file.rows)
+    schema = _plain(pq.read_schema(Path(path)))
+    probs, sure = _guess_probs(schema)
     taken = {probs} if isinstance(probs, str) else set(probs)
     label = _pick(schema, _LABEL_NAMES, _is_label, taken)
     identity = _pick(schema, _ID_NAMES, _is_id, taken | {label or ""})
@@ -84,32 +88,44 @@ def guess_columns(table: str) -> Guess:
         guess.comments["columns"] = (
             f"could not guess {', '.join(missing)}; the table has {', '.join(schema.names)}"
         )
+    elif not sure:
+        guess.comments["columns"] = f"CHECK: {probs} may hold probabilities, by its type alone"
     if label is not None and _is_text(schema.field(label).type):
-        guess.classes = _sample_labels(pin.files[0].path, label)
-        guess.comments["classes"] = (
-            "CHECK: labels seen in a sample, sorted; they must be in the order of the probabilities"
-        )
+        guess.classes, guess.comments["classes"] = _guess_classes(path, label)
     return guess
 
 
-def _guess_probs(schema: pa.Schema) -> str | list[str]:
-    for wanted in (*_PROBS_NAMES, None):
-        for column in schema:
-            kind = column.type
-            is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-            fits = pa.types.is_map(kind) or (
-                is_list
-                and (pa.types.is_floating(kind.value_type) or pa.types.is_struct(kind.value_type))
-            )
-            if fits and wanted in (column.name, None):
-                return str(column.name)
-    prefixes = ("prob_", "p_", "proba_", "pred_prob_")
+def _plain(schema: pa.Schema) -> pa.Schema:
+    """Replace dictionaries (categories of pandas) by what they hold, as Spark reads them."""
+    for i, column in enumerate(schema):
+        if pa.types.is_dictionary(column.type):
+            schema = schema.set(i, column.with_type(column.type.value_type))
+    return schema
+
+
+def _guess_probs(schema: pa.Schema) -> tuple[str | list[str], bool]:
+    """Find the probabilities; tell whether their name says so, too."""
+    fitting = [column.name for column in schema if _is_probs(column.type)]
+    for name in _PROBS_NAMES:
+        if name in fitting:
+            return name, True
     many = [
         column.name
         for column in schema
-        if pa.types.is_floating(column.type) and column.name.startswith(prefixes)
+        if pa.types.is_floating(column.type) and column.name.startswith(_PROBS_PREFIXES)
     ]
-    return many if len(many) > 1 else ""
+    if len(many) > 1:
+        return many, True
+    return (fitting[0], False) if fitting else ("", False)
+
+
+def _is_probs(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        entry = kind.value_type
+        return bool(pa.types.is_floating(entry) or pa.types.is_struct(entry))
+    if pa.types.is_struct(kind):
+        return [field.name for field in kind] == _VECTOR
+    return bool(pa.types.is_map(kind))
 
 
 def _pick(schema: pa.Schema, names: tuple[str, ...], fits: Any, taken: set[str]) -> str | None:
@@ -137,9 +153,18 @@ def _is_label(kind: pa.DataType) -> bool:
     return _is_id(kind) or bool(pa.types.is_boolean(kind))
 
 
-def _sample_labels(path: str, label: str) -> list[Any]:
+def _guess_classes(path: str, label: str) -> tuple[list[str] | None, str]:
+    """Look at the first labels; returns classes and a remark."""
     with pq.ParquetFile(path) as file:
-        batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS, columns=[label]), None)
-    if batch is None:
-        raise InputError(f"{path} has no rows; the labels cannot be looked at")
-    return sorted(set(batch.column(0).to_pylist()) - {None})
+        batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS, columns=[label]))
+    seen = sorted(set(batch.column(0).to_pylist()) - {None})
+    if len(seen) < 2:
+        shown = "no label" if not seen else f"only {seen[0]!r}"
+        return None, (
+            f"SET THIS: {shown} was seen in {batch.num_rows:,} rows; list all labels, in the order "
+            "of the probabilities"
+        )
+    return seen, (
+        f"CHECK: seen in {batch.num_rows:,} rows, sorted; list all labels, in the order of the "
+        "probabilities"
+    )

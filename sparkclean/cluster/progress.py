@@ -62,8 +62,10 @@ class Progress:
         place = f"[{len(self.phases)}/{self.total}]" if self.total else f"[{len(self.phases)}]"
         _log.info("%s %s ...", place, name, extra={"phase": name, "event": "begin"})
         begun = time.monotonic()
-        yield phase
-        phase.seconds = time.monotonic() - begun
+        try:
+            yield phase
+        finally:
+            phase.seconds = time.monotonic() - begun
         rate = ""
         if phase.rows is not None:
             per_second = phase.rows / max(phase.seconds, 1e-9)

@@ -22,6 +22,7 @@ from pyspark.sql.types import (
 
 from sparkclean.faults import fault_point
 from sparkclean.lake import ParquetTarget, Staging, Version, open_target
+from sparkclean.locations import QUARANTINE_SUFFIX
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -34,7 +35,6 @@ _log = logging.getLogger("sparkclean")
 ORDER = ("suspects", "classes", "pairs", "rejected", "quarantine", "cleaned", "runs")
 #: Tables that hold all runs; the others hold one version of a dataset.
 ACCUMULATING = ("suspects", "classes", "pairs", "rejected", "runs")
-QUARANTINE_SUFFIX = "-quarantine"
 
 _TYPES = {
     "int": (IntegerType(), pa.int32()),
@@ -161,6 +161,7 @@ class Outputs:
         staging = self.targets[name].stage(self.run_id)
         self.staged[name] = staging
         self.schemas[name] = schema_json
+        fault_point(f"stage.{name}.begin")
         staging.write_arrow(table)
         fault_point(f"stage.{name}.end")
 

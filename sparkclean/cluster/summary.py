@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Row
 
 _SHOWN = 5
+_LONGEST = 40
 
 
 def noise_interval(wrong: int, total: int) -> tuple[float, float]:
@@ -96,7 +97,7 @@ def _confused(findings: Findings, columns: Columns) -> list[str]:
     lines = ["", "most confused (given -> probably)"]
     for i, j in shown:
         lines.append(
-            f"  {columns.classes[i]!s:>12} -> {columns.classes[j]!s:<12} "
+            f"  {_word(columns.classes[i]):>12} -> {_word(columns.classes[j]):<12} "
             f"{counts[i, j]:>10,} estimated, {findings.suspect_counts[i, j]:,} suspects"
         )
     return lines
@@ -110,11 +111,18 @@ def _worst(findings: Findings, columns: Columns) -> list[str]:
     for k in np.argsort(score, kind="stable")[:_SHOWN]:
         if present[k]:
             lines.append(
-                f"  {columns.classes[k]!s:>12}   label quality {quality.label_quality_score[k]:.3f}"
-                f"   {findings.suspect_counts[k].sum():,} suspects of "
+                f"  {_word(columns.classes[k]):>12}   "
+                f"label quality {quality.label_quality_score[k]:.3f}   "
+                f"{findings.suspect_counts[k].sum():,} suspects of "
                 f"{findings.statistics.examples[k]:,}"
             )
     return lines
+
+
+def _word(value: object) -> str:
+    """Write an id or a label on one line, and not all of a long one."""
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def _table(rows: Sequence[Any], columns: Columns) -> list[str]:
@@ -122,9 +130,9 @@ def _table(rows: Sequence[Any], columns: Columns) -> list[str]:
     cells = [
         [
             str(row["rank"]),
-            *(str(row[name]) for name in columns.ids),
-            str(row["given_label"]),
-            str(row["suggested_label"]),
+            *(_word(row[name]) for name in columns.ids),
+            _word(row["given_label"]),
+            _word(row["suggested_label"]),
             f"{row['self_confidence']:.4f}",
             f"{row['label_quality']:.4f}",
         ]

@@ -127,8 +127,14 @@ def check_arrays(
     InputError
         Names up to five positions.
     """
-    given = np.asarray(labels)
-    probabilities = np.ascontiguousarray(np.asarray(pred_probs), dtype=np.float64)
+    try:
+        given = np.asarray(labels)
+    except ValueError as exc:  # rows of unequal length
+        raise InputError(f"labels is not an array: {exc}") from exc
+    try:
+        probabilities = np.ascontiguousarray(pred_probs, dtype=np.float64)
+    except (TypeError, ValueError) as exc:
+        raise InputError(f"pred_probs is not an array of numbers: {exc}") from exc
     if probabilities.ndim != 2 or probabilities.shape[1] < 2:
         raise InputError(
             f"pred_probs must have shape (N, K) with K at least 2, not {probabilities.shape}"

@@ -17,6 +17,7 @@ from sparkclean.confident.admission import check_arrays
 from sparkclean.confident.filters import PRUNING_FILTERS, Selection, prune_counts
 from sparkclean.confident.fixed_point import sum_by_class, sum_columns
 from sparkclean.confident.joint import (
+    COLLISION_RULES,
     NOT_CONFIDENT,
     calibrate_joint,
     confident_classes,
@@ -250,6 +251,7 @@ def audit_arrays(
     """
     _check_choice("filter_by", filter_by, FILTERS)
     _check_choice("ranked_by", ranked_by, SCORES)
+    _check_choice("collision", collision, COLLISION_RULES)
     given, probabilities = check_arrays(labels, pred_probs, row_sum_tolerance)
     num_classes = probabilities.shape[1]
     examples = np.bincount(given, minlength=num_classes)

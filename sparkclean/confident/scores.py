@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.confident.fixed_point import ONE, log_fixed
+from sparkclean.confident.fixed_point import ONE, log_fixed, sum_rows
 from sparkclean.confident.thresholds import MISSING_CLASS_THRESHOLD
 
 _LOWEST = 1e-6
@@ -106,12 +106,12 @@ def confidence_weighted_entropy(
 
     Notes
     -----
-    Logarithms are rounded to 2**-40 and the terms added as integers, so that the score has the
-    same bits everywhere; it differs from the reference by less than 1e-6.
+    The terms are added in a fixed order, so that the score has the same bits everywhere. They are
+    not rounded first: below an entropy of 1e-6 the score hangs on digits far behind 2**-40.
     """
     num_classes = pred_probs.shape[1]
     terms = pred_probs * log_fixed(np.where(pred_probs > 0.0, pred_probs, 1.0))
-    entropy = -np.rint(terms * float(ONE)).sum(axis=1) / float(ONE)
+    entropy = -sum_rows(terms)
     normalized = entropy / float(log_fixed(np.array([float(num_classes)]))[0])
     s = normalized / np.maximum(self_confidence(given, pred_probs), _LOWEST)
     score: NDArray[np.float64] = log_fixed(s + 1.0) / np.maximum(s, _LOWEST)
@@ -142,7 +142,7 @@ def adjust_pred_probs(
     # nothing is known of a missing class: its probabilities stay as they are
     highest = thresholds[present].max() if present.any() else 0.0
     adjusted = np.where(present, (pred_probs - thresholds) + highest, pred_probs)
-    total = np.rint(adjusted * float(ONE)).sum(axis=1, keepdims=True) / float(ONE)
+    total = sum_rows(adjusted)[:, None]
     return np.divide(adjusted, total, out=np.zeros_like(adjusted), where=total > 0.0)
 
 
@@ -191,11 +191,10 @@ def prior_shifted_self_confidence(
     ndarray of float64, shape (N,)
         p_given q_given / m_given over the row's sum of such products; 0 where that is 0.
     """
-    shifted = np.ascontiguousarray(pred_probs * shift)
-    total = np.rint(shifted * float(ONE)).sum(axis=1) / float(ONE)
+    shifted = pred_probs * shift
+    total = sum_rows(shifted)
     own = self_confidence(given, shifted)
-    # at most 1: the sum is rounded to 2**-40, a single term is not
-    return np.minimum(np.divide(own, total, out=np.zeros_like(own), where=total > 0.0), 1.0)
+    return np.divide(own, total, out=np.zeros_like(own), where=total > 0.0)
 
 
 def label_quality(
@@ -212,7 +211,6 @@ def label_quality(
     ----------
     given : ndarray of int, shape (N,)
     pred_probs : ndarray of float64, shape (N, K)
-        C-contiguous.
     method : str
         ``self_confidence``, ``normalized_margin``, ``confidence_weighted_entropy`` or
         ``prior_shifted_self_confidence``.

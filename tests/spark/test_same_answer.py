@@ -6,45 +6,21 @@ import itertools
 
 import numpy as np
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 import sparkclean
 from sparkclean.confident.issues import audit_arrays
-from sparkclean.confident.result_hash import result_hash, sum_hashes, suspect_text
-from sparkclean.schema import FILTERS, SUSPECT_REASONS
+from sparkclean.schema import FILTERS
 from tests.data import noisy_data
+from tests.spark.answers import frame_of, hash_of_arrays
 
-CUTS = list(itertools.product((1, 7), (False, True)))
-
-
-def frame_of(spark: SparkSession, given: np.ndarray, probs: np.ndarray, kind: str) -> DataFrame:
-    rows = [
-        (int(i), int(g), [float(x) for x in p])
-        for i, (g, p) in enumerate(zip(given, probs, strict=True))
-    ]
-    return spark.createDataFrame(rows, f"id bigint, label int, pred_probs array<{kind}>")
-
-
-def hash_of_arrays(given: np.ndarray, probs: np.ndarray, filter_by: str, **options: object) -> str:
-    found = audit_arrays(given, probs, filter_by=filter_by, **options)
-    issues = np.flatnonzero(found.is_label_issue)
-    suggested = probs.argmax(axis=1)
-    reason = SUSPECT_REASONS[filter_by]
-    texts = [suspect_text([int(i)], int(given[i]), int(suggested[i]), reason) for i in issues]
-    return result_hash(
-        classes=list(range(probs.shape[1])),
-        thresholds=found.thresholds,
-        confident_joint=found.noise.confident_joint,
-        calibrated_joint=found.noise.calibrated_joint,
-        suspects=len(issues),
-        suspect_sum=sum_hashes(texts),
-    )
+CUTS = list(itertools.product((1, 7, 64), (False, True)))
 
 
 @pytest.mark.parametrize(
     ("kind", "ties", "cuts"),
     [
-        ("double", True, [*CUTS, (64, True)]),
+        ("double", True, CUTS),
         ("float", False, [(7, True)]),
         ("float", True, [(1, False)]),
     ],

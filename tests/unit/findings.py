@@ -1,0 +1,57 @@
+"""Findings of an audit, made by hand: no Spark behind them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from sparkclean.cluster.columns import Columns
+from sparkclean.cluster.passes import ClassStatistics
+from sparkclean.cluster.pipeline import Findings
+from sparkclean.confident.noise import estimate_noise
+
+
+def make_findings(
+    joint: list[list[int]], suspects: list[list[int]], *, rejected: int = 0
+) -> Findings:
+    """Make findings of a calibrated joint and of suspects by given and suggested class."""
+    calibrated = np.array(joint, np.int64)
+    examples = calibrated.sum(axis=1)
+    size = len(joint)
+    statistics = ClassStatistics(
+        rows=int(examples.sum()) + rejected,
+        examples=examples,
+        sums=[0] * size,
+        column_sums=[0] * size,
+        clipped=0,
+        surely=0,
+        percentages=0,
+        lowest=None,
+        highest=None,
+        rejections={"label_null": rejected} if rejected else {},
+        rejected=cast(Any, None),
+    )
+    return Findings(
+        statistics=statistics,
+        thresholds=np.full(size, 0.5),
+        noise=estimate_noise(calibrated, calibrated, examples),
+        issues=cast(Any, None),
+        suspects=cast(Any, None),
+        suspect_counts=np.array(suspects, np.int64),
+        reason="pruned_from_pair",
+        warnings=("few examples",),
+    )
+
+
+def make_columns(classes: tuple[Any, ...], ids: tuple[str, ...] = ("id",)) -> Columns:
+    """Make the meaning of a table's columns."""
+    return Columns(
+        ids=ids,
+        label="label",
+        probs=("pred_probs",),
+        layout="array",
+        label_type=cast(Any, None),
+        id_types=("bigint",) * len(ids),
+        classes=classes,
+    )

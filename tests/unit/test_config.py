@@ -1,0 +1,696 @@
+"""The configuration: what is accepted, what is refused and in which words, the fingerprint."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from sparkclean.config import (
+    Config,
+    config_fingerprint,
+    config_json_schema,
+    parse_config,
+    resolve_classes,
+)
+from sparkclean.errors import ConfigError
+from sparkclean.schema import FILTERS, SCORES
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+INPUT = {"input": {"table": "in"}}
+OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
+FOREIGN_WORDS = ("Input should be", "pydantic", "For further information", "validation error")
+FOREIGN_WORDS += ("type=", "input_value", "Extra inputs", "Field required", "datetime.")
+
+
+def merged(*mappings: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = copy.deepcopy(INPUT)
+    for mapping in mappings:
+        for key, value in mapping.items():
+            both = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = {**result[key], **value} if both else value
+    return result
+
+
+def findings_of(*mappings: dict[str, Any]) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(merged(*mappings))
+    return caught.value.findings
+
+
+def finding_of(*mappings: dict[str, Any]) -> str:
+    (finding,) = findings_of(*mappings)
+    return finding
+
+
+def keys_of_schema() -> Iterator[tuple[str, ...]]:
+    """All keys of the model: a section's keys, or a key without section."""
+    for name, field in Config.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            yield from ((name, key) for key in section.model_fields)
+        else:
+            yield (name,)
+
+
+# -- what is right -------------------------------------------------------------------------------
+
+
+def test_config_table_alone_takes_all_defaults() -> None:
+    config = parse_config(INPUT)
+    assert config.columns.id == "id"
+    assert config.classes is None
+    assert config.method.filter_by == "prune_by_noise_rate"
+    assert config.admission.row_sum_tolerance == 1e-3
+    assert config.clean.mode == "drop"
+    assert config.gate.min_examples_left_per_class == 1
+    assert config.output.suspects == "out/suspects"
+    assert config.spark == {}
+
+
+def test_config_fields_cannot_be_changed() -> None:
+    config = parse_config(INPUT)
+    with pytest.raises(ValueError, match="frozen"):
+        config.method.frac_noise = 0.5
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_config_every_filter_is_accepted(name: str) -> None:
+    assert parse_config(merged({"method": {"filter_by": name}})).method.filter_by == name
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_config_every_score_is_accepted(name: str) -> None:
+    assert parse_config(merged({"method": {"ranked_by": name}})).method.ranked_by == name
+
+
+def test_config_choices_are_those_of_the_contract() -> None:
+    method = Config.model_fields["method"].annotation.model_fields
+    assert set(method["filter_by"].annotation.__args__) == set(FILTERS)
+    assert set(method["ranked_by"].annotation.__args__) == set(SCORES)
+
+
+@pytest.mark.parametrize("text", ["0.5", "5e-1", "1e-3"])
+def test_config_number_as_text_is_read(text: str) -> None:
+    # YAML 1.1 takes 1e-3 for text
+    config = parse_config(merged({"method": {"frac_noise": text}}))
+    assert config.method.frac_noise == float(text)
+
+
+def test_config_integer_for_a_number_is_read() -> None:
+    assert parse_config(merged({"method": {"frac_noise": 1}})).method.frac_noise == 1.0
+
+
+def test_config_spark_settings_become_text() -> None:
+    settings = {"spark.a": 3, "spark.b": True, "spark.c": 0.5, "spark.d": "2g"}
+    config = parse_config(merged({"spark": settings}))
+    assert config.spark == {"spark.a": "3", "spark.b": "true", "spark.c": "0.5", "spark.d": "2g"}
+
+
+def test_config_output_null_is_not_written() -> None:
+    config = parse_config(merged({"output": {"cleaned": None, "pairs": None}}))
+    assert list(config.output.targets()) == ["suspects", "rejected", "classes", "runs"]
+
+
+def test_config_id_list_names_several_columns() -> None:
+    config = parse_config(merged({"columns": {"id": ["day", "row"]}}))
+    assert config.columns.id_columns == ("day", "row")
+    assert config.columns.pred_probs_columns == ("pred_probs",)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("min_examples_per_class", np.int64(2)),
+        ("adjust_pred_probs", np.bool_(True)),
+        ("frac_noise", np.float64(0.5)),
+        ("frac_noise", np.float32(0.5)),
+        ("thresholds", [np.float64(0.5), np.float32(0.5)]),
+        ("thresholds", {np.int64(0): 0.5}),
+    ],
+    ids=str,
+)
+def test_config_numpy_values_of_notebooks_are_read(key: str, value: Any) -> None:
+    read = getattr(parse_config(merged({"method": {key: value}})).method, key)
+    assert read == value
+    parts = read if isinstance(read, list) else list(read) if isinstance(read, dict) else [read]
+    assert {type(part).__module__ for part in parts} == {"builtins"}
+
+
+def test_config_numpy_labels_become_plain() -> None:
+    for labels in (np.array([0, 1]), np.array(["a", "b"]), np.array([False, True])):
+        classes = parse_config(merged({"classes": list(labels)})).classes
+        assert classes == labels.tolist()
+        assert [type(label) for label in classes] == [type(label) for label in labels.tolist()]
+
+
+# -- unknown keys --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mapping", "path", "suggestion"),
+    [
+        ({"input": {"tabel": "x"}}, "input.tabel", "table"),
+        ({"columns": {"pred_prob": "x"}}, "columns.pred_prob", "pred_probs"),
+        ({"method": {"filterby": "both"}}, "method.filterby", "filter_by"),
+        ({"gate": {"max_suspect": 1}}, "gate.max_suspect", "max_suspects"),
+        ({"output": {"clean": "x"}}, "output.clean", "cleaned"),
+        ({"methods": {"frac_noise": 0.5}}, "methods", "method"),
+        ({"class": [1, 2]}, "class", "classes"),
+    ],
+)
+def test_config_misspelt_key_gets_a_suggestion(
+    mapping: dict[str, Any], path: str, suggestion: str
+) -> None:
+    finding = finding_of(mapping)
+    assert finding.startswith(f"{path}: unknown key")
+    assert f"did you mean {suggestion!r}?" in finding
+
+
+def test_config_unknown_key_shows_its_value_and_the_known_ones() -> None:
+    finding = finding_of({"clean": {"zzz": 42}})
+    assert finding == "clean.zzz: unknown key (value 42); known: mode, rejected"
+
+
+def test_config_unknown_section_shows_the_known_ones() -> None:
+    finding = finding_of({"zzz": 1})
+    assert "known: input, columns, classes, method" in finding
+
+
+def test_config_key_that_is_no_text_is_named() -> None:
+    # YAML 1.1 reads the word on as true
+    assert finding_of({"clean": {True: 1}}) == (
+        "clean: key true is not text; known: mode, rejected"
+    )
+
+
+# -- wrong values --------------------------------------------------------------------------------
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"input": None}, "input", "is not a section"),
+    ({"input": "data"}, "input", "write its keys below it (table, format, version, where)"),
+    ({"input": {"table": 5}}, "input.table", "5 is wrong; wanted: text"),
+    ({"input": {"table": None}}, "input.table", "null is wrong"),
+    ({"input": {"table": date(2026, 1, 31)}}, "input.table", "2026-01-31 is wrong"),
+    ({"input": {"table": ""}}, "input.table", "is empty"),
+    ({"input": {"table": "\0"}}, "input.table", "is not a path"),
+    ({"input": {"table": "//[x"}}, "input.table", "is not a path"),
+    ({"input": {"format": "csv"}}, "input.format", "choose one of auto, parquet"),
+    ({"input": {"format": 5}}, "input.format", "choose one of auto, parquet"),
+    ({"input": {"version": 1.5}}, "input.version", "an integer or text or null"),
+    ({"input": {"version": True}}, "input.version", "true is wrong"),
+    ({"input": {"where": 1}}, "input.where", "wanted: text or null"),
+    ({"columns": 7}, "columns", "is not a section"),
+    ({"columns": {"id": 5}}, "columns.id", "text or a list of texts"),
+    ({"columns": {"id": ["a", 5]}}, "columns.id", "['a', 5] is wrong"),
+    ({"columns": {"id": []}}, "columns.id", "names no column"),
+    ({"columns": {"label": ["y"]}}, "columns.label", "wanted: text"),
+    ({"columns": {"pred_probs": None}}, "columns.pred_probs", "text or a list of texts"),
+    ({"columns": {"pred_probs": ["p"]}}, "columns.pred_probs", "one for each class"),
+    ({"classes": 5}, "classes", "a list of labels"),
+    ({"classes": {"a": 1}}, "classes", "a list of labels"),
+    ({"classes": ["a", None]}, "classes", "null is wrong"),
+    ({"classes": [1.5, 2.5]}, "classes", "1.5 is wrong"),
+    ({"classes": ["a"]}, "classes", "K = 1; label issues need at least two classes"),
+    ({"classes": []}, "classes", "K = 0"),
+    ({"classes": ["a", "b", "a"]}, "classes", "'a' stands in the list more than once"),
+    ({"classes": ["a", 1]}, "classes", "types int, str"),
+    ({"classes": ["a", False]}, "classes", "quote the ones that YAML reads otherwise"),
+    ({"method": []}, "method", "is not a section"),
+    ({"method": {"filter_by": "boht"}}, "method.filter_by", "did you mean 'both'?"),
+    ({"method": {"filter_by": 3}}, "method.filter_by", "choose one of prune_by_noise_rate"),
+    ({"method": {"ranked_by": "margin"}}, "method.ranked_by", "choose one of self_confidence"),
+    ({"method": {"collision": "cleanlab"}}, "method.collision", "did you mean 'cleanlab-2.9'?"),
+    ({"method": {"frac_noise": 1.5}}, "method.frac_noise", "a number from 0 to 1"),
+    ({"method": {"frac_noise": -0.1}}, "method.frac_noise", "a number from 0 to 1"),
+    ({"method": {"frac_noise": True}}, "method.frac_noise", "true is wrong"),
+    ({"method": {"frac_noise": "half"}}, "method.frac_noise", "'half' is wrong"),
+    ({"method": {"frac_noise": float("nan")}}, "method.frac_noise", "nan is wrong"),
+    ({"method": {"min_examples_per_class": -1}}, "method.min_examples_per_class", "at least 0"),
+    ({"method": {"min_examples_per_class": 1.5}}, "method.min_examples_per_class", "an integer"),
+    ({"method": {"min_examples_per_class": True}}, "method.min_examples_per_class", "true is"),
+    ({"method": {"adjust_pred_probs": "yes"}}, "method.adjust_pred_probs", "true or false"),
+    ({"method": {"adjust_pred_probs": 1}}, "method.adjust_pred_probs", "true or false"),
+    ({"method": {"thresholds": 0.5}}, "method.thresholds", "a mapping or a list of numbers or"),
+    ({"method": {"thresholds": {"a": "x"}}}, "method.thresholds", "'x' is wrong"),
+    ({"method": {"thresholds": [0.5, True]}}, "method.thresholds", "a list of numbers"),
+    ({"method": {"thresholds": [0.5, 3.0]}}, "method.thresholds", "3.0 is outside (0, 2]"),
+    ({"method": {"thresholds": {"a": 0.0}}}, "method.thresholds", "0.0 is outside (0, 2]"),
+    ({"admission": "strict"}, "admission", "is not a section"),
+    ({"admission": {"row_sum_tolerance": 0.7}}, "admission.row_sum_tolerance", "from 0 to 0.5"),
+    ({"admission": {"row_sum_tolerance": None}}, "admission.row_sum_tolerance", "null is wrong"),
+    ({"admission": {"max_rejected_fraction": 5}}, "admission.max_rejected_fraction", "0 to 1"),
+    ({"clean": {"mode": "Drop"}}, "clean.mode", "did you mean 'drop'?"),
+    ({"clean": {"mode": None}}, "clean.mode", "did you mean 'none'?"),
+    ({"clean": {"rejected": "delete"}}, "clean.rejected", "choose one of keep, remove"),
+    ({"gate": {"max_suspect_fraction": 10}}, "gate.max_suspect_fraction", "0 to 1 or null"),
+    ({"gate": {"max_suspect_fraction": "10%"}}, "gate.max_suspect_fraction", "'10%' is wrong"),
+    ({"gate": {"max_class_loss_fraction": -1}}, "gate.max_class_loss_fraction", "0 to 1 or null"),
+    ({"gate": {"min_examples_left_per_class": None}}, "gate.min_examples_left_per_class", "null"),
+    ({"gate": {"max_suspects": 1.5}}, "gate.max_suspects", "an integer of at least 0 or null"),
+    ({"gate": {"max_suspects": -5}}, "gate.max_suspects", "-5 is wrong"),
+    *[({"output": {name: 5}}, f"output.{name}", "wanted: text or null") for name in OUTPUTS],
+    ({"output": {"runs": ""}}, "output.runs", "is empty"),
+    ({"output": {"format": "orc"}}, "output.format", "choose one of parquet"),
+    ({"spark": "local"}, "spark", "a mapping"),
+    ({"spark": {"spark.a": [1]}}, "spark.spark.a", "text, a number, or true or false"),
+    ({"spark": {"spark.a": None}}, "spark.spark.a", "null is wrong"),
+]
+WRONG_IDS = [f"{path}={yaml.safe_dump(case, default_flow_style=True)}" for case, path, _ in WRONG]
+
+
+@pytest.mark.parametrize(("mapping", "path", "words"), WRONG, ids=WRONG_IDS)
+def test_config_wrong_value_is_one_finding_with_path_and_remedy(
+    mapping: dict[str, Any], path: str, words: str
+) -> None:
+    finding = finding_of(mapping)
+    assert finding.startswith(f"{path}: ")
+    assert words in finding
+    assert not [word for word in FOREIGN_WORDS if word in finding]
+
+
+def test_config_wrong_values_above_cover_every_key() -> None:
+    covered = {path for _, path, _ in WRONG}
+    for key in keys_of_schema():
+        assert ".".join(key) in covered
+
+
+def test_config_input_missing_is_said() -> None:
+    with pytest.raises(ConfigError, match=r"^input: is missing; it has no default$"):
+        parse_config({})
+    with pytest.raises(ConfigError, match=r"^input\.table: is missing; it has no default$"):
+        parse_config({"input": {}})
+
+
+def test_config_long_value_is_cut() -> None:
+    finding = finding_of({"columns": {"label": ["column"] * 1000}})
+    assert len(finding) < 120
+    assert "..." in finding
+
+
+@pytest.mark.parametrize("key", ["input", "output"])
+@pytest.mark.parametrize("value", ["delta", "iceberg", "Delta"])
+def test_config_later_format_is_not_yet_supported(key: str, value: str) -> None:
+    finding = finding_of({key: {"format": value}})
+    assert finding.startswith(f"{key}.format: {value!r} is not supported yet")
+    assert "parquet" in finding
+
+
+@pytest.mark.parametrize("location", ["s3://b/x", "hdfs://h/x", "abfss://c@a/x", "dbfs:/x"])
+@pytest.mark.parametrize("path", ["input.table", *(f"output.{name}" for name in OUTPUTS)])
+def test_config_other_storage_is_not_yet_supported(path: str, location: str) -> None:
+    section, key = path.split(".")
+    finding = finding_of({section: {key: location}})
+    assert finding.startswith(f"{path}: {location!r}")
+    assert "is not supported yet" in finding
+
+
+# -- contradictions ------------------------------------------------------------------------------
+
+
+def test_config_adjusted_entropy_is_a_contradiction() -> None:
+    method = {"adjust_pred_probs": True, "ranked_by": "confidence_weighted_entropy"}
+    finding = finding_of({"method": method})
+    assert "contradicts method.ranked_by: 'confidence_weighted_entropy'" in finding
+    assert "self_confidence and normalized_margin" in finding
+
+
+@pytest.mark.parametrize("score", ["self_confidence", "normalized_margin"])
+def test_config_adjusted_score_is_accepted(score: str) -> None:
+    parse_config(merged({"method": {"adjust_pred_probs": True, "ranked_by": score}}))
+
+
+def test_config_frac_noise_without_quota_is_a_contradiction() -> None:
+    method = {"frac_noise": 0.5, "filter_by": "confident_learning"}
+    assert "method.frac_noise: 0.5 has no effect" in finding_of({"method": method})
+
+
+def test_config_column_with_two_meanings_is_a_contradiction() -> None:
+    finding = finding_of({"columns": {"id": ["a", "label"]}})
+    assert finding == "columns: 'label' is named 2 times; each column has one meaning"
+
+
+def test_config_probability_column_named_twice_is_a_contradiction() -> None:
+    assert "'p' is named 2 times" in finding_of({"columns": {"pred_probs": ["p", "p"]}})
+
+
+def test_config_classes_and_probability_columns_differ_in_number() -> None:
+    mapping = {"classes": ["a", "b", "c"], "columns": {"pred_probs": ["p", "q"]}}
+    finding = finding_of(mapping)
+    assert "3 labels, but columns.pred_probs lists 2 columns" in finding
+
+
+def test_config_thresholds_list_of_another_length_is_a_contradiction() -> None:
+    mapping = {"classes": ["a", "b"], "method": {"thresholds": [0.5, 0.5, 0.5]}}
+    assert "method.thresholds: 3 values for 2 classes" in finding_of(mapping)
+
+
+def test_config_threshold_of_unknown_label_is_a_contradiction() -> None:
+    mapping = {"classes": ["a", "b"], "method": {"thresholds": {"c": 0.5}}}
+    assert finding_of(mapping) == "method.thresholds: 'c' is not among the classes"
+
+
+@pytest.mark.parametrize(
+    ("classes", "thresholds"),
+    [
+        (["a", "b"], {"a": 0.5}),
+        (["a", "b"], [0.5, 2.0]),
+        ([1, 2], {"1": 0.5}),
+        ([1, 2], {1: 0.5, 2: "1e-3"}),
+        (None, [0.5]),
+    ],
+)
+def test_config_thresholds_by_label_or_list_are_accepted(classes: Any, thresholds: Any) -> None:
+    config = parse_config(merged({"classes": classes, "method": {"thresholds": thresholds}}))
+    values = config.method.thresholds
+    assert values is not None
+    listed = values if isinstance(values, list) else list(values.values())
+    assert all(isinstance(value, float) for value in listed)
+
+
+@pytest.mark.parametrize(
+    ("table", "cleaned", "relation"),
+    [
+        ("d/in", "d/in", "input.table is the same place as it"),
+        ("d/in", "d/x/../in/", "input.table is the same place as it"),
+        ("d/in", "d/in/cleaned", "input.table contains it"),
+        ("d/in/day", "d/in", "input.table is inside it"),
+    ],
+)
+def test_config_output_and_input_in_one_place_is_refused(
+    table: str, cleaned: str, relation: str
+) -> None:
+    finding = finding_of({"input": {"table": table}, "output": {"cleaned": cleaned}})
+    assert finding.startswith("output.cleaned: ")
+    assert relation in finding
+
+
+def test_config_output_behind_a_link_to_the_input_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    mapping = {
+        "input": {"table": str(tmp_path / "in")},
+        "output": {"pairs": str(tmp_path / "link")},
+    }
+    assert "input.table is the same place as it" in finding_of(mapping)
+
+
+def test_config_two_outputs_in_one_place_are_refused() -> None:
+    finding = finding_of({"output": {"suspects": "o/x", "runs": "o/x/runs"}})
+    assert "output.suspects contains it" in finding
+
+
+def test_config_neighbours_with_a_common_beginning_are_accepted() -> None:
+    mapping = {"input": {"table": "d/in"}, "output": {"cleaned": "d/in-cleaned"}}
+    parse_config(merged(mapping))
+
+
+def test_config_quarantine_in_the_place_of_the_input_is_refused() -> None:
+    mapping = {"input": {"table": "o/c-quarantine"}, "output": {"cleaned": "o/c/"}}
+    parse_config(merged(mapping))
+    finding = finding_of(mapping, {"clean": {"mode": "quarantine"}})
+    assert "output.cleaned (quarantine)" in finding
+    assert "input.table is the same place as it" in finding
+
+
+def test_config_quarantine_in_the_place_of_an_output_is_refused() -> None:
+    mapping = {"output": {"cleaned": "o/c", "pairs": "o/c-quarantine"}}
+    finding = finding_of(mapping, {"clean": {"mode": "quarantine"}})
+    assert "output.pairs is the same place as it" in finding
+
+
+def test_config_all_outputs_null_is_refused() -> None:
+    finding = finding_of({"output": dict.fromkeys(OUTPUTS)})
+    assert finding == "output: all outputs are null; there is nothing to write"
+
+
+def test_config_cleaned_alone_with_mode_none_is_refused() -> None:
+    others = {name: None for name in OUTPUTS if name != "cleaned"}
+    finding = finding_of({"output": others, "clean": {"mode": "none"}})
+    assert "clean.mode is none; there is nothing to write" in finding
+    parse_config(merged({"output": others}))
+
+
+# -- all at once ---------------------------------------------------------------------------------
+
+
+def test_config_several_findings_are_raised_at_once() -> None:
+    findings = findings_of(
+        {"input": {"format": "csv"}, "method": {"frac_noise": 2}, "clean": {"mode": "x"}},
+        {"gate": {"max_suspects": -1}, "unknown": 1},
+    )
+    paths = [finding.split(":")[0] for finding in findings]
+    assert paths == [
+        "input.format", "method.frac_noise", "clean.mode", "gate.max_suspects", "unknown",
+    ]  # fmt: skip
+
+
+def test_config_contradictions_are_shown_with_wrong_values() -> None:
+    method = {"adjust_pred_probs": True, "ranked_by": "confidence_weighted_entropy"}
+    mapping = {"method": method, "clean": {"mode": "x"}, "columns": {"id": "label"}}
+    paths = [finding.split(":")[0] for finding in findings_of(mapping)]
+    assert paths == ["clean.mode", "method.adjust_pred_probs", "columns"]
+
+
+def test_config_wrong_value_causes_no_contradiction_of_its_default() -> None:
+    method = {"adjust_pred_probs": True, "ranked_by": "x"}
+    assert len(findings_of({"method": method})) == 1
+
+
+def test_config_error_prints_one_finding_a_line() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(merged({"a": 1, "b": 2}))
+    assert len(caught.value.findings) == 2
+    assert str(caught.value).splitlines() == list(caught.value.findings)
+    assert caught.value.__cause__ is None
+
+
+def test_config_parsing_leaves_the_mapping_as_it_was() -> None:
+    mapping = merged({"method": {"frac_noise": 2, "x": 1}, "y": 1})
+    before = copy.deepcopy(mapping)
+    with pytest.raises(ConfigError):
+        parse_config(mapping)
+    assert mapping == before
+
+
+# -- classes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [["b", "a"], [3, 1], [False, True], ["", " a,\n'\"ü"]])
+def test_classes_list_keeps_order_and_types(classes: list[Any]) -> None:
+    resolved = resolve_classes(parse_config(merged({"classes": classes})))
+    assert resolved == tuple(classes)
+    assert [type(label) for label in resolved] == [type(label) for label in classes]
+
+
+def test_classes_null_stay_open() -> None:
+    assert resolve_classes(parse_config(INPUT)) is None
+
+
+# -- the fingerprint -----------------------------------------------------------------------------
+
+LABELS = ("a", "b")
+
+
+def fingerprint(*mappings: dict[str, Any], classes: tuple[Any, ...] = LABELS) -> str:
+    return config_fingerprint(parse_config(merged(*mappings)), classes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"columns": {"id": "other"}},
+        {"columns": {"label": "other"}},
+        {"columns": {"pred_probs": "other"}},
+        {"columns": {"pred_probs": ["p", "q"]}},
+        {"method": {"filter_by": "both"}},
+        {"method": {"ranked_by": "normalized_margin"}},
+        {"method": {"collision": "paper"}},
+        {"method": {"frac_noise": 0.5}},
+        {"method": {"min_examples_per_class": 2}},
+        {"method": {"adjust_pred_probs": True}},
+        {"method": {"thresholds": [0.5, 0.5]}},
+        {"admission": {"row_sum_tolerance": 0.01}},
+        {"input": {"where": "split = 'train'"}},
+        {"clean": {"mode": "relabel"}},
+        {"clean": {"rejected": "remove"}},
+    ],
+    ids=str,
+)
+def test_fingerprint_changes_with_what_determines_the_result(change: dict[str, Any]) -> None:
+    assert fingerprint(change) != fingerprint()
+
+
+@pytest.mark.parametrize("classes", [("b", "a"), ("a", "c"), ("a", "b", "c"), (0, 1)])
+def test_fingerprint_changes_with_the_labels(classes: tuple[Any, ...]) -> None:
+    assert fingerprint(classes=classes) != fingerprint()
+
+
+def test_fingerprint_tells_labels_of_different_types_apart() -> None:
+    prints = {fingerprint(classes=labels) for labels in ((0, 1), ("0", "1"), (False, True))}
+    assert len(prints) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"input": {"table": "elsewhere"}},
+        {"input": {"version": 3}},
+        {"input": {"format": "parquet"}},
+        *[{"output": {name: "elsewhere/x"}} for name in OUTPUTS],
+        {"output": {"pairs": None}},
+        {"gate": {"max_suspect_fraction": 0.5}},
+        {"gate": {"max_class_loss_fraction": 0.5}},
+        {"gate": {"min_examples_left_per_class": 5}},
+        {"gate": {"max_suspects": 5}},
+        {"admission": {"max_rejected_fraction": 0.5}},
+        {"spark": {"spark.executor.memory": "2g"}},
+        {"classes": ["a", "b"]},
+        {"classes": "labels.txt"},
+    ],
+    ids=str,
+)
+def test_fingerprint_stays_with_what_does_not(change: dict[str, Any]) -> None:
+    assert fingerprint(change) == fingerprint()
+
+
+def test_fingerprint_stays_with_the_writing_of_a_number() -> None:
+    written = [{"admission": {"row_sum_tolerance": value}} for value in (0.001, 1e-3, "1e-3")]
+    assert len({fingerprint(mapping) for mapping in written}) == 1
+
+
+def test_fingerprint_is_the_same_everywhere() -> None:
+    # of a release: a new one would make all retries under way fail
+    assert fingerprint() == "3694a7558731545e"
+
+
+# -- the JSON schema -----------------------------------------------------------------------------
+
+ANNOTATIONS = {"title", "description", "default", "$schema", "$defs"}
+TYPES = {
+    "string": str,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "null": type(None),
+    "integer": int,
+    "number": (int, float),
+}
+
+
+def is_type(value: Any, name: str) -> bool:
+    if isinstance(value, bool) and name in ("integer", "number"):
+        return False
+    return isinstance(value, TYPES[name])
+
+
+def schema_accepts(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:
+    """Validate with the keywords of draft 2020-12 that our schema uses; refuse any other."""
+    for keyword, wanted in schema.items():
+        if keyword in ANNOTATIONS:
+            continue
+        if keyword == "$ref":
+            fits = schema_accepts(root["$defs"][wanted.removeprefix("#/$defs/")], value, root)
+        elif keyword == "type":
+            names = wanted if isinstance(wanted, list) else [wanted]
+            fits = any(is_type(value, name) for name in names)
+        elif keyword == "enum":
+            fits = value in wanted
+        elif keyword == "const":
+            fits = value == wanted
+        elif keyword == "anyOf":
+            fits = any(schema_accepts(option, value, root) for option in wanted)
+        elif keyword == "minimum":
+            fits = not is_type(value, "number") or value >= wanted
+        elif keyword == "maximum":
+            fits = not is_type(value, "number") or value <= wanted
+        elif keyword == "items":
+            fits = not isinstance(value, list) or all(
+                schema_accepts(wanted, entry, root) for entry in value
+            )
+        elif keyword == "required":
+            fits = not isinstance(value, dict) or set(wanted) <= set(value)
+        elif keyword == "properties":
+            fits = not isinstance(value, dict) or all(
+                schema_accepts(wanted[key], entry, root)
+                for key, entry in value.items()
+                if key in wanted
+            )
+        elif keyword == "additionalProperties":
+            more = {} if not isinstance(value, dict) else value
+            more = {key: v for key, v in more.items() if key not in schema.get("properties", {})}
+            fits = (
+                not more
+                if wanted is False
+                else all(schema_accepts(wanted, entry, root) for entry in more.values())
+            )
+        else:
+            raise AssertionError(f"not a keyword of draft 2020-12 that we know: {keyword}")
+        if not fits:
+            return False
+    return True
+
+
+def accepts(value: Any) -> bool:
+    schema = config_json_schema()
+    return schema_accepts(schema, value, schema)
+
+
+def test_json_schema_names_its_draft() -> None:
+    assert config_json_schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("name", ["audit.yaml", "demo.yaml"])
+def test_json_schema_accepts_our_configurations(name: str) -> None:
+    assert accepts(yaml.safe_load((REPOSITORY / "conf" / name).read_text()))
+
+
+def test_json_schema_accepts_its_own_defaults() -> None:
+    assert accepts(parse_config(INPUT).model_dump(mode="json"))
+
+
+def test_json_schema_accepts_spark_numbers() -> None:
+    assert accepts(merged({"spark": {"a": 3, "b": True, "c": "2g"}}))
+
+
+# what is wrong with a value that has the right type
+BEYOND_TYPES = (
+    "is empty",
+    "is not a path",
+    "names no column",
+    "one for each class",
+    "K = ",
+    "more than once",
+    "labels of types",
+    "outside (0, 2]",
+)
+
+
+@pytest.mark.parametrize("mapping", [case for case, _, _ in WRONG], ids=WRONG_IDS)
+def test_json_schema_refuses_what_the_loader_refuses_by_type(mapping: dict[str, Any]) -> None:
+    finding = finding_of(mapping)
+    seen = accepts(merged(mapping))
+    assert seen == any(words in finding for words in BEYOND_TYPES)
+
+
+def test_json_schema_refuses_unknown_keys() -> None:
+    assert not accepts(merged({"methods": {}}))
+    assert not accepts(merged({"method": {"filterby": "both"}}))
+    assert not accepts({})
+
+
+@pytest.mark.parametrize("key", list(keys_of_schema()), ids=".".join)
+def test_json_schema_describes_every_key(key: tuple[str, ...]) -> None:
+    schema = config_json_schema()
+    entry: dict[str, Any] = schema
+    for name in key:
+        entry = entry["properties"][name]
+        entry = schema["$defs"][entry["$ref"].split("/")[-1]] if "$ref" in entry else entry
+        assert entry["description"].endswith(".")

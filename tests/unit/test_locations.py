@@ -1,0 +1,81 @@
+"""Where tables lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sparkclean.errors import ConfigError, UnsupportedFeatureError
+from sparkclean.locations import local_path
+
+
+@pytest.mark.parametrize("location", ["data/in", "./data/in", "data/x/../in", "data/in/"])
+def test_local_path_relative_becomes_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert local_path(location) == tmp_path.resolve() / "data" / "in"
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        ("/a/b", "/a/b"),
+        ("file:///a/b", "/a/b"),
+        ("file:/a/b", "/a/b"),
+        ("FILE:///a/b", "/a/b"),
+        ("file:///a%20b/%C3%BC", "/a b/ü"),
+        ("/a b/ü", "/a b/ü"),
+        ("/a/day=2026-01-01T00:00", "/a/day=2026-01-01T00:00"),
+        ("/a/100%", "/a/100%"),
+        ("/a/b#c?d", "/a/b#c?d"),
+        ("/a/*", "/a/*"),
+    ],
+)
+def test_local_path_path_or_uri_is_read(location: str, path: str) -> None:
+    assert local_path(location) == Path(path)
+
+
+def test_local_path_home_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert local_path("~/in") == tmp_path.resolve() / "in"
+
+
+def test_local_path_links_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    assert local_path(f"{tmp_path}/link/in") == tmp_path.resolve() / "there" / "in"
+
+
+@pytest.mark.parametrize(
+    ("location", "scheme"),
+    [
+        ("s3://bucket/x", "s3"),
+        ("S3A://bucket/x", "s3a"),
+        ("gs://bucket/x", "gs"),
+        ("hdfs://namenode:8020/x", "hdfs"),
+        ("abfss://c@account.dfs.core.windows.net/x", "abfss"),
+        ("dbfs:/x", "dbfs"),
+        ("https://host/x", "https"),
+    ],
+)
+def test_local_path_elsewhere_is_not_yet_supported(location: str, scheme: str) -> None:
+    with pytest.raises(UnsupportedFeatureError) as caught:
+        local_path(location)
+    assert str(caught.value) == (
+        f"{location!r}: {scheme}: is not supported yet, local or shared file systems are"
+    )
+
+
+@pytest.mark.parametrize("location", ["", " ", "\n"])
+def test_local_path_empty_is_refused(location: str) -> None:
+    with pytest.raises(ConfigError, match="the path is empty"):
+        local_path(location)
+
+
+@pytest.mark.parametrize("location", ["a\0b", "//[x", "s3://[x]/y", "~nobody-of-this-name/x"])
+def test_local_path_that_is_none_is_refused(location: str) -> None:
+    with pytest.raises(ConfigError, match="is not a path") as caught:
+        local_path(location)
+    assert repr(location) in str(caught.value)
