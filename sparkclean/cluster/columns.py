@@ -153,7 +153,8 @@ def resolve_columns(
     warnings: list[str] = []
     id_types = tuple(schema[name].dataType for name in ids)
     for name, kind in zip(ids, id_types, strict=True):
-        if not isinstance(kind, (*_INTEGERS, StringType)):
+        # text with a collation compares otherwise than by bytes: ties would go another way
+        if not isinstance(kind, _INTEGERS) and kind.simpleString() != "string":
             findings.append(
                 f"columns.id: column {name!r} is {kind.simpleString()}; a record id is an integer "
                 "or a string (cast it to one of them, or give a list of columns)"

@@ -325,6 +325,12 @@ def test_audit_rows_all_alike_have_the_hash_of_arrays(spark: SparkSession, filte
     assert hash_of(frame, filter_by=filter_by) == hash_of_arrays(GIVEN, ALIKE, filter_by)
 
 
+def test_audit_ids_with_a_collation_are_refused(plain: DataFrame) -> None:
+    frame = plain.withColumn("id", F.expr("cast(id AS string) COLLATE UNICODE_CI"))
+    with pytest.raises(InputError, match="string collate UNICODE_CI; a record id is an integer"):
+        sparkclean.audit(frame)
+
+
 def test_audit_duplicate_id_among_rejected_rows_fails(spark: SparkSession) -> None:
     probs = PROBS.copy()
     probs[[7, 8]] = np.nan

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +77,10 @@ def write_one_file(folder: Path, rows: int) -> Path:
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_one_file(tmp_path_factory.mktemp("memory") / "in", 100_000)
+def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = write_one_file(tmp_path_factory.mktemp("memory") / "in", 100_000)
+    yield folder
+    shutil.rmtree(folder)  # pytest keeps temporary folders, and this one is large
 
 
 def audit(place: Path, table: Path) -> subprocess.CompletedProcess[str]:
@@ -114,4 +118,8 @@ def test_memory_limit_stops_a_task_that_keeps_its_partition(table: Path) -> None
 
 @pytest.mark.full
 def test_audit_file_of_several_memory_limits_is_done(tmp_path: Path) -> None:
-    check_audit(tmp_path, write_one_file(tmp_path / "in", 400_000), 400_000)
+    table = write_one_file(tmp_path / "in", 400_000)
+    try:
+        check_audit(tmp_path, table, 400_000)
+    finally:
+        shutil.rmtree(table)
