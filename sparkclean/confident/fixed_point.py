@@ -118,7 +118,7 @@ _LN2_LOW = 1.90821492927058770002e-10
 _SERIES = tuple(1.0 / odd for odd in range(23, 1, -2))
 
 
-def log_fixed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def portable_log(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Natural logarithm, the same bits on every processor.
 
     Parameters

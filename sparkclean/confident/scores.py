@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.confident.fixed_point import ONE, log_fixed, sum_rows
+from sparkclean.confident.fixed_point import ONE, portable_log, sum_rows
 from sparkclean.confident.thresholds import MISSING_CLASS_THRESHOLD
 
 _LOWEST = 1e-6
@@ -110,11 +110,11 @@ def confidence_weighted_entropy(
     not rounded first: below an entropy of 1e-6 the score hangs on digits far behind 2**-40.
     """
     num_classes = pred_probs.shape[1]
-    terms = pred_probs * log_fixed(np.where(pred_probs > 0.0, pred_probs, 1.0))
+    terms = pred_probs * portable_log(np.where(pred_probs > 0.0, pred_probs, 1.0))
     entropy = -sum_rows(terms)
-    normalized = entropy / float(log_fixed(np.array([float(num_classes)]))[0])
+    normalized = entropy / float(portable_log(np.array([float(num_classes)]))[0])
     s = normalized / np.maximum(self_confidence(given, pred_probs), _LOWEST)
-    score: NDArray[np.float64] = log_fixed(s + 1.0) / np.maximum(s, _LOWEST)
+    score: NDArray[np.float64] = portable_log(s + 1.0) / np.maximum(s, _LOWEST)
     return score
 
 

@@ -313,6 +313,26 @@ def test_quotas_random_problems_are_the_reference() -> None:
     assert check_problems("quotas", check)["reduced"] > 100
 
 
+@seed(len(PROBLEMS))
+@settings(max_examples=600, deadline=None, derandomize=True)
+@for_all(
+    st.integers(0, 2**32 - 1),
+    st.integers(2, 40),
+    st.sampled_from([1, 2, 5, 20]),
+    st.sampled_from([0.9, 0.7, 0.3, 0.1, 0.05]),
+)
+def test_quotas_of_any_joint_are_the_reference(
+    number: int, size: int, min_examples: int, frac_noise: float
+) -> None:
+    # the last bit of a sum decides about a row where whole numbers are taken away
+    joint = np.random.default_rng(number).integers(0, 9, (size, size))
+    theirs = cleanlab.filter._keep_at_least_n_per_class(
+        joint.T, min_examples, frac_noise=frac_noise
+    ).T
+    ours = prune_counts(joint, min_examples=min_examples, frac_noise=frac_noise)
+    assert ours.tolist() == theirs.tolist()
+
+
 @dataclass(frozen=True)
 class Cut:
     """One ranking that a quota cuts: among ``tied`` rows the reference's sort decides."""

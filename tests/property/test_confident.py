@@ -17,7 +17,7 @@ from sparkclean.confident.admission import OUT_OF_RANGE, ROW_SUM, VALID, admit
 from sparkclean.confident.filters import agrees, prune_counts
 from sparkclean.confident.fixed_point import (
     join_limbs,
-    log_fixed,
+    portable_log,
     split_limbs,
     sum_by_class,
     sum_columns,
@@ -107,6 +107,31 @@ def test_calibrate_joint_any_rows_sum_to_their_examples(problem: Any) -> None:
 @given(joints(largest=10**11))
 def test_calibrate_joint_any_huge_rows_sum_to_their_examples(problem: Any) -> None:
     check_calibrated(*problem)
+
+
+def calibrate_by_fractions(counts: list[int], examples: int) -> list[int]:
+    """Calibrate one row as the method words it."""
+    exact = [Fraction(count * examples, sum(counts)) for count in counts]
+    rounded = [round(value) for value in exact]  # half to even
+    remainders = [value - entry for value, entry in zip(exact, rounded, strict=True)]
+    while sum(rounded) < examples:  # largest remainder, then highest class
+        place = max(range(len(counts)), key=lambda k: (remainders[k], k))
+        rounded[place], remainders[place] = rounded[place] + 1, Fraction(-2)
+    while sum(rounded) > examples:  # smallest remainder, then lowest class
+        place = min(range(len(counts)), key=lambda k: (remainders[k], k))
+        rounded[place], remainders[place] = rounded[place] - 1, Fraction(2)
+    return rounded
+
+
+@PROPERTY
+@given(st.one_of(joints(), joints(largest=8), joints(largest=10**11)))
+def test_calibrate_joint_any_is_the_method_in_fractions(problem: Any) -> None:
+    joint, examples = problem
+    wanted = [
+        calibrate_by_fractions(counts, n)
+        for counts, n in zip(joint.tolist(), examples.tolist(), strict=True)
+    ]
+    assert calibrate_joint(joint, examples).tolist() == wanted
 
 
 @PROPERTY
@@ -347,15 +372,15 @@ def test_thresholds_any_sums_are_correctly_rounded_ratios(
 
 @PROPERTY
 @given(st.floats(5e-324, 1.7e308))
-def test_log_fixed_any_value_is_within_two_to_the_minus_40(value: float) -> None:
-    assert abs(log_fixed(np.array([value]))[0] - math.log(value)) < 2.0**-40
+def test_portable_log_any_value_is_within_two_to_the_minus_40(value: float) -> None:
+    assert abs(portable_log(np.array([value]))[0] - math.log(value)) < 2.0**-40
 
 
 @PROPERTY
 @given(st.one_of(st.floats(5e-324, 1.7e308), st.floats(0.5, 2.0), st.floats(0.999999, 1.000001)))
-def test_log_fixed_any_value_keeps_its_digits(value: float) -> None:
+def test_portable_log_any_value_keeps_its_digits(value: float) -> None:
     wanted = math.log(value)
-    assert abs(log_fixed(np.array([value]))[0] - wanted) <= 1e-15 * abs(wanted)
+    assert abs(portable_log(np.array([value]))[0] - wanted) <= 1e-15 * abs(wanted)
 
 
 @PROPERTY

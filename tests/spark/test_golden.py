@@ -22,9 +22,9 @@ pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden data in 
 
 #: Every filter once, every score at least once.
 SCORE_OF = {
-    "prune_by_noise_rate": ("self_confidence", False),
+    "prune_by_noise_rate": ("prior_shifted_self_confidence", False),
     "prune_by_class": ("normalized_margin", False),
-    "both": ("prior_shifted_self_confidence", False),
+    "both": ("self_confidence", False),
     "confident_learning": ("self_confidence", True),
     "predicted_neq_given": ("confidence_weighted_entropy", False),
     "low_self_confidence": ("normalized_margin", True),
@@ -44,9 +44,9 @@ def examples_of(name: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 
 @pytest.fixture(scope="module", params=["20news", "mnist"])
 def golden(request: pytest.FixtureRequest, spark: SparkSession) -> Iterator[tuple[str, DataFrame]]:
-    """A set's name and its table, cut in three once for all audits of it."""
+    """A set's name and its table, cut in two once for all audits of it."""
     path = str(GOLDEN / request.param / "examples.parquet")
-    frame = spark.read.parquet(path).repartition(3).persist()
+    frame = spark.read.parquet(path).repartition(2).persist()
     yield request.param, frame
     frame.unpersist()
 
