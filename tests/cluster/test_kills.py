@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,19 +38,31 @@ IN_CI = {"run.audited", "target.renamed#6"}
 NAMES = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    table = write_table(tmp_path / "in", *noisy_data(300, 3, seed=4), files=2)
-    path = tmp_path / "config.json"
-    outputs = {name: str(tmp_path / "out" / name) for name in NAMES}
+def write_config(folder: Path) -> Path:
+    path = folder / "config.json"
     content = {
-        "input": {"table": str(table)},
-        "output": outputs,
+        "input": {"table": str(folder / "in")},
+        "output": {name: str(folder / "out" / name) for name in NAMES},
         "clean": {"mode": "quarantine"},
         "spark": {"spark.master": "local[1,4]", "spark.sql.shuffle.partitions": "1"},
     }
     path.write_text(json.dumps(content))
     return path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    write_table(tmp_path / "in", *noisy_data(300, 3, seed=4), files=2)
+    return write_config(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def audited_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("audited")
+    write_table(folder / "in", *noisy_data(300, 3, seed=4), files=2)
+    first = command(write_config(folder), "--run-id", "first", "--set", "method.filter_by=both")
+    subprocess.run(first, check=True, capture_output=True)
+    return folder
 
 
 def command(config: Path, *words: str) -> list[str]:
@@ -65,9 +78,11 @@ def rows(config: Path, name: str) -> int:
     "step",
     [step if step in IN_CI else pytest.param(step, marks=pytest.mark.full) for step in STEPS],
 )
-def test_audit_killed_at_a_step_is_completed_by_a_repetition(config: Path, step: str) -> None:
-    first = command(config, "--run-id", "first", "--set", "method.filter_by=both")
-    subprocess.run(first, check=True, capture_output=True)
+def test_audit_killed_at_a_step_is_completed_by_a_repetition(
+    audited_once: Path, tmp_path: Path, step: str
+) -> None:
+    shutil.copytree(audited_once, tmp_path, dirs_exist_ok=True)
+    config = write_config(tmp_path)
     before = {name: rows(config, name) for name in NAMES}
     second = command(config, "--run-id", "second")
     killed = subprocess.run(
