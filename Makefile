@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-full lint bench build clean
+.PHONY: help install demo demo-delta demo-iceberg test test-fast test-full lint bench build clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed  ## make .venv with the command sparkclean in it
 
@@ -26,9 +26,29 @@ $(VENV)/.tested: $(VENV)/.installed
 
 demo: install  ## audit real data: digits with 5 % of the labels flipped
 	rm -rf out/demo
-	$(BIN)/python -m sparkclean.demo prepare --to out/demo
+	$(BIN)/python -m sparkclean.demo prepare out/demo
 	$(BIN)/sparkclean audit --config conf/demo.yaml
-	$(BIN)/python -m sparkclean.demo score --out out/demo
+	$(BIN)/python -m sparkclean.demo score out/demo out/demo/suspects
+
+demo-delta: install  ## the demo on Delta Lake
+	rm -rf out/demo-delta
+	$(BIN)/python -m sparkclean.demo prepare out/demo-delta/files
+	$(BIN)/python -m sparkclean.demo load out/demo-delta/files out/demo-delta/examples \
+	  --format delta --properties-file conf/spark-defaults-delta.conf
+	$(BIN)/sparkclean audit --config conf/demo-delta.yaml \
+	  --properties-file conf/spark-defaults-delta.conf
+	$(BIN)/python -m sparkclean.demo score out/demo-delta/files out/demo-delta/suspects \
+	  --properties-file conf/spark-defaults-delta.conf
+
+demo-iceberg: install  ## the demo on Apache Iceberg
+	rm -rf out/demo-iceberg out/warehouse/demo
+	$(BIN)/python -m sparkclean.demo prepare out/demo-iceberg/files
+	$(BIN)/python -m sparkclean.demo load out/demo-iceberg/files lake.demo.examples \
+	  --format iceberg --properties-file conf/spark-defaults-iceberg.conf
+	$(BIN)/sparkclean audit --config conf/demo-iceberg.yaml \
+	  --properties-file conf/spark-defaults-iceberg.conf
+	$(BIN)/python -m sparkclean.demo score out/demo-iceberg/files lake.demo.suspects \
+	  --properties-file conf/spark-defaults-iceberg.conf
 
 test: $(VENV)/.tested  ## the tests that CI runs
 	$(BIN)/python -m pytest -m "not full" --cov --cov-report=term:skip-covered

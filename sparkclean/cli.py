@@ -9,16 +9,25 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparkclean import __version__
 from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.log import configure_logging, name_run
-from sparkclean.session import Terminated, batch_setter, first_line, open_session
+from sparkclean.session import (
+    Terminated,
+    batch_setter,
+    first_line,
+    open_session,
+    read_properties,
+)
+
+if TYPE_CHECKING:
+    from sparkclean.lake import TargetTable
 
 _log = logging.getLogger("sparkclean")
 
@@ -114,7 +123,8 @@ def _audit(args: argparse.Namespace) -> None:
     resolve_classes(config)  # before a session is waited for
     run_id = args.run_id or _new_run_id()
     name_run(run_id)
-    with ExitStack() as stack, open_session(config.spark, debug=args.debug) as (spark, own):
+    settings = read_properties(args.properties_file) | config.spark
+    with ExitStack() as stack, open_session(settings, debug=args.debug) as (spark, own):
         run = Run(spark, config, run_id, on_classes=batch_setter(spark, own=own))
         stack.callback(run.discard)  # once the session has stopped
         _log.info("run %s", run_id)
@@ -147,63 +157,57 @@ def _init(args: argparse.Namespace) -> None:
     print(f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run")
 
 
-def _versions(args: argparse.Namespace) -> None:
-    from sparkclean.lake import open_target  # noqa: PLC0415
+@contextmanager
+def _opened(args: argparse.Namespace) -> Iterator[TargetTable]:
+    """Open an output; a session is created only where its format needs one."""
+    from sparkclean.lake import needs_spark, open_target  # noqa: PLC0415
 
-    target = open_target(args.target)
-    versions = target.versions()
+    if not needs_spark(args.target):
+        yield open_target(args.target)
+        return
+    settings = read_properties(args.properties_file)
+    with open_session(settings, debug=args.debug) as (spark, _):
+        yield open_target(args.target, spark=spark)
+
+
+def _versions(args: argparse.Namespace) -> None:
+    with _opened(args) as target:
+        versions = target.versions()
     if not versions:
         print(f"{args.target} has no versions")
         return
-    print(f"{'version':<11}{'rows':>14}{'files':>7}{'MB':>10}  {'created':<26}{'what':<9}run")
+    width = max(11, *(len(version.name) + 1 for version in versions))
+    print(f"{'version':<{width}}{'rows':>14}{'files':>7}{'MB':>10}  {'created':<26}{'what':<9}run")
     for version in versions:
+        rows = "" if version.rows is None else f"{version.rows:,}"
+        files = "" if version.files is None else f"{version.files}"
+        size = "" if version.size_bytes is None else f"{version.size_bytes / 1e6:.1f}"
         print(
-            f"{version.name:<11}{version.rows:>14,}{version.files:>7}"
-            f"{version.size_bytes / 1e6:>10.1f}  {version.created_at:<26}"
-            f"{version.operation:<9}{version.run_id}"
+            f"{version.name:<{width}}{rows:>14}{files:>7}{size:>10}  {version.created_at:<26}"
+            f"{version.operation:<9}{version.run_id}".rstrip()
         )
 
 
 def _show(args: argparse.Namespace) -> None:
-    from sparkclean.lake import open_target  # noqa: PLC0415
+    from sparkclean.terminal import table_as_text  # noqa: PLC0415
 
-    table = open_target(args.target).head(args.n, version=args.version)
-    print(_as_text(table))
-
-
-def _as_text(table: Any) -> str:
-    """Arrange a small Arrow table for a terminal."""
-    cells = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
-    widths = [
-        max([len(name), *(len(cell) for cell in column)])
-        for name, column in zip(table.column_names, cells, strict=True)
-    ]
-    rows = [table.column_names, *zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    text = "" if value is None else str(value)
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return text if len(text) <= 40 else text[:37] + "..."
+    with _opened(args) as target:
+        table = target.head(args.n, version=args.version)
+    print(table_as_text(table))
 
 
 def _revert(args: argparse.Namespace) -> None:
-    from sparkclean.lake import open_target  # noqa: PLC0415
-
-    version = open_target(args.target).revert(args.to)
+    with _opened(args) as target:
+        version = target.revert(args.to)
     print(f"{args.target} is now at {version.name}, with the content of version {args.to}")
 
 
 def _clean_up(args: argparse.Namespace) -> None:
-    from sparkclean.lake import open_target  # noqa: PLC0415
+    with _opened(args) as target:
+        _clean_up_target(args, target)
 
-    target = open_target(args.target)
+
+def _clean_up_target(args: argparse.Namespace, target: TargetTable) -> None:
     limits = {"older_than_seconds": args.older_than, "keep": args.keep}
     planned = target.clean_up(**limits, dry_run=True)
     if not planned.paths and not planned.versions:
@@ -310,6 +314,12 @@ def _command(
         allow_abbrev=False,  # else the --conf of spark-submit would be taken for --config
     )
     parser.set_defaults(command=run)
+    if name != "schema":
+        parser.add_argument(
+            "--properties-file",
+            metavar="FILE",
+            help="settings of a Spark session that the command creates, as for spark-submit",
+        )
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--debug", action="store_true", help="show stack traces")
     return parser

@@ -75,11 +75,16 @@ class InputSection(_Section):
     """What is audited."""
 
     table: StrictStr = Field(
-        description="Directory of Parquet files, one file, or an output of ours."
+        description="Path or URI (directory of Parquet files, one file, an output of ours, a Delta "
+        "table), or a name in a catalog."
     )
-    format: Literal["auto", "parquet"] = Field("auto", description="Format of the table.")
+    format: Literal["auto", "parquet", "delta", "iceberg"] = Field(
+        "auto", description="Format of the table; auto asks the table."
+    )
     version: StrictInt | StrictStr | None = Field(
-        None, description="Version of an output of ours; null: the current one."
+        None,
+        description="null: the current one; the number of a version (an output of ours, Delta), "
+        "timestamp:... (Delta, Iceberg), branch:NAME, tag:NAME or snapshot:ID (Iceberg).",
     )
     where: StrictStr | None = Field(
         None,
@@ -173,7 +178,14 @@ class OutputSection(_Section):
     classes: StrictStr | None = Field("out/classes", description="One row per class and run.")
     pairs: StrictStr | None = Field("out/pairs", description="One row per class pair and run.")
     runs: StrictStr | None = Field("out/runs", description="One record per run.")
-    format: Literal["parquet"] = Field("parquet", description="Format of the outputs.")
+    format: Literal["parquet", "delta", "iceberg"] = Field(
+        "parquet", description="Format of the outputs; delta.`/path` says it for one of them."
+    )
+    work: StrictStr | None = Field(
+        None,
+        description="Folder that driver and executors share, for intermediate files; null: beside "
+        "the outputs on Parquet.",
+    )
 
     def targets(self) -> dict[str, str]:
         """Locations of the outputs that are written, by name."""

@@ -7,12 +7,14 @@ import types
 import typing
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
 from sparkclean.locations import QUARANTINE_SUFFIX, local_path
+from sparkclean.names import beside, parse_table_name
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from sparkclean.config import Config
 
-_LATER = ("delta", "iceberg")
 _QUOTA_FILTERS = ("prune_by_noise_rate", "prune_by_class", "both")
 _ADJUSTABLE = ("self_confidence", "normalized_margin")
 _LONGEST = 60
@@ -96,8 +97,6 @@ def _wrong_value(path: str, value: Any, field: FieldInfo | None) -> str:
     if typing.get_origin(field.annotation) is not typing.Literal:
         wanted = _wanted(field.annotation, field.metadata)
         return f"{path}: {_shown(value)} is wrong; wanted: {wanted}"
-    if path.endswith(".format") and str(value).lower() in _LATER:
-        return f"{path}: {value!r} is not supported yet; a later release will, parquet works now"
     choices = typing.get_args(field.annotation)
     near = difflib.get_close_matches(str(value), choices, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
@@ -245,7 +244,7 @@ def _threshold_findings(config: Config) -> list[str]:
 
 def _location_findings(config: Config) -> list[str]:
     findings: list[str] = []
-    paths: dict[str, Path] = {}
+    paths: dict[str, Path | str] = {}
     locations = {"input.table": config.input.table}
     locations |= {f"output.{name}": where for name, where in config.output.targets().items()}
     if config.clean.mode == "none" and locations.pop("output.cleaned", None) is not None:
@@ -255,13 +254,29 @@ def _location_findings(config: Config) -> list[str]:
     if len(locations) == 1:
         findings.append(f"{nothing}; there is nothing to write")
     if config.clean.mode == "quarantine" and "output.cleaned" in locations:
-        quarantine = locations["output.cleaned"].rstrip("/") + QUARANTINE_SUFFIX
-        locations["output.cleaned (quarantine)"] = quarantine
+        # what is wrong with the name itself is found below
+        with suppress(ConfigError):
+            quarantine = beside(locations["output.cleaned"], QUARANTINE_SUFFIX)
+            locations["output.cleaned (quarantine)"] = quarantine
     for key, where in locations.items():
+        kind = config.input.format if key == "input.table" else config.output.format
         try:
-            paths[key] = local_path(where)
+            paths[key] = _place(where, kind)
         except (ConfigError, UnsupportedFeatureError) as exc:
             findings.append(f"{key}: {exc}")
+    written = [key for key in paths if key != "input.table"]
+    if (
+        config.output.work is None
+        and written
+        and not any(
+            isinstance(paths[key], Path) for key in written if config.output.format == "parquet"
+        )
+    ):
+        findings.append(
+            f"output.work: null, but no output is on Parquet (output.format: "
+            f"{config.output.format}); name a folder that driver and executors share, for "
+            "intermediate files"
+        )
     keys = list(paths)
     for i, one in enumerate(keys):
         for other in keys[i + 1 :]:
@@ -269,9 +284,24 @@ def _location_findings(config: Config) -> list[str]:
     return findings
 
 
-def _overlap(one: str, path: Path, other: str, other_path: Path) -> list[str]:
+def _place(where: str, kind: str) -> Path | str:
+    """Say where a table is, so that two can be compared: a path if it is local, else its name."""
+    if kind == "parquet":
+        return local_path(where)
+    name = parse_table_name(where)
+    if name.path is None:
+        return str(name).lower()
+    try:
+        return local_path(name.path)
+    except UnsupportedFeatureError:
+        return name.path.rstrip("/")
+
+
+def _overlap(one: str, path: Path | str, other: str, other_path: Path | str) -> list[str]:
     if path == other_path:
         relation = "is the same place as"
+    elif isinstance(path, str) or isinstance(other_path, str):
+        return []
     elif path in other_path.parents:
         relation = "contains"
     elif other_path in path.parents:

@@ -204,8 +204,9 @@ _TEMPLATE = """\
 
 input:
   table: {table}
-  format: auto            # auto | parquet
-  version: null           # of an output of sparkclean; null: the current one
+  format: auto            # auto | parquet | delta | iceberg
+  version: null           # 3 (an output of ours, Delta) | timestamp:2026-11-01T00:00:00
+                          # | branch:NAME | tag:NAME | snapshot:ID (Iceberg); null: the current one
   where: null             # SQL predicate: audit these rows only
 
 columns:{columns_comment}
@@ -250,7 +251,8 @@ output:                        # null: not written
   classes: out/classes
   pairs: out/pairs
   runs: out/runs
-  format: parquet
+  format: parquet         # parquet | delta | iceberg
+  work: null              # folder that driver and executors share; null: beside Parquet outputs
 
 spark: {{}}                      # settings of a session that the command creates
 """

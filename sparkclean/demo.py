@@ -68,19 +68,47 @@ def prepare(folder: Path) -> None:
     print(f"{len(true):,} digits, {int((given != true).sum())} labels flipped, in {folder}")
 
 
-def score(folder: Path) -> None:
+def load(folder: Path, table: str, kind: str, properties: str | None) -> None:
+    """Write ``examples`` into a table of Delta or Iceberg.
+
+    Parameters
+    ----------
+    folder : Path
+        Of `prepare`.
+    table : str
+        Path, or name in a catalog.
+    kind : {"delta", "iceberg"}
+    properties : str or None
+        File of settings of the Spark session.
+    """
+    from sparkclean.names import parse_table_name  # noqa: PLC0415
+    from sparkclean.session import open_session, read_properties  # noqa: PLC0415 (imports pyspark)
+
+    name = parse_table_name(table)
+    with open_session(read_properties(properties)) as (spark, _):
+        frame = spark.read.parquet((folder / "examples").resolve().as_uri())
+        if name.path is not None:
+            frame.write.format(kind).mode("overwrite").save(str(Path(name.path).resolve()))
+        else:
+            namespace = ".".join(name.parts[:-1])
+            spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
+            frame.writeTo(str(name)).using(kind).createOrReplace()
+    print(f"table {table} ({kind})")
+
+
+def score(folder: Path, suspects_table: str, properties: str | None) -> None:
     """Print how many of the flipped labels the audit found.
 
     Parameters
     ----------
     folder : Path
+        Of `prepare`.
+    suspects_table : str
+    properties : str or None
+        File of settings of the Spark session, where one is needed.
     """
-    from sparkclean.lake import open_target  # noqa: PLC0415 (not needed to prepare)
-
     truth = pq.read_table(folder / "truth").to_pandas().set_index("id")
-    target = open_target(str(folder / "suspects"))
-    version = target.current()
-    suspects = target.head(version.rows if version else 0).to_pandas()
+    suspects = _first_rows(suspects_table, len(truth), properties).to_pandas()
     flipped = truth.loc[suspects["id"], "was_flipped"].to_numpy()
     found, wanted = int(flipped.sum()), int(truth["was_flipped"].sum())
     print()
@@ -90,8 +118,8 @@ def score(folder: Path) -> None:
     print(f"precision       {found / max(len(suspects), 1):>5.1%}")
     print(f"recall          {found / max(wanted, 1):>5.1%}")
     print()
-    print(f"outputs in {folder.resolve()}: suspects, cleaned, classes, pairs, rejected, runs")
-    print(f"more of it: sparkclean show {folder}/suspects")
+    more = f" --properties-file {properties}" if properties else ""
+    print(f"more of it: sparkclean show {suspects_table}{more}")
     print()
     print("rank    id  given  suggested  true  self_confidence")
     for row in suspects.head(10).itertuples():
@@ -101,17 +129,37 @@ def score(folder: Path) -> None:
         )
 
 
+def _first_rows(table: str, rows: int, properties: str | None) -> pa.Table:
+    from sparkclean.lake import needs_spark, open_target  # noqa: PLC0415 (not needed to prepare)
+
+    if not needs_spark(table):
+        return open_target(table).head(rows)
+    from sparkclean.session import open_session, read_properties  # noqa: PLC0415
+
+    with open_session(read_properties(properties)) as (spark, _):
+        return open_target(table, spark=spark).head(rows)
+
+
 def main() -> None:
-    """Run ``prepare`` or ``score``."""
+    """Run ``prepare``, ``load`` or ``score``."""
     parser = argparse.ArgumentParser(prog="python -m sparkclean.demo")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("prepare").add_argument("--to", type=Path, required=True)
-    commands.add_parser("score").add_argument("--out", type=Path, required=True)
+    for name in ("prepare", "load", "score"):
+        command = commands.add_parser(name)
+        command.add_argument("folder", type=Path)
+        if name == "prepare":
+            continue
+        command.add_argument("table")
+        command.add_argument("--properties-file")
+        if name == "load":
+            command.add_argument("--format", choices=("delta", "iceberg"), required=True)
     args = parser.parse_args()
     if args.command == "prepare":
-        prepare(args.to)
+        prepare(args.folder)
+    elif args.command == "load":
+        load(args.folder, args.table, args.format, args.properties_file)
     else:
-        score(args.out)
+        score(args.folder, args.table, args.properties_file)
 
 
 if __name__ == "__main__":

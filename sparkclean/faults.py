@@ -24,6 +24,7 @@ FAULT_POINTS: tuple[str, ...] = (
     "target.manifest_written",
     "target.manifest_linked",
     "target.finished",
+    "target.committed",
     "clean_up.retired",
     "clean_up.withdrawn",
     "clean_up.removed",

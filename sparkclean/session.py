@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import SparkCleanError
+from sparkclean.errors import ConfigError, SparkCleanError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,6 +32,45 @@ class Terminated(KeyboardInterrupt):
 def first_line(exc: BaseException) -> str:
     """First line of an error's text that is not empty."""
     return next((line for line in str(exc).splitlines() if line.strip()), "no message")
+
+
+def read_properties(path: str | None) -> dict[str, str]:
+    """Read a file of Spark settings, as ``spark-submit --properties-file`` does.
+
+    Parameters
+    ----------
+    path : str or None
+        A setting a line, its name and its value divided by a blank or ``=``; ``#`` begins a
+        comment.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or a line is no setting.
+    """
+    if path is None:
+        return {}
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"--properties-file {path}: cannot be read: {exc}") from exc
+    settings = {}
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        parts = re.split(r"\s*=\s*|\s+", text, maxsplit=1)
+        if len(parts) < 2:
+            raise ConfigError(
+                f"--properties-file {path}: line {number}: {text!r} is no setting; write a name "
+                "and a value"
+            )
+        settings[parts[0]] = parts[1]
+    return settings
 
 
 @contextmanager

@@ -12,7 +12,29 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
+# as in conf/spark-defaults-both.conf, but for the catalog, whose commits are atomic in a database
+LAKE_PACKAGES = (
+    "io.delta:delta-spark_4.1_2.13:4.4.0",
+    "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0",
+    "org.xerial:sqlite-jdbc:3.50.3.0",
+)
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
+
+
+def lake_settings(folder: Path) -> dict[str, str]:
+    """Settings of a session with Delta and Iceberg, whose catalog ``lake`` lies in a folder."""
+    defaults = Path(__file__).resolve().parents[1] / "conf" / "spark-defaults-both.conf"
+    lines = [line.split(None, 1) for line in defaults.read_text().splitlines()]
+    settings = {key: value for key, value in (x for x in lines if len(x) == 2) if key[0] != "#"}
+    catalog = "spark.sql.catalog.lake"
+    return settings | {
+        "spark.jars.packages": ",".join(LAKE_PACKAGES),
+        "spark.databricks.delta.snapshotPartitions": "2",
+        f"{catalog}.type": "jdbc",
+        f"{catalog}.uri": f"jdbc:sqlite:{folder}/catalog.db",
+        f"{catalog}.warehouse": str(folder / "lake"),
+        f"{catalog}.jdbc.schema-version": "V1",
+    }
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +55,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .config("spark.sql.ansi.enabled", "true")
         .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
         .config("spark.log.level", "ERROR")
+        .config(map=lake_settings(scratch))
         .getOrCreate()
     )
     yield session

@@ -6,6 +6,7 @@ from sparkclean.cluster.passes import Scanner, collect_class_statistics
 from sparkclean.cluster.pipeline import count_passes
 from sparkclean.cluster.run import Run
 from sparkclean.cluster.workspace import CacheWorkspace
+from sparkclean.lake import Pin
 
 _SAMPLE_ROWS = 1000
 _SHOWN = 8
@@ -34,7 +35,7 @@ def describe_plan(run: Run) -> str:
     where = f"; audited where {config.input.where}" if config.input.where else ""
     lines = [
         f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
-        f"rows      {pin.rows:,} in {len(pin.files):,} files, {pin.size_bytes >> 20:,} MiB{where}",
+        f"rows      {_size(pin)}{where}",
         f"classes   {columns.num_classes}: {shown}{more}",
         f"sample    {_sample_verdict(run)}",
         f"method    {config.method.filter_by}, ranked by {config.method.ranked_by}; "
@@ -46,6 +47,13 @@ def describe_plan(run: Run) -> str:
         now = f"current {current.name}" if current else "new"
         lines.append(f"publishes {name:<10} to {target.location} ({now})")
     return "\n".join([*lines, f"config fingerprint {run.fingerprint}", "nothing was written"])
+
+
+def _size(pin: Pin) -> str:
+    """Say how large the input is, as far as that is known without a job."""
+    rows = "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"
+    files = f" in {len(pin.files):,} files" if pin.files else ""
+    return rows + files + (f", {pin.size_bytes >> 20:,} MiB" if pin.size_bytes is not None else "")
 
 
 def _sample_verdict(run: Run) -> str:

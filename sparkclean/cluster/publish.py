@@ -21,11 +21,14 @@ from pyspark.sql.types import (
 )
 
 from sparkclean.faults import fault_point
-from sparkclean.lake import ParquetTarget, Staging, Version, open_target
+from sparkclean.lake import StagingFolder, TargetTable, Version, open_target
 from sparkclean.locations import QUARANTINE_SUFFIX
+from sparkclean.names import beside
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pathlib import Path
+
+    from pyspark.sql import DataFrame, SparkSession
 
     from sparkclean.config import OutputSection
 
@@ -55,7 +58,9 @@ _LABELS = {
 }
 
 
-def open_targets(output: OutputSection, *, mode: str) -> dict[str, ParquetTarget]:
+def open_targets(
+    output: OutputSection, *, mode: str, spark: SparkSession, work: Path | None
+) -> dict[str, TargetTable]:
     """Open the targets that are configured and that the mode writes.
 
     Parameters
@@ -63,6 +68,9 @@ def open_targets(output: OutputSection, *, mode: str) -> dict[str, ParquetTarget
     output : OutputSection
     mode : str
         ``clean.mode``.
+    spark : SparkSession
+    work : Path or None
+        Folder in which outputs of Delta and Iceberg are staged.
 
     Returns
     -------
@@ -73,8 +81,12 @@ def open_targets(output: OutputSection, *, mode: str) -> dict[str, ParquetTarget
     if mode == "none":
         locations.pop("cleaned", None)
     if mode == "quarantine" and "cleaned" in locations:
-        locations["quarantine"] = locations["cleaned"].rstrip("/") + QUARANTINE_SUFFIX
-    return {name: open_target(locations[name]) for name in ORDER if name in locations}
+        locations["quarantine"] = beside(locations["cleaned"], QUARANTINE_SUFFIX)
+    return {
+        name: open_target(locations[name], output.format, spark=spark, work=work)
+        for name in ORDER
+        if name in locations
+    }
 
 
 @dataclass
@@ -93,11 +105,11 @@ class Outputs:
         Fingerprint, input and so on, for every manifest.
     """
 
-    targets: Mapping[str, ParquetTarget]
+    targets: Mapping[str, TargetTable]
     run_id: str
     properties: Mapping[str, str]
     parents: dict[str, int | None] = field(default_factory=dict)
-    staged: dict[str, Staging] = field(default_factory=dict)
+    staged: dict[str, StagingFolder] = field(default_factory=dict)
     schemas: dict[str, str] = field(default_factory=dict)
     published: dict[str, Version] = field(default_factory=dict)
 
@@ -131,7 +143,7 @@ class Outputs:
         -----
         One job, that of the frame.
         """
-        staging = self.targets[name].stage(self.run_id)
+        staging = self.targets[name].stage(self.run_id, accumulate=name in ACCUMULATING)
         self.staged[name] = staging
         self.schemas[name] = frame.schema.json()
         fault_point(f"stage.{name}.begin")
@@ -158,7 +170,7 @@ class Outputs:
             Of columns with the type of the label.
         """
         table, schema_json = arrow_table(rows, contract, label_type)
-        staging = self.targets[name].stage(self.run_id)
+        staging = self.targets[name].stage(self.run_id, accumulate=name in ACCUMULATING)
         self.staged[name] = staging
         self.schemas[name] = schema_json
         fault_point(f"stage.{name}.begin")
@@ -189,7 +201,7 @@ class Outputs:
         target = self.targets[name]
         properties = dict(self.properties)
         if name in ACCUMULATING and name != "runs" and "runs" in self.targets:
-            properties["runs"] = os.path.relpath(self.targets["runs"].location, target.location)
+            properties["runs"] = _as_seen_from(target, self.targets["runs"])
         fault_point(f"publish.{name}.begin")
         version = target.publish(
             self.staged[name],
@@ -210,7 +222,7 @@ class Outputs:
         published = {name: f" ({version.name})" for name, version in self.published.items()}
         return {name: t.location + published.get(name, "") for name, t in self.targets.items()}
 
-    def leftovers(self, *, keep: tuple[str, ...] = ()) -> list[Staging]:
+    def leftovers(self, *, keep: tuple[str, ...] = ()) -> list[StagingFolder]:
         """List what is staged and not published.
 
         Parameters
@@ -220,9 +232,16 @@ class Outputs:
 
         Returns
         -------
-        list of Staging
+        list of StagingFolder
         """
         return [staging for name, staging in self.staged.items() if name not in keep]
+
+
+def _as_seen_from(target: TargetTable, other: TargetTable) -> str:
+    """Name an output in the metadata of another; relative, so that both can be moved together."""
+    if target.format == other.format == "parquet":
+        return os.path.relpath(other.location, target.location)
+    return other.location
 
 
 def arrow_table(

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException, ParseException
@@ -51,12 +52,14 @@ from sparkclean.lake import (
     Pin,
     SourceTable,
     Staging,
+    StagingFolder,
     open_source,
     safe_run_id,
     translate_read_error,
     translate_write_error,
 )
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
+from sparkclean.locations import local_path
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -99,13 +102,20 @@ class Run:
     run_id: str
     on_classes: Callable[[int], None] = lambda _: None
     progress: Progress = field(default_factory=Progress)
-    _leftovers: list[Staging] = field(default_factory=list, init=False)
+    _leftovers: list[StagingFolder] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self.source: SourceTable = open_source(self.config.input.table, self.config.input.format)
-        self.targets = open_targets(self.config.output, mode=self.config.clean.mode)
-        #: The target that keeps the state of unfinished runs: of the run record, if there is one.
-        self.home = self.targets[[name for name in ORDER if name in self.targets][-1]]
+        source, output = self.config.input, self.config.output
+        self.source: SourceTable = open_source(source.table, source.format, spark=self.spark)
+        work = None if output.work is None else local_path(output.work)
+        self.targets = open_targets(
+            output, mode=self.config.clean.mode, spark=self.spark, work=work
+        )
+        #: Folder of intermediate files and of the state of unfinished runs: beside the run record,
+        #: or the last of the outputs on Parquet, where no other is configured.
+        self.home = Path(
+            work or [t.location for t in self.targets.values() if t.format == "parquet"][-1]
+        )
 
     # -- before anything is written ------------------------------------------------------------
 
@@ -117,7 +127,7 @@ class Run:
         ConfigError, InputError
         """
         config = self.config
-        self.state = RunState.load(self.home.location, self.run_id)
+        self.state = RunState.load(str(self.home), self.run_id)
         if self.state is not None:
             self.pin: Pin = self.state.pin
             self.source.verify(self.pin)
@@ -184,16 +194,16 @@ class Run:
             },
         )
         if self._is_finished(outputs):
-            forget_run(self.home.location, self.run_id)
+            forget_run(str(self.home), self.run_id)
             text = f"run {self.run_id} has finished before; nothing was done"
             return RunResult(text, repeated=True)
         remember_run(
-            self.home.location,
+            str(self.home),
             RunState(self.run_id, self.fingerprint, self.config.input.table, self.pin),
         )
         fault_point("run.pinned")
         record = self._record()
-        staging = self.home.stage(self.run_id)
+        staging = Staging(self.home, self.run_id)
         try:
             scanner = Scanner(
                 self.columns.narrow(self.audited),
@@ -207,11 +217,11 @@ class Run:
             keep: tuple[str, ...] = ()
             if record.status == GATE_FAILED:
                 # nothing of it was published: a repetition looks at the input anew
-                forget_run(self.home.location, self.run_id)
+                forget_run(str(self.home), self.run_id)
                 keep = ("suspects",)
             self._leftovers = [staging, *outputs.leftovers(keep=keep)]
             self.discard()
-        forget_run(self.home.location, self.run_id)
+        forget_run(str(self.home), self.run_id)
         return RunResult(text)
 
     @contextmanager
@@ -221,7 +231,7 @@ class Run:
             yield
         except Exception as exc:
             read = translate_read_error(exc, self.pin)
-            translated = read or translate_write_error(exc, self.home.location)
+            translated = read or translate_write_error(exc, str(self.home))
             if translated is exc:
                 raise
             raise translated from exc
@@ -271,7 +281,8 @@ class Run:
         try:
             with progress.phase("check record ids") as phase:
                 everything = self.columns.narrow(self.table)
-                phase.rows = count_duplicate_ids(everything, scanner.ids, self.columns.ids)
+                rows = count_duplicate_ids(everything, scanner.ids, self.columns.ids)
+                phase.rows = rows
             findings = collect_findings(scanner, config.method, config.admission, progress)
         except InputError as exc:
             record.status, record.message = GATE_FAILED, str(exc)
@@ -296,7 +307,7 @@ class Run:
             raise error
         with progress.phase("write cleaned version") as phase:
             phase.rows = stage_cleaned(
-                outputs, self.table, findings, self.columns, config, rows_in_table=self.pin.rows
+                outputs, self.table, findings, self.columns, config, rows_in_table=rows
             )
         with progress.phase("publish"):
             self.source.verify(self.pin)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import ConfigError, UnsupportedFeatureError
+from sparkclean.errors import UnsupportedFeatureError
 from sparkclean.lake.base import (
     ANY,
     AnyParent,
@@ -17,14 +18,24 @@ from sparkclean.lake.base import (
     Version,
 )
 from sparkclean.lake.engine_errors import translate_read_error
-from sparkclean.lake.files import spark_path, spark_paths, translate_write_error
+from sparkclean.lake.files import format_of_folder, spark_path, spark_paths, translate_write_error
+from sparkclean.lake.formats import (
+    FORMATS,
+    check_format,
+    checked_session,
+    find_format,
+)
+from sparkclean.lake.parquet.runs import published_runs
+from sparkclean.lake.parquet.source import ParquetSource
+from sparkclean.lake.parquet.staging import Staging
+from sparkclean.lake.parquet.target import ParquetTarget
 from sparkclean.lake.run_ids import original_run_id, safe_run_id
-from sparkclean.lake.runs import published_runs
-from sparkclean.lake.source import ParquetSource
-from sparkclean.lake.staging import Staging
-from sparkclean.lake.target import ParquetTarget
+from sparkclean.locations import local_path
+from sparkclean.names import TableName, parse_table_name
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import DataFrame, SparkSession
 
 __all__ = [
@@ -40,6 +51,7 @@ __all__ = [
     "StagingFolder",
     "TargetTable",
     "Version",
+    "needs_spark",
     "open_source",
     "open_target",
     "original_run_id",
@@ -52,17 +64,23 @@ __all__ = [
     "translate_write_error",
 ]
 
-_LATER = ("delta", "iceberg")
 
-
-def open_source(table: str, format: str = "auto") -> SourceTable:  # noqa: A002 (the key's name)
+def open_source(
+    table: str,
+    format: str = "auto",  # noqa: A002 (the key's name)
+    *,
+    spark: SparkSession | None = None,
+) -> SourceTable:
     """Open a table to read.
 
     Parameters
     ----------
     table : str
-        A folder of Parquet files, one file, or an output of ours.
-    format : {"auto", "parquet"}
+        Path or URI, or a name in a catalog.
+    format : {"auto", "parquet", "delta", "iceberg"}
+        ``auto`` asks the table.
+    spark : SparkSession, optional
+        Not needed for Parquet at a path.
 
     Returns
     -------
@@ -70,39 +88,103 @@ def open_source(table: str, format: str = "auto") -> SourceTable:  # noqa: A002 
 
     Raises
     ------
+    InputError
+        If a catalog has no such table.
     UnsupportedFeatureError
-        If the format or the place is not supported yet.
+        If the format or the place is not supported, or the session lacks what the format needs.
     """
-    _check_format(format, "input.format", ("auto", "parquet"))
-    return ParquetSource(table)
+    check_format(format, "input.format", ("auto", *FORMATS))
+    name = _resolved(table)
+    kind = find_format(spark, name) if format == "auto" else format
+    if kind == "parquet":
+        return ParquetSource(table if name.path is None else name.path)
+    session = checked_session(spark, kind, name)
+    if kind == "delta":
+        from sparkclean.lake.delta.source import DeltaSource  # noqa: PLC0415 (imports pyspark)
+
+        return DeltaSource(session, name)
+    from sparkclean.lake.iceberg.source import IcebergSource  # noqa: PLC0415
+
+    return IcebergSource(session, name)
 
 
-def open_target(location: str, format: str = "parquet") -> ParquetTarget:  # noqa: A002
+def open_target(
+    location: str,
+    format: str = "auto",  # noqa: A002
+    *,
+    spark: SparkSession | None = None,
+    work: Path | None = None,
+) -> TargetTable:
     """Open an output. Writes nothing.
 
     Parameters
     ----------
     location : str
-    format : {"parquet"}
+        Path or URI, or a name in a catalog.
+    format : {"auto", "parquet", "delta", "iceberg"}
+        ``auto`` asks the table, which must exist.
+    spark : SparkSession, optional
+        Not needed for Parquet.
+    work : Path, optional
+        Folder that driver and executors share, in which outputs of Delta and Iceberg are staged.
 
     Returns
     -------
-    ParquetTarget
+    TargetTable
 
     Raises
     ------
+    InputError
+        If a catalog has no such table (``auto``).
     UnsupportedFeatureError
-        If the format or the place is not supported yet.
+        If the format or the place is not supported, or the session lacks what the format needs.
     """
-    _check_format(format, "output.format", ("parquet",))
-    return ParquetTarget(location)
+    check_format(format, "output.format", ("auto", *FORMATS))
+    name = _resolved(location)
+    kind = name.format or (find_format(spark, name) if format == "auto" else format)
+    if kind == "parquet":
+        return ParquetTarget(location if name.path is None else name.path)
+    session = checked_session(spark, kind, name)
+    if kind == "delta":
+        from sparkclean.lake.delta.target import DeltaTarget  # noqa: PLC0415 (imports pyspark)
+
+        return DeltaTarget(session, name, work)
+    from sparkclean.lake.iceberg.target import IcebergTarget  # noqa: PLC0415
+
+    return IcebergTarget(session, name, work)
 
 
-def _check_format(given: str, key: str, known: tuple[str, ...]) -> None:
-    if given in _LATER:
-        raise UnsupportedFeatureError(f"{key}: {given!r} is not supported yet; parquet is")
-    if given not in known:
-        raise ConfigError(f"{key}: {given!r} is not a format; write {' or '.join(known)}")
+def _resolved(text: str) -> TableName:
+    """Parse a name; a local path becomes absolute, as SQL does not know this folder."""
+    name = parse_table_name(text)
+    if name.path is None:
+        return name
+    try:
+        return replace(name, path=str(local_path(name.path)))
+    except UnsupportedFeatureError:
+        return name
+
+
+def needs_spark(table: str) -> bool:
+    """Tell whether a table can only be looked at with a Spark session.
+
+    Parameters
+    ----------
+    table : str
+        Path or URI, or a name in a catalog.
+
+    Returns
+    -------
+    bool
+        False for Parquet at a local path.
+    """
+    name = parse_table_name(table)
+    if name.path is None or name.format not in (None, "parquet"):
+        return True
+    try:
+        return format_of_folder(local_path(name.path)) is not None
+    except UnsupportedFeatureError:
+        return True
 
 
 def read(spark: SparkSession, target: str, version: str | int | None = None) -> DataFrame:
@@ -112,7 +194,7 @@ def read(spark: SparkSession, target: str, version: str | int | None = None) -> 
     ----------
     spark : SparkSession
     target : str
-        Location of an output.
+        Path or URI of an output, or its name in a catalog.
     version : str or int, optional
         Number, or name such as ``v00000003``.
 
@@ -130,4 +212,4 @@ def read(spark: SparkSession, target: str, version: str | int | None = None) -> 
     -----
     Looks at the size of every file, on the driver; no job but for listing many files.
     """
-    return open_target(target).frame(spark, version)
+    return open_target(target, spark=spark).frame(spark, version)

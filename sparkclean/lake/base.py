@@ -6,11 +6,17 @@ import enum
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
+
+
+#: Properties that a run id stands for: the same run id with others of these is another run.
+IDENTITY: Final = ("config_fingerprint", "input")
+#: Statuses of run records whose rows count.
+COUNTED: Final = ("published", "cleaned_conflict")
 
 
 @dataclass(frozen=True)
@@ -38,26 +44,32 @@ class Pin:
     ----------
     format, table : str
     version : str or None
-        Name of the version, where the format has them.
+        Name of the version, where the format has them: a number (Delta), a snapshot id (Iceberg),
+        the name of a manifest (an output of ours on Parquet).
     dataset_version : str
         Identifies the content: the version's name, or a digest of the files.
+    table_id : str or None
+        Tells the table from one that was made anew under its name, where the format has such.
+    rows, size_bytes : int or None
+        Where they are known without a job.
     root : str
-        Folder at which partition folders begin.
-    rows, size_bytes : int
+        Parquet: folder at which partition folders begin.
     files : tuple of DataFile
+        Parquet: the list of files.
     schema_groups : tuple of tuple of int
-        Indices of files with one physical schema each; files without rows are in none.
+        Parquet: indices of files with one physical schema each; files without rows are in none.
     """
 
     format: str
     table: str
     version: str | None
     dataset_version: str
-    root: str
-    rows: int
-    size_bytes: int
-    files: tuple[DataFile, ...]
-    schema_groups: tuple[tuple[int, ...], ...]
+    table_id: str | None = None
+    rows: int | None = None
+    size_bytes: int | None = None
+    root: str = ""
+    files: tuple[DataFile, ...] = ()
+    schema_groups: tuple[tuple[int, ...], ...] = ()
 
     def to_json(self) -> str:
         """Write the pin down."""
@@ -92,39 +104,38 @@ class Version:
     Attributes
     ----------
     number : int
+        Of the manifest (Parquet) or the table version (Delta); the snapshot id (Iceberg).
+    name : str
+        As people write it.
     parent : int or None
     run_id : str
-        Safe name of the run that published it.
+        Safe name of the run that published it; empty where it was not one of ours.
     run_ids : tuple of str
-        Of all runs whose rows it holds, also of those with no row.
+        Of all runs whose rows it holds, also of those with no row, where that is known.
     created_at : str
         ISO 8601, UTC.
-    rows, files, size_bytes : int
-        As listed; rows of runs without a run record are among them.
+    rows, files, size_bytes : int or None
+        Where known without a job. Rows of runs without a run record are among them.
     operation : str
-        ``publish`` or ``revert``.
+        ``publish``, ``revert``, or what the format calls it.
     properties : mapping
     """
 
     number: int
+    name: str
     parent: int | None
     run_id: str
     run_ids: tuple[str, ...]
     created_at: str
-    rows: int
-    files: int
-    size_bytes: int
+    rows: int | None
+    files: int | None
+    size_bytes: int | None
     operation: str
     properties: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def name(self) -> str:
-        """``v`` and eight digits."""
-        return version_name(self.number)
-
 
 def version_name(number: int) -> str:
-    """Write the name of a version: ``v`` and eight digits."""
+    """Write the name of a version of a Parquet target: ``v`` and eight digits."""
     return f"v{number:08d}"
 
 
@@ -162,11 +173,11 @@ class StagingFolder(Protocol):
 
     @property
     def path(self) -> str:
-        """Folder of the attempt."""
+        """Folder of the attempt; empty where there is none."""
 
     @property
     def data_path(self) -> str:
-        """Where rows are written."""
+        """Where rows are written; empty where they are kept as a frame."""
 
     def write_frame(self, frame: DataFrame) -> None:
         """Write rows with Spark."""
@@ -184,6 +195,8 @@ class StagingFolder(Protocol):
 class TargetTable(Protocol):
     """A table to publish versions of."""
 
+    format: str
+
     @property
     def location(self) -> str:
         """Where it is."""
@@ -197,11 +210,35 @@ class TargetTable(Protocol):
     def find_run(self, run_id: str) -> Version | None:
         """Find the version by which a run published, reverted away since or not."""
 
-    def stage(self, run_id: str) -> StagingFolder:
-        """Open a staging folder."""
+    def run_statuses(self) -> dict[str, str]:
+        """Statuses of all runs, by safe name, by this target of run records."""
+
+    def run_status(self, run_id: str) -> str | None:
+        """Status of a run by this target of run records; None without a record."""
+
+    def check_writable(self) -> None:
+        """Refuse a place that cannot be published to. Writes nothing."""
+
+    def stage(self, run_id: str, *, accumulate: bool) -> StagingFolder:
+        """Open a place for an attempt of a run."""
+
+    def publish(
+        self,
+        staging: Any,
+        *,
+        expected_parent: int | AnyParent | None,
+        accumulate: bool,
+        properties: Mapping[str, str],
+        schema: str,
+        replace_run: bool = False,
+    ) -> Version:
+        """Publish what is staged as the new current version, in one atomic step."""
 
     def frame(self, spark: SparkSession, version: str | int | None = None) -> DataFrame:
         """Return the rows of a version. Lazy."""
+
+    def head(self, rows: int, *, version: str | int | None = None) -> pa.Table:
+        """Read the first rows of the newest run, by rank where there is one."""
 
     def revert(self, to: int) -> Version:
         """Publish an older version's rows as the new current version."""

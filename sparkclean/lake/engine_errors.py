@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
 from sparkclean.errors import InputError, SparkCleanError
 from sparkclean.lake.base import Pin
-from sparkclean.lake.source import changed_files
+from sparkclean.lake.parquet.source import changed_files
 
 _GONE = re.compile(
     r"FAILED_READ_FILE\.FILE_NOT_EXIST|PATH_NOT_FOUND|FileNotFoundException|"
@@ -17,6 +19,28 @@ _GONE = re.compile(
 _CORRUPT = re.compile(
     r"FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|CANNOT_READ_FOOTER|is not a Parquet file|"
     r"ParquetDecodingException|Could not read footer"
+)
+_NO_TABLE = re.compile(
+    r"TABLE_OR_VIEW_NOT_FOUND|DELTA_MISSING_DELTA_TABLE|DELTA_TABLE_ONLY_OPERATION|"
+    r"DELTA_PATH_DOES_NOT_EXIST|DELTA_TABLE_NOT_FOUND|SCHEMA_NOT_FOUND|"
+    r"NoSuchTableException|Table does not exist"
+)
+_CONFLICT = re.compile(
+    r"DELTA_CONCURRENT|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|"
+    r"(?:Concurrent(?:Append|Write|Delete\w*|Transaction|Modification)|MetadataChanged|"
+    r"ProtocolChanged|CommitFailed)Exception|Found conflicting files|"
+    r"Table metadata refresh is required|is not an ancestor of"
+)
+_MISMATCH = re.compile(
+    r"DELTA_FAILED_TO_MERGE_FIELDS|DELTA_MERGE_INCOMPATIBLE_DATATYPE|INCOMPATIBLE_DATA_FOR_TABLE|"
+    r"_LEGACY_ERROR_TEMP_DELTA_0007|Cannot change column type"
+)
+_NO_CATALOG = re.compile(
+    r"REQUIRES_SINGLE_PART_NAMESPACE|CATALOG_NOT_FOUND|CatalogNotFoundException"
+)
+_NO_VERSION = re.compile(
+    r"DELTA_VERSION_NOT_FOUND|DELTA_NO_RECREATABLE_HISTORY_FOUND|VersionNotFoundException|"
+    r"DELTA_MISSING_FILES_UNEXPECTED_VERSION|Cannot find (?:snapshot|matching snapshot)"
 )
 _TYPE = re.compile(r"PARQUET_TYPE_(?:ILLEGAL|NOT_SUPPORTED|NOT_RECOGNIZED)|Illegal Parquet type")
 # (1) the path, up to the quote or blank that ends it
@@ -49,14 +73,8 @@ def translate_read_error(exc: BaseException, where: Pin | str) -> SparkCleanErro
         return exc
     text = str(exc)
     table = where.table if isinstance(where, Pin) else where
-    if found := _TYPE.search(text):
-        kind = _ILLEGAL.search(text, found.start())
-        what = f"a column of type {kind[1].strip()}" if kind else "a column of a type"
-        return InputError(
-            f"input.table: {table} has {what} that Spark cannot read. Times in nanoseconds, "
-            "for one, must be written in microseconds (pandas: to_parquet(..., "
-            "coerce_timestamps='us', allow_truncated_timestamps=True))"
-        )
+    if (about := _about_table(text, table)) is not None:
+        return about
     if not (_GONE.search(text) or _CORRUPT.search(text)):
         return None
     changed = changed_files(where) if isinstance(where, Pin) else []
@@ -73,6 +91,68 @@ def translate_read_error(exc: BaseException, where: Pin | str) -> SparkCleanErro
         f"input.table: {which} cannot be read: it is damaged. Nothing was published; write it "
         "again, or move it elsewhere"
     )
+
+
+def is_conflict(exc: BaseException) -> bool:
+    """Tell whether another writer was first; nothing was committed then."""
+    return bool(_CONFLICT.search(str(exc)))
+
+
+def is_missing_table(exc: BaseException) -> bool:
+    """Tell whether there is no such table."""
+    return bool(_NO_TABLE.search(str(exc)))
+
+
+def is_schema_mismatch(exc: BaseException) -> bool:
+    """Tell whether the columns of what was written do not fit the table."""
+    return bool(_MISMATCH.search(str(exc)))
+
+
+def _about_table(text: str, table: str) -> InputError | None:
+    """Say what is wrong with a table as a whole."""
+    if found := _TYPE.search(text):
+        kind = _ILLEGAL.search(text, found.start())
+        what = f"a column of type {kind[1].strip()}" if kind else "a column of a type"
+        return InputError(
+            f"input.table: {table} has {what} that Spark cannot read. Times in nanoseconds, "
+            "for one, must be written in microseconds (pandas: to_parquet(..., "
+            "coerce_timestamps='us', allow_truncated_timestamps=True))"
+        )
+    if _NO_CATALOG.search(text):
+        return InputError(
+            f"input.table: {table}: this session has no such catalog; name one that "
+            "spark.sql.catalog.<name> configures, or write a path with a slash"
+        )
+    if _NO_TABLE.search(text):
+        return InputError(f"input.table: {table}: there is no such table; check its name")
+    if _NO_VERSION.search(text):
+        return InputError(
+            f"input.version: {table} does not have that version any more: its log, or the files "
+            "it names, were cleaned up; choose a newer one"
+        )
+    return None
+
+
+@contextmanager
+def translating_reads(where: Pin | str) -> Iterator[None]:
+    """Put what Spark says when it cannot read into our words.
+
+    Parameters
+    ----------
+    where : Pin or str
+        What is read.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        yield
+    except Exception as exc:
+        translated = translate_read_error(exc, where)
+        if translated is None or translated is exc:
+            raise
+        raise translated from exc
 
 
 def _which(text: str, where: Pin | str) -> str:

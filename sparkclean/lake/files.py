@@ -92,6 +92,15 @@ def list_data_files(root: Path) -> list[Path]:
     return sorted(found, key=str)
 
 
+def format_of_folder(folder: Path) -> str | None:
+    """Tell a Delta or Iceberg table by its metadata; None for anything else."""
+    if (folder / "_delta_log").is_dir():
+        return "delta"
+    if any((folder / "metadata").glob("*.metadata.json")):
+        return "iceberg"
+    return None
+
+
 def size_below(folder: Path) -> int:
     """Bytes of all files below a folder."""
     size = 0

@@ -109,7 +109,7 @@ def record_of(runs: Path) -> dict[str, Any]:
 
 def test_submit_from_a_checkout_publishes_all_outputs(python: Path, checkout: Path) -> None:
     demo = checkout / "out" / "demo"
-    prepare = [python, "-m", "sparkclean.demo", "prepare", "--to", "out/demo"]
+    prepare = [python, "-m", "sparkclean.demo", "prepare", "out/demo"]
     subprocess.run(prepare, cwd=checkout, env=environment(python), check=True, capture_output=True)
     done = submit(python, checkout, "jobs/audit.py", "--config", "conf/demo.yaml")
     assert done.returncode == 0, done.stdout

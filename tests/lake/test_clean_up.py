@@ -11,9 +11,10 @@ import pytest
 
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.faults import InjectedFault
-from sparkclean.lake import ParquetTarget, custody
-from sparkclean.lake.manifest import Manifest
-from sparkclean.lake.owner import Owner
+from sparkclean.lake import ParquetTarget
+from sparkclean.lake.parquet import custody
+from sparkclean.lake.parquet.manifest import Manifest
+from sparkclean.lake.parquet.owner import Owner
 from tests.lake.helpers import in_child, new_target, publish, rows_of, stage
 
 

@@ -145,7 +145,7 @@ def test_publish_while_other_attempt_lives_is_a_conflict(tmp_path: Path) -> None
     target = new_target(tmp_path)
     code = """
         import os, time
-        from sparkclean.lake import publishing
+        from sparkclean.lake.parquet import publishing
         from sparkclean import faults
         def wait(name):
             if name == "target.renamed":

@@ -122,18 +122,18 @@ def test_pin_table_of_other_format_is_not_read_as_files(tmp_path: Path, marker: 
     write(tmp_path / "a.parquet", id=[1])
     (tmp_path / marker).parent.mkdir()
     (tmp_path / marker).touch()
-    with pytest.raises(UnsupportedFeatureError, match="not supported yet"):
-        open_source(str(tmp_path)).pin()
+    with pytest.raises(UnsupportedFeatureError, match="table"):
+        open_source(str(tmp_path), "parquet").pin()
 
 
 def test_open_source_formats_and_places(tmp_path: Path) -> None:
     for wrong in ("delta", "iceberg"):
-        with pytest.raises(UnsupportedFeatureError, match="not supported yet"):
+        with pytest.raises(UnsupportedFeatureError, match="only be looked at with a Spark session"):
             open_source(str(tmp_path), wrong)
     with pytest.raises(ConfigError, match="parqet"):
         open_source(str(tmp_path), "parqet")
     with pytest.raises(UnsupportedFeatureError, match="not supported yet"):
-        open_source("s3a://bucket/table")
+        open_source("s3a://bucket/table", "parquet")
 
 
 def test_pin_link_in_a_circle_is_refused(tmp_path: Path) -> None:

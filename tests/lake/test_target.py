@@ -103,7 +103,7 @@ def test_publish_dataset_from_old_parent_conflicts_and_leaves_nothing(tmp_path: 
 def test_publish_dataset_overtaken_in_last_moment_moves_data_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sparkclean.lake import publishing
+    from sparkclean.lake.parquet import publishing
 
     target = new_target(tmp_path)
     staging = stage(target, "loser")
@@ -329,11 +329,11 @@ def test_stage_where_a_file_is_in_the_way_is_refused(tmp_path: Path, below: str)
 @pytest.mark.parametrize("location", ["s3://b/t", "hdfs://n/t", "abfss://c@a/t", "dbfs:/t"])
 def test_open_target_elsewhere_says_not_yet(location: str) -> None:
     with pytest.raises(UnsupportedFeatureError, match="not supported yet"):
-        open_target(location)
+        open_target(location, "parquet")
 
 
 def test_open_target_other_format_says_which() -> None:
-    with pytest.raises(UnsupportedFeatureError, match="not supported yet"):
+    with pytest.raises(UnsupportedFeatureError, match="only be looked at with a Spark session"):
         open_target("x", "delta")
     with pytest.raises(ConfigError, match="csv"):
         open_target("x", "csv")

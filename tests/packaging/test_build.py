@@ -97,7 +97,7 @@ def test_zip_is_imported_by_executors(checkout: Path, executor: Path) -> None:
     code = """
 import sparkclean, sparkclean.schema, sparkclean.faults, sparkclean.lake
 import sparkclean.cluster.scan, sparkclean.cluster.kernels, sparkclean.cluster.batches
-import sparkclean.lake.frames
+import sparkclean.lake.parquet.frames
 print(sparkclean.__file__, sparkclean.__version__, len(sparkclean.schema.SUSPECTS))
 print(sparkclean.find_label_issues.__module__)
 """

@@ -9,7 +9,19 @@ import pytest
 
 from tests.packaging.checkout import REPOSITORY, copy_checkout, make_command, run
 
-TARGETS = ("install", "demo", "test", "test-fast", "test-full", "lint", "bench", "build", "clean")
+TARGETS = (
+    "install",
+    "demo",
+    "demo-delta",
+    "demo-iceberg",
+    "test",
+    "test-fast",
+    "test-full",
+    "lint",
+    "bench",
+    "build",
+    "clean",
+)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from sparkclean.config import config_json_schema, resolve_classes
 from sparkclean.config_file import load_config
 from sparkclean.lake import ParquetTarget
 from sparkclean.session import Terminated
+from sparkclean.terminal import table_as_text
 from tests.data import noisy_data, write_table
 from tests.lake.helpers import new_target, publish
 
@@ -313,8 +314,8 @@ def no_session(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (None, "no such file"),
         ("input: {table: in}\nmethod: {filter: both}", "method.filter: unknown key"),
-        ("input: {table: s3://b/in}", "is not supported yet"),
-        ("input: {table: in, format: delta}", "is not supported yet"),
+        ("input: {table: s3://b/in, format: parquet}", "is not supported yet"),
+        ("input: {table: in, format: hudi}", "choose one of auto, parquet, delta, iceberg"),
         ("input: {table: in}\nclasses: nowhere.txt", "classes: nowhere.txt: no such file"),
         ("input: {table: in}\nclasses: [a]", "K = 1"),
     ],
@@ -377,8 +378,8 @@ def test_target_that_is_not_there_exits_3(
 @pytest.mark.parametrize(
     "argv", [["versions"], ["show"], ["revert", "--to", "1"], ["clean-up", "--yes"]], ids=" ".join
 )
-@pytest.mark.parametrize("location", ["s3://b/x", ""])
-def test_target_in_another_place_exits_2(
+@pytest.mark.parametrize("location", ["", "a..b"])
+def test_target_that_is_no_name_exits_2(
     argv: list[str], location: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*argv, location]) == 2
@@ -430,7 +431,7 @@ def test_show_cells_stay_on_their_line() -> None:
             "list": [[1, 2], [], None, []],
         }
     )
-    head, *lines = cli._as_text(table).splitlines()
+    head, *lines = table_as_text(table).splitlines()
     assert head.split() == ["text", "number", "list"]
     assert lines[0].split() == ["a\\nb", "0.333333", "[1,", "2]"]
     assert lines[1].split() == ["x" * 37 + "...", "1e-09", "[]"]
@@ -441,7 +442,15 @@ def test_show_cells_stay_on_their_line() -> None:
 
 def test_show_table_without_rows_prints_its_columns() -> None:
     table = pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.string())})
-    assert cli._as_text(table) == "a  b"
+    assert table_as_text(table) == "a  b"
+
+
+def test_show_wide_table_is_written_record_by_record() -> None:
+    table = pa.table({f"column_{i}": ["x" * 30, "y"] for i in range(10)})
+    lines = table_as_text(table).splitlines()
+    assert lines[0] == "column_0  " + "x" * 30
+    assert lines[10] == ""
+    assert lines[-1] == "column_9  y"
 
 
 def test_revert_makes_an_older_version_current(

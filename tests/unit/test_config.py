@@ -200,7 +200,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"input": {"table": None}}, "input.table", "null is wrong"),
     ({"input": {"table": date(2026, 1, 31)}}, "input.table", "2026-01-31 is wrong"),
     ({"input": {"table": ""}}, "input.table", "is empty"),
-    ({"input": {"table": "\0"}}, "input.table", "is not a path"),
+    ({"input": {"table": "\0"}}, "input.table", "control character, which no"),
     ({"input": {"table": "//[x"}}, "input.table", "is not a path"),
     ({"input": {"format": "csv"}}, "input.format", "choose one of auto, parquet"),
     ({"input": {"format": 5}}, "input.format", "choose one of auto, parquet"),
@@ -258,7 +258,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"gate": {"max_suspects": -5}}, "gate.max_suspects", "-5 is wrong"),
     *[({"output": {name: 5}}, f"output.{name}", "wanted: text or null") for name in OUTPUTS],
     ({"output": {"runs": ""}}, "output.runs", "is empty"),
-    ({"output": {"format": "orc"}}, "output.format", "choose one of parquet"),
+    ({"output": {"format": "orc"}}, "output.format", "choose one of parquet, delta, iceberg"),
+    ({"output": {"work": 5}}, "output.work", "wanted: text or null"),
     ({"spark": "local"}, "spark", "a mapping"),
     ({"spark": {"spark.a": [1]}}, "spark.spark.a", "text, a number, or true or false"),
     ({"spark": {"spark.a": None}}, "spark.spark.a", "null is wrong"),
@@ -295,21 +296,37 @@ def test_config_long_value_is_cut() -> None:
     assert "..." in finding
 
 
-@pytest.mark.parametrize("key", ["input", "output"])
-@pytest.mark.parametrize("value", ["delta", "iceberg", "Delta"])
-def test_config_later_format_is_not_yet_supported(key: str, value: str) -> None:
-    finding = finding_of({key: {"format": value}})
-    assert finding.startswith(f"{key}.format: {value!r} is not supported yet")
-    assert "parquet" in finding
-
-
 @pytest.mark.parametrize("location", ["s3://b/x", "hdfs://h/x", "abfss://c@a/x", "dbfs:/x"])
 @pytest.mark.parametrize("path", ["input.table", *(f"output.{name}" for name in OUTPUTS)])
-def test_config_other_storage_is_not_yet_supported(path: str, location: str) -> None:
+def test_config_parquet_on_other_storage_is_not_yet_supported(path: str, location: str) -> None:
     section, key = path.split(".")
-    finding = finding_of({section: {key: location}})
+    finding = finding_of({section: {key: location, "format": "parquet"}})
     assert finding.startswith(f"{path}: {location!r}")
     assert "is not supported yet" in finding
+
+
+def test_config_delta_on_other_storage_is_accepted() -> None:
+    output = {name: f"s3://b/{name}" for name in OUTPUTS}
+    delta = {"format": "delta", "work": "/shared/work"}
+    parse_config(merged({"input": {"table": "s3://b/in"}, "output": output | delta}))
+
+
+def test_config_outputs_in_a_catalog_need_a_folder_for_work() -> None:
+    output = {name: f"lake.db.{name}" for name in OUTPUTS} | {"format": "iceberg"}
+    finding = finding_of({"output": output})
+    assert finding.startswith("output.work: null, but no output is on Parquet")
+    parse_config(merged({"output": output | {"work": "work"}}))
+
+
+def test_config_same_name_in_a_catalog_is_the_same_place() -> None:
+    output = {"format": "iceberg", "work": "work", "pairs": "lake.db.`In`"}
+    finding = finding_of({"input": {"table": "lake.db.in", "format": "iceberg"}, "output": output})
+    assert "is the same place as" in finding
+
+
+@pytest.mark.parametrize("table", ["", "a..b", "`a"])
+def test_config_name_that_is_none_is_refused(table: str) -> None:
+    assert finding_of({"input": {"table": table}}).startswith("input.table: ")
 
 
 # -- contradictions ------------------------------------------------------------------------------
@@ -664,6 +681,7 @@ def test_json_schema_accepts_spark_numbers() -> None:
 BEYOND_TYPES = (
     "is empty",
     "is not a path",
+    "control character",
     "names no column",
     "one for each class",
     "K = ",

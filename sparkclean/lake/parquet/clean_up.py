@@ -17,11 +17,11 @@ from pathlib import Path
 from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.faults import fault_point
 from sparkclean.lake.base import CleanUp, version_name
-from sparkclean.lake.custody import put_back, withdraw
 from sparkclean.lake.files import size_below, write_errors
-from sparkclean.lake.manifest import Manifest, ManifestLog
-from sparkclean.lake.owner import Owner
-from sparkclean.lake.staging import DATA, OWNER, RECEIPT, STAGING
+from sparkclean.lake.parquet.custody import put_back, withdraw
+from sparkclean.lake.parquet.manifest import Manifest, ManifestLog
+from sparkclean.lake.parquet.owner import Owner
+from sparkclean.lake.parquet.staging import DATA, OWNER, RECEIPT, STAGING
 
 _WEEK_SECONDS = 7 * 86400.0
 _HOUR_SECONDS = 3600.0

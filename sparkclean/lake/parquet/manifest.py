@@ -111,6 +111,7 @@ class Manifest:
         """Describe the version to users."""
         return Version(
             number=self.number,
+            name=version_name(self.number),
             parent=self.parent,
             run_id=self.run_id,
             run_ids=self.run_ids,

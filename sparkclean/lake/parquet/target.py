@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from sparkclean.errors import InputError, PublishConflictError
 from sparkclean.lake.base import AnyParent, CleanUp, Version
-from sparkclean.lake.clean_up import administration, clean_up
-from sparkclean.lake.manifest import Manifest, ManifestLog, now
-from sparkclean.lake.preview import first_rows
-from sparkclean.lake.publishing import Publication, find_published, publish
+from sparkclean.lake.parquet.clean_up import administration, clean_up
+from sparkclean.lake.parquet.manifest import Manifest, ManifestLog, now
+from sparkclean.lake.parquet.preview import first_rows
+from sparkclean.lake.parquet.publishing import Publication, find_published, publish
+from sparkclean.lake.parquet.runs import check_files, counted_files, read_run_statuses
+from sparkclean.lake.parquet.staging import Staging, check_ours
 from sparkclean.lake.run_ids import safe_run_id
-from sparkclean.lake.runs import check_files, counted_files, read_run_statuses
-from sparkclean.lake.staging import Staging, check_ours
 from sparkclean.locations import local_path
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class ParquetTarget:
     UnsupportedFeatureError
         If the location is elsewhere.
     """
+
+    format = "parquet"
 
     def __init__(self, location: str) -> None:
         self.root = local_path(location)
@@ -135,7 +137,7 @@ class ParquetTarget:
         -----
         Looks at the size of every file, on the driver; no job but for listing many files.
         """
-        from sparkclean.lake.frames import frame_of_groups  # noqa: PLC0415 (metadata needs no Spark)
+        from sparkclean.lake.parquet.frames import frame_of_groups  # noqa: PLC0415 (metadata needs no Spark)
 
         manifest = self.manifest(version)
         groups: dict[str, list[Path]] = {}
@@ -179,13 +181,15 @@ class ParquetTarget:
         """
         check_ours(self.root)
 
-    def stage(self, run_id: str) -> Staging:
+    def stage(self, run_id: str, *, accumulate: bool = True) -> Staging:  # noqa: ARG002
         """Open a staging folder for an attempt of a run.
 
         Parameters
         ----------
         run_id : str
             The scheduler's.
+        accumulate : bool
+            Without effect: all that is published lies in files first.
 
         Returns
         -------

@@ -15,15 +15,13 @@ from sparkclean.errors import (
     VersionExistsError,
 )
 from sparkclean.faults import fault_point
-from sparkclean.lake.base import ANY, AnyParent, version_name
-from sparkclean.lake.custody import check_there, move_back, take_over
+from sparkclean.lake.base import ANY, IDENTITY, AnyParent, version_name
 from sparkclean.lake.files import sync, write_errors
-from sparkclean.lake.manifest import Manifest, ManifestFile, ManifestLog, PublishedRun
+from sparkclean.lake.parquet.custody import check_there, move_back, take_over
+from sparkclean.lake.parquet.manifest import Manifest, ManifestFile, ManifestLog, PublishedRun
+from sparkclean.lake.parquet.staging import DATA, OWNER, Receipt, Staging
 from sparkclean.lake.schemas import SchemaMismatchError, unite_schemas
-from sparkclean.lake.staging import DATA, OWNER, Receipt, Staging
 
-#: Properties that a run id stands for: the same run id with others of these is another run.
-IDENTITY = ("config_fingerprint", "input")
 _REBASES = 100
 
 

@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING
 
 from sparkclean.errors import InputError, UnsupportedFeatureError
 from sparkclean.lake.base import DataFile, Pin, version_name
-from sparkclean.lake.files import in_threads, list_data_files
-from sparkclean.lake.footers import Footer, Unreadable, read_footers
-from sparkclean.lake.manifest import FOLDER, ManifestFile
-from sparkclean.lake.runs import counted_files
-from sparkclean.lake.target import ParquetTarget
+from sparkclean.lake.files import format_of_folder, in_threads, list_data_files
+from sparkclean.lake.parquet.footers import Footer, Unreadable, read_footers
+from sparkclean.lake.parquet.manifest import FOLDER, ManifestFile
+from sparkclean.lake.parquet.runs import counted_files
+from sparkclean.lake.parquet.target import ParquetTarget
 from sparkclean.locations import local_path
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _SHOWN = 5
-# read as plain files, these would show rows that were deleted or replaced
-_OTHER_FORMATS = {"_delta_log": "a Delta table", ".hoodie": "a Hudi table"}
 
 
 class ParquetSource:
@@ -136,16 +134,16 @@ class ParquetSource:
             shown = ", ".join(name for name in names if not name.startswith("."))
             there = f"; {parent} holds {_shorten(shown)}" if shown and not near else ""
             raise InputError(f"input.table: {self.location} does not exist{hint}{there}")
-        for name, kind in _OTHER_FORMATS.items():
-            if (self.path / name).is_dir():
-                raise UnsupportedFeatureError(
-                    f"input.table: {self.location} is {kind}, which is not supported yet; its "
-                    "files alone also hold rows that the table has no longer; export it as Parquet"
-                )
-        if self.path.is_dir() and any((self.path / "metadata").glob("*.metadata.json")):
+        if (self.path / ".hoodie").is_dir():
             raise UnsupportedFeatureError(
-                f"input.table: {self.location} is an Iceberg table, which is not supported yet; "
-                "its files alone also hold rows that the table has no longer; export it as Parquet"
+                f"input.table: {self.location} is a Hudi table, which is not supported; its files "
+                "alone also hold rows that the table has no longer; export it as Parquet"
+            )
+        kind = format_of_folder(self.path)
+        if kind is not None:
+            raise UnsupportedFeatureError(
+                f"input.table: {self.location} is a table of format {kind}: its files alone also "
+                f"hold rows that the table has no longer; set input.format to {kind}, or auto"
             )
 
     def _listing(self) -> str:
@@ -205,7 +203,7 @@ class ParquetSource:
         from pyspark.errors import PySparkException  # noqa: PLC0415 (pins need no Spark)
 
         from sparkclean.lake.engine_errors import translate_read_error  # noqa: PLC0415
-        from sparkclean.lake.frames import frame_of_pin  # noqa: PLC0415
+        from sparkclean.lake.parquet.frames import frame_of_pin  # noqa: PLC0415
 
         try:
             return frame_of_pin(spark, pin)

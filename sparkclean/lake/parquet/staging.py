@@ -25,8 +25,8 @@ from sparkclean.lake.files import (
     write_durably,
     write_errors,
 )
-from sparkclean.lake.footers import Unreadable, read_footers
-from sparkclean.lake.owner import Owner
+from sparkclean.lake.parquet.footers import Unreadable, read_footers
+from sparkclean.lake.parquet.owner import Owner
 from sparkclean.lake.run_ids import safe_run_id
 
 if TYPE_CHECKING:

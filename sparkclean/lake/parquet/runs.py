@@ -11,15 +11,13 @@ import pyarrow.parquet as pq
 
 from sparkclean import schema
 from sparkclean.errors import InputError
-from sparkclean.lake.base import version_name
+from sparkclean.lake.base import COUNTED, version_name
 from sparkclean.lake.files import in_threads
-from sparkclean.lake.manifest import Manifest, ManifestFile, ManifestLog
+from sparkclean.lake.parquet.manifest import Manifest, ManifestFile, ManifestLog
 from sparkclean.lake.run_ids import is_safe_run_id, safe_run_id
 
 _log = logging.getLogger("sparkclean")
 _STATUS, _ORIGINAL = "status", "original_run_id"
-#: Statuses of run records whose rows count.
-COUNTED = ("published", "cleaned_conflict")
 
 
 def read_run_statuses(root: Path, manifest: Manifest) -> dict[str, str]:

@@ -15,9 +15,9 @@ from pathlib import Path
 from sparkclean.errors import CommitStateUnknownError, PublishConflictError, SparkCleanError
 from sparkclean.faults import fault_point
 from sparkclean.lake.base import version_name
-from sparkclean.lake.manifest import Manifest, ManifestLog
-from sparkclean.lake.owner import Owner
-from sparkclean.lake.staging import DATA, OWNER, STAGING, Receipt, Staging
+from sparkclean.lake.parquet.manifest import Manifest, ManifestLog
+from sparkclean.lake.parquet.owner import Owner
+from sparkclean.lake.parquet.staging import DATA, OWNER, STAGING, Receipt, Staging
 
 _WITHDRAWN = ".withdrawn-"
 

@@ -1,0 +1,146 @@
+"""A Delta table to publish to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sparkclean.errors import InputError, UnsupportedFeatureError
+from sparkclean.lake.base import CleanUp, Version
+from sparkclean.lake.committed import MADE, CommittedTarget
+from sparkclean.lake.delta.source import delta_sql
+from sparkclean.lake.engine_errors import is_missing_table
+from sparkclean.lake.staged import own_session
+from sparkclean.schema import RUN_ID
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+    from pyspark.sql.readwriter import DataFrameWriter
+
+#: The application of our transactions: a version that was written once is never written again.
+_APP_ID = "sparkclean"
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+class DeltaTarget(CommittedTarget):
+    """An output table of Delta Lake, at a path or in a catalog."""
+
+    format = "delta"
+
+    @property
+    def _sql(self) -> str:
+        return delta_sql(self.name)
+
+    def _commits(self) -> list[Version] | None:
+        try:
+            history = self.spark.sql(f"DESCRIBE HISTORY {self._sql}").orderBy("version").collect()
+        except Exception as exc:
+            if is_missing_table(exc):
+                return None
+            raise
+        versions = [_version(row) for row in history if row["operation"] != "CREATE TABLE"]
+        return [version for version in versions if version.operation != MADE]
+
+    def _read(self, version: str | int | None) -> DataFrame:
+        reader = self.spark.read
+        if version is not None:
+            reader = reader.option("versionAsOf", str(version))
+        if self.name.path is None:
+            return reader.table(self._sql)
+        return reader.format("delta").load(self.name.path)
+
+    def _create(self, like: DataFrame, partitions: list[str]) -> None:
+        """Make the table, unless it exists."""
+        empty = self.spark.createDataFrame([], like.schema)
+        writer = empty.write.format("delta").mode("ignore").partitionBy(*partitions)
+        self._save(writer.option("userMetadata", json.dumps({"operation": MADE})))
+
+    def _save(self, writer: DataFrameWriter) -> None:
+        if self.name.path is None:
+            writer.saveAsTable(self._sql)
+        else:
+            writer.save(self.name.path)
+
+    def _put_run(self, rows: DataFrame, run: str, properties: Mapping[str, str]) -> None:
+        self._create(rows, [RUN_ID])
+        writer = rows.write.format("delta").mode("overwrite")
+        writer = writer.option("replaceWhere", f"{RUN_ID} = '{run}'")
+        # columns that a later release adds are null in older rows
+        writer = writer.option("mergeSchema", "true")
+        self._save(writer.option("userMetadata", json.dumps(dict(properties))))
+
+    def _replace(
+        self, rows: DataFrame, parent: Version | None, properties: Mapping[str, str]
+    ) -> None:
+        # Delta has no "only if the table is still at version n": a transaction of ours at n + 1 is
+        # written once, so of two of our runs one wins; writers that are not ours are found in the
+        # history afterwards (seen on Delta 4.4)
+        if parent is None:
+            self._create(rows, [])
+        number = parent.number if parent else 0
+        writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+        writer = writer.option("txnAppId", _APP_ID).option("txnVersion", number + 1)
+        self._save(writer.option("userMetadata", json.dumps(dict(properties))))
+
+    def revert(self, to: int) -> Version:
+        """Make an older version current again, as a new version."""
+        known = [version.number for version in self.versions()]
+        if to not in known:
+            raise InputError(
+                f"{self.location} has no version {to}; it has {known[0]} to {known[-1]}"
+            )
+        own = own_session(self.spark)
+        own.conf.set(_METADATA, json.dumps({"operation": "revert", "reverted_to": str(to)}))
+        own.sql(f"RESTORE TABLE {self._sql} TO VERSION AS OF {int(to)}")
+        return self.versions()[-1]
+
+    def clean_up(
+        self,
+        *,
+        older_than_seconds: float | None = None,
+        keep: int | None = None,
+        dry_run: bool = False,
+    ) -> CleanUp:
+        """Remove files of versions that are older than an age, by Delta's own vacuum."""
+        if keep is not None:
+            raise UnsupportedFeatureError(
+                "--keep: Delta retires versions by age, not by number; use --older-than"
+            )
+        if older_than_seconds is None:
+            return CleanUp((), (), 0)
+        hours = older_than_seconds / 3600
+        ending = " DRY RUN" if dry_run else ""
+        rows = self.spark.sql(f"VACUUM {self._sql} RETAIN {hours:g} HOURS{ending}").collect()
+        return CleanUp(tuple(str(row[0]) for row in rows) if dry_run else (), (), 0)
+
+
+def _version(row: Any) -> Version:
+    metrics = row["operationMetrics"] or {}
+    properties = _properties(row["userMetadata"])
+    run = properties.get("run_id", "")
+    return Version(
+        number=row["version"],
+        name=str(row["version"]),
+        parent=row["readVersion"],
+        run_id=run,
+        run_ids=(run,) if run else (),
+        created_at=row["timestamp"].astimezone().isoformat(timespec="seconds"),
+        rows=_integer(metrics.get("numOutputRows")),
+        files=_integer(metrics.get("numFiles")),
+        size_bytes=_integer(metrics.get("numOutputBytes")),
+        operation="publish" if run else properties.get("operation", row["operation"].lower()),
+        properties=properties,
+    )
+
+
+def _properties(text: str | None) -> dict[str, str]:
+    try:
+        content = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return {str(k): str(v) for k, v in content.items()} if isinstance(content, dict) else {}
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text is not None else None

@@ -1,0 +1,150 @@
+"""An Iceberg table to read, pinned to a snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from sparkclean.errors import ConfigError, InputError
+from sparkclean.lake.base import Pin
+from sparkclean.lake.engine_errors import translating_reads
+from sparkclean.lake.timestamps import parse_timestamp
+from sparkclean.names import TableName
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_KINDS = ("branch", "tag", "snapshot", "timestamp")
+
+
+class IcebergSource:
+    """An Iceberg table, by name in a catalog or by path.
+
+    Parameters
+    ----------
+    spark : SparkSession
+        With Iceberg.
+    name : TableName
+    """
+
+    format = "iceberg"
+
+    def __init__(self, spark: SparkSession, name: TableName) -> None:
+        self.spark = spark
+        self.name = name
+        self.location = str(name)
+
+    def pin(self, version: str | int | None = None) -> Pin:
+        """Decide which snapshot is read.
+
+        Parameters
+        ----------
+        version : str or int, optional
+            ``branch:NAME``, ``tag:NAME``, ``snapshot:ID`` or ``timestamp:2026-11-01T00:00:00``;
+            the current snapshot of main by default.
+
+        Returns
+        -------
+        Pin
+
+        Raises
+        ------
+        InputError
+            If there is no such table, snapshot or reference, or the table is empty.
+        ConfigError
+            If the version is none of these.
+
+        Notes
+        -----
+        Reads metadata only. The table is refreshed first: the cache of a session does not see what
+        others have committed (seen on Iceberg 1.11).
+        """
+        with translating_reads(self.location):
+            self.refresh()
+            snapshot = self._find("branch:main" if version is None else str(version))
+        return Pin(
+            format=self.format,
+            table=self.location,
+            version=str(snapshot),
+            dataset_version=f"snapshot-{snapshot}",
+        )
+
+    def _find(self, version: str) -> int:
+        kind, _, value = version.partition(":")
+        if kind not in _KINDS or not value:
+            raise ConfigError(
+                f"input.version: {version!r} is not a version of an Iceberg table; write "
+                "branch:NAME, tag:NAME, snapshot:ID or timestamp:2026-11-01T00:00:00"
+            )
+        if kind == "snapshot":
+            if not value.isdigit():
+                raise ConfigError(f"input.version: {version!r}: the id of a snapshot is a number")
+            found = self.metadata("snapshots").where(F.col("snapshot_id") == int(value))
+        elif kind == "timestamp":
+            when = F.lit(parse_timestamp(value).isoformat()).cast("timestamp")
+            found = (
+                self.metadata("history")
+                .where(F.col("is_current_ancestor") & (F.col("made_current_at") <= when))
+                .orderBy(F.col("made_current_at").desc())
+            )
+        else:
+            found = self.metadata("refs").where(
+                (F.col("name") == value) & (F.col("type") == kind.upper())
+            )
+        rows = found.select("snapshot_id").limit(1).collect()
+        if rows:
+            return int(rows[0][0])
+        if version == "branch:main":
+            raise InputError(
+                f"input.table: {self.location} is empty: it has no snapshot; check input.table"
+            )
+        raise InputError(f"input.version: {self.location} has no {kind} {value}{self._known(kind)}")
+
+    def _known(self, kind: str) -> str:
+        if kind not in ("branch", "tag"):
+            return ""
+        rows = self.metadata("refs").where(F.col("type") == kind.upper()).orderBy("name").limit(5)
+        return f"; it has {', '.join(row['name'] for row in rows.collect()) or 'none'}"
+
+    def metadata(self, table: str) -> DataFrame:
+        """Return a metadata table: ``refs``, ``snapshots``, ``history``, ``files``. Lazy."""
+        if self.name.path is None:
+            return self.spark.table(f"{self.name}.{table}")
+        return self.spark.read.format("iceberg").load(f"{self.name.path}#{table}")
+
+    def refresh(self) -> None:
+        """Look at the catalog anew."""
+        if self.name.path is None:
+            self.spark.catalog.refreshTable(str(self.name))
+
+    def read(self, spark: SparkSession, pin: Pin) -> DataFrame:
+        """Return the rows of exactly the pinned snapshot. Lazy."""
+        with translating_reads(pin):
+            reader: Any = spark.read.option("versionAsOf", str(pin.version))
+            if self.name.path is None:
+                return reader.table(str(self.name))
+            return reader.format("iceberg").load(self.name.path)
+
+    def verify(self, pin: Pin) -> None:
+        """Check that the pinned snapshot is still there.
+
+        Parameters
+        ----------
+        pin : Pin
+
+        Raises
+        ------
+        InputError
+            If it was expired, or the table dropped.
+        """
+        with translating_reads(pin):
+            self.refresh()
+            found = self.metadata("snapshots").where(F.col("snapshot_id") == int(str(pin.version)))
+            if found.limit(1).count():
+                return
+        raise InputError(
+            f"input.table: snapshot {pin.version} of {self.location} was expired during the run. "
+            "Nothing was published; start again with a new run id, and keep snapshots for longer "
+            "than a run takes"
+        )

@@ -1,0 +1,217 @@
+"""An Iceberg table to publish to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from sparkclean.errors import InputError
+from sparkclean.lake.base import CleanUp, Version
+from sparkclean.lake.committed import MADE, CommittedTarget
+from sparkclean.lake.engine_errors import is_missing_table
+from sparkclean.lake.iceberg.source import IcebergSource
+from sparkclean.names import TableName, quote_name
+from sparkclean.schema import RUN_ID
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.readwriter import DataFrameWriterV2
+
+#: Of our keys in the summary of a snapshot.
+_PREFIX = "sparkclean."
+
+
+class IcebergTarget(CommittedTarget):
+    """An output table of Apache Iceberg, in a catalog.
+
+    Raises
+    ------
+    InputError
+        If the name is a path: a catalog makes commits atomic.
+    """
+
+    format = "iceberg"
+
+    def __init__(self, spark: SparkSession, name: TableName, work: Path | None = None) -> None:
+        super().__init__(spark, name, work)
+        if name.path is not None:
+            raise InputError(
+                f"{name}: an output of format iceberg is a table in a catalog, which makes its "
+                "commits atomic; write catalog.namespace.table"
+            )
+        self._source = IcebergSource(spark, name)
+
+    def _commits(self) -> list[Version] | None:
+        try:
+            self._source.refresh()
+            snapshots = self._source.metadata("snapshots").collect()
+            history = self._source.metadata("history").orderBy("made_current_at").collect()
+        except Exception as exc:
+            if is_missing_table(exc):
+                return None
+            raise
+        by_id = {row["snapshot_id"]: row for row in snapshots}
+        # the history has an entry for each time that a snapshot became current: a revert too
+        found: list[Version] = []
+        seen: set[int] = set()
+        for entry in history:
+            row = by_id.get(entry["snapshot_id"])
+            if row is not None:
+                again = row["snapshot_id"] in seen
+                found.append(_version(row, entry["made_current_at"], again=again))
+                seen.add(row["snapshot_id"])
+        return [version for version in found if version.operation != MADE]
+
+    def _read(self, version: str | int | None) -> DataFrame:
+        self._source.refresh()
+        if version is None:
+            return self.spark.table(str(self.name))
+        return self.spark.read.option("versionAsOf", str(version)).table(str(self.name))
+
+    def _create(self, like: DataFrame, *partitions: str) -> None:
+        """Make the table, unless it exists."""
+        if self._commits() is not None:
+            return
+        if len(self.name.parts) > 1:
+            self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {quote_name(self.name.parts[:-1])}")
+        writer = self.spark.createDataFrame([], like.schema).writeTo(str(self.name))
+        writer = writer.using("iceberg").option(f"snapshot-property.{_PREFIX}operation", MADE)
+        # without it a commit cannot add a column (seen on Iceberg 1.11)
+        writer = writer.tableProperty("write.spark.accept-any-schema", "true")
+        if partitions:
+            writer = writer.partitionedBy(*[F.col(name) for name in partitions])
+        try:
+            writer.create()
+        except Exception as exc:
+            if "ALREADY_EXISTS" not in str(exc) and "AlreadyExists" not in str(exc):
+                raise
+            self._source.refresh()
+
+    def _writer(self, rows: DataFrame, properties: Mapping[str, str]) -> DataFrameWriterV2:
+        """Begin a commit, with columns in the table's order, new ones last, missing ones null."""
+        there = self._read(None).schema
+        names = [field.name for field in there]
+        columns = [
+            F.col(quote_name((field.name,)))
+            if field.name in rows.columns
+            else F.lit(None).cast(field.dataType).alias(field.name)
+            for field in there
+        ]
+        columns += [F.col(quote_name((name,))) for name in rows.columns if name not in names]
+        writer = rows.select(*columns).writeTo(str(self.name)).option("mergeSchema", "true")
+        for key, value in properties.items():
+            writer = writer.option(f"snapshot-property.{_PREFIX}{key}", value)
+        return writer
+
+    def _put_run(self, rows: DataFrame, run: str, properties: Mapping[str, str]) -> None:
+        self._create(rows, RUN_ID)
+        self._writer(rows, properties).overwrite(F.col(RUN_ID) == run)
+
+    def _replace(
+        self, rows: DataFrame, parent: Version | None, properties: Mapping[str, str]
+    ) -> None:
+        self._create(rows)
+        # the snapshot that only made the table counts as none
+        made = self._source.pin("branch:main").version if parent is None else None
+        writer = self._writer(rows, properties).option("isolation-level", "serializable")
+        number = parent.number if parent else made
+        writer.option("validate-from-snapshot-id", str(number)).overwrite(F.lit(True))
+
+    def _call(self, procedure: str, arguments: str) -> None:
+        """Call a procedure of the catalog on this table."""
+        catalog, rest = quote_name(self.name.parts[:1]), quote_name(self.name.parts[1:])
+        table = rest.replace("\\", "\\\\").replace("'", "\\'")
+        self.spark.sql(f"CALL {catalog}.system.{procedure}(table => '{table}', {arguments})")
+
+    def revert(self, to: int) -> Version:
+        """Make an older snapshot current again.
+
+        Parameters
+        ----------
+        to : int
+            Its id.
+
+        Returns
+        -------
+        Version
+
+        Raises
+        ------
+        InputError
+            If there is no such version.
+        """
+        known = self.versions()
+        if to not in {version.number for version in known}:
+            there = ", ".join(version.name for version in known[-5:])
+            raise InputError(f"{self.location} has no version {to}; it has {there}")
+        self._call("set_current_snapshot", f"snapshot_id => {int(to)}")
+        return self.versions()[-1]
+
+    def clean_up(
+        self,
+        *,
+        older_than_seconds: float | None = None,
+        keep: int | None = None,
+        dry_run: bool = False,
+    ) -> CleanUp:
+        """Expire old snapshots, by Iceberg's own procedure.
+
+        Parameters
+        ----------
+        older_than_seconds : float, optional
+            Age from which a snapshot is expired.
+        keep : int, optional
+            Number of newest snapshots that stay, of whatever age.
+        dry_run : bool
+
+        Returns
+        -------
+        CleanUp
+            What tags and branches name stays.
+        """
+        if older_than_seconds is None and keep is None:
+            return CleanUp((), (), 0)
+        now = datetime.now().astimezone()
+        limit = now.timestamp() - (older_than_seconds or 0.0)
+        known = self.versions()
+        old = [
+            version.name
+            for version in known[: len(known) - max(keep or 1, 1)]
+            if datetime.fromisoformat(version.created_at).timestamp() < limit
+        ]
+        if old and not dry_run:
+            ids = ", ".join(f"{name}L" for name in dict.fromkeys(old))
+            self._call("expire_snapshots", f"snapshot_ids => ARRAY({ids})")
+        return CleanUp((), tuple(old), 0)
+
+
+def _version(row: Any, made_current_at: datetime, *, again: bool) -> Version:
+    summary = row["summary"] or {}
+    properties = {
+        key.removeprefix(_PREFIX): value
+        for key, value in summary.items()
+        if key.startswith(_PREFIX)
+    }
+    run = properties.get("run_id", "")
+    operation = properties.get("operation", "publish" if run else row["operation"])
+    return Version(
+        number=row["snapshot_id"],
+        name=str(row["snapshot_id"]),
+        parent=row["parent_id"],
+        run_id=run,
+        run_ids=(run,) if run else (),
+        created_at=made_current_at.isoformat(timespec="seconds"),
+        rows=_integer(summary.get("total-records")),
+        files=_integer(summary.get("total-data-files")),
+        size_bytes=_integer(summary.get("total-files-size")),
+        operation="revert" if again else operation,
+        properties=properties,
+    )
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text is not None else None

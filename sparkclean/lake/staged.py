@@ -1,0 +1,92 @@
+"""Rows that are staged for a table of Delta or Iceberg, and the session that commits them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pyspark.sql.types import StructType
+
+from sparkclean.errors import SparkCleanError
+from sparkclean.lake.files import spark_paths
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+    from sparkclean.lake.base import StagingFolder
+
+
+class StagedFrame:
+    """A dataset that is too large to write twice: the commit itself writes it.
+
+    Parameters
+    ----------
+    run_id : str
+        The scheduler's.
+    """
+
+    path = data_path = ""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self._frame: DataFrame | None = None
+
+    def write_frame(self, frame: DataFrame) -> None:
+        """Keep the frame; its inputs are pinned, so that it can be computed again."""
+        self._frame = frame
+
+    def write_arrow(self, table: pa.Table) -> None:
+        """Refuse rows of the driver: they are few, and staged in files."""
+        raise SparkCleanError(f"a dataset comes as a frame, not as {table.num_rows} rows")
+
+    def count_rows(self) -> int:
+        """Count the rows of the frame. One job, over the columns that decide on rows alone."""
+        return self.frame().count()
+
+    def frame(self) -> DataFrame:
+        """Return what was staged."""
+        if self._frame is None:
+            raise SparkCleanError(f"nothing was staged for run {self.run_id}")
+        return self._frame
+
+    def discard(self) -> None:
+        """Forget the frame."""
+        self._frame = None
+
+
+def staged_rows(spark: SparkSession, staging: StagingFolder, schema: str) -> DataFrame:
+    """Return what was staged, in files or as a frame.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    staging : StagingFolder
+    schema : str
+        Spark's JSON.
+
+    Returns
+    -------
+    DataFrame
+        Lazy.
+    """
+    if isinstance(staging, StagedFrame):
+        return staging.frame()
+    kind = StructType.fromJson(json.loads(schema))
+    return spark.read.schema(kind).parquet(*spark_paths([staging.data_path]))
+
+
+def own_session(spark: SparkSession) -> SparkSession:
+    """Return a session whose settings are not the user's, for what a commit takes from settings.
+
+    Parameters
+    ----------
+    spark : SparkSession
+
+    Returns
+    -------
+    SparkSession
+    """
+    if hasattr(spark, "newSession"):
+        return spark.newSession()
+    return spark.cloneSession()  # type: ignore[attr-defined] # Connect

@@ -1,0 +1,59 @@
+"""Small tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_WIDEST_CELL = 40
+#: A table wider than this is written record by record.
+_WIDEST_LINE = 240
+
+
+def table_as_text(table: pa.Table) -> str:
+    """Arrange a small Arrow table in columns, or record by record where it is too wide.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+
+    Returns
+    -------
+    str
+    """
+    cells = [[cell(value) for value in column.to_pylist()] for column in table.columns]
+    widths = [
+        max([len(name), *(len(text) for text in column)])
+        for name, column in zip(table.column_names, cells, strict=True)
+    ]
+    if sum(widths) + 2 * len(widths) > _WIDEST_LINE:
+        return _records(table)
+    rows = [table.column_names, *zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _records(table: pa.Table) -> str:
+    """Write one line a value, with all of it."""
+    width = max(len(name) for name in table.column_names)
+    return "\n\n".join(
+        "\n".join(f"{name:<{width}}  {_printable(value)}".rstrip() for name, value in row.items())
+        for row in table.to_pylist()
+    )
+
+
+def cell(value: Any) -> str:
+    """Write a value so that it fits a column: one line, nothing that moves the cursor."""
+    text = _printable(value)
+    return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 3] + "..."
+
+
+def _printable(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = "" if value is None else str(value)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

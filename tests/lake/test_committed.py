@@ -1,0 +1,181 @@
+"""Outputs of Delta and Iceberg: a commit a run, found again, one winner of two."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkclean import read
+from sparkclean.errors import InputError, PublishConflictError, VersionExistsError
+from sparkclean.lake import TargetTable, Version, open_target
+
+Open = Callable[[str], TargetTable]
+
+
+@pytest.fixture(params=["delta", "delta in a catalog", "iceberg"])
+def opened(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Open:
+    unique = f"t{uuid.uuid4().hex[:8]}"
+    if request.param == "delta":
+        prefix, kind = f"{tmp_path}/", "delta"
+    elif request.param == "iceberg":
+        prefix, kind = f"lake.`{unique} db`.", "iceberg"
+    else:
+        spark.sql(f"CREATE DATABASE {unique} LOCATION '{tmp_path}/warehouse'")
+        prefix, kind = f"{unique}.", "delta"
+    return lambda name: open_target(prefix + name, kind, spark=spark, work=tmp_path / "work")
+
+
+def suspects(spark: SparkSession, run: str, rows: int) -> DataFrame:
+    return spark.range(rows).selectExpr("id", "id + 1 AS rank", f"'{run}' AS run_id")
+
+
+def publish(target: TargetTable, run: str, frame: DataFrame, **options: Any) -> Version:
+    accumulate = options.pop("accumulate", True)
+    staging = target.stage(run, accumulate=accumulate)
+    staging.write_frame(frame)
+    properties = {"config_fingerprint": "f1", "input": "delta-7"} | options.pop("properties", {})
+    return target.publish(
+        staging,
+        expected_parent=options.pop("parent", None),
+        accumulate=accumulate,
+        properties=properties,
+        schema=frame.schema.json(),
+        **options,
+    )
+
+
+def publish_dataset(
+    target: TargetTable, run: str, frame: DataFrame, parent: int | None = None
+) -> Version:
+    return publish(target, run, frame, accumulate=False, parent=parent)
+
+
+def by_run(frame: DataFrame) -> dict[str, int]:
+    return {row["run_id"]: row["count"] for row in frame.groupBy("run_id").count().collect()}
+
+
+def test_publish_runs_accumulate_and_each_counts_once(spark: SparkSession, opened: Open) -> None:
+    target = opened("suspects")
+    assert target.current() is None
+    target.check_writable()
+    first = publish(target, "a", suspects(spark, "a", 5))
+    assert (first.run_id, first.operation) == ("a", "publish")
+    assert publish(target, "a", suspects(spark, "a", 9)) == first
+    publish(target, "scheduled:1", suspects(spark, "scheduled_x3a1", 3))
+    assert by_run(target.frame(spark)) == {"a": 5, "scheduled_x3a1": 3}
+    assert target.find_run("scheduled:1").properties["original_run_id"] == "scheduled:1"
+    publish(target, "a", suspects(spark, "a", 2), replace_run=True)
+    assert by_run(target.frame(spark)) == {"a": 2, "scheduled_x3a1": 3}
+
+
+def test_publish_same_run_other_fingerprint_is_refused(spark: SparkSession, opened: Open) -> None:
+    target = opened("suspects")
+    publish(target, "a", suspects(spark, "a", 1))
+    with pytest.raises(VersionExistsError, match="config_fingerprint"):
+        publish(target, "a", suspects(spark, "a", 1), properties={"config_fingerprint": "another"})
+
+
+def test_publish_schema_grows_and_other_types_are_refused(
+    spark: SparkSession, opened: Open
+) -> None:
+    target = opened("suspects")
+    publish(target, "old", suspects(spark, "old", 2))
+    publish(target, "new", suspects(spark, "new", 2).withColumn("more", F.lit("x")))
+    found = {row["run_id"]: row["more"] for row in target.frame(spark).collect()}
+    assert found == {"old": None, "new": "x"}
+    publish(target, "old again", suspects(spark, "old_x20again", 1))
+    other = suspects(spark, "bad", 1).withColumn("id", F.lit("text"))
+    with pytest.raises(InputError, match="do not fit"):
+        publish(target, "bad", other)
+    assert target.frame(spark).count() == 5
+
+
+def test_publish_run_without_rows_leaves_the_others(spark: SparkSession, opened: Open) -> None:
+    target = opened("rejected")
+    publish(target, "a", suspects(spark, "a", 0))
+    publish(target, "b", suspects(spark, "b", 2))
+    publish(target, "c", suspects(spark, "c", 0))
+    assert by_run(target.frame(spark)) == {"b": 2}
+
+
+def test_frame_counts_only_runs_with_a_record(spark: SparkSession, opened: Open) -> None:
+    target, runs = opened("suspects"), opened("runs")
+    places = {"runs": runs.location}
+    publish(target, "a", suspects(spark, "a", 5), properties=places)
+    publish(target, "b", suspects(spark, "b", 3), properties=places)
+    assert target.frame(spark).count() == 0
+    record = spark.createDataFrame([("a", "published")], "run_id string, status string")
+    publish(runs, "a", record, replace_run=True)
+    assert runs.run_status("a") == "published"
+    assert by_run(target.frame(spark)) == {"a": 5}
+    assert [row["rank"] for row in target.head(2).to_pylist()] == [1, 2]
+
+
+def test_publish_dataset_of_two_from_one_parent_one_wins(spark: SparkSession, opened: Open) -> None:
+    target = opened("cleaned")
+    first = publish_dataset(target, "a", spark.range(10))
+    second = publish_dataset(target, "b", spark.range(8), first.number)
+    assert second.parent == first.number
+    with pytest.raises(PublishConflictError, match=f"version {second.name}, published by b"):
+        publish_dataset(target, "c", spark.range(6), first.number)
+    assert target.find_run("c") is None
+    assert read(spark, target.location).count() == 8
+    assert read(spark, target.location, first.number).count() == 10
+
+
+def test_publish_dataset_columns_follow_the_version(spark: SparkSession, opened: Open) -> None:
+    target = opened("cleaned")
+    first = publish_dataset(target, "a", spark.range(4))
+    publish_dataset(
+        target, "b", spark.range(4).withColumn("sample_weight", F.lit(0.5)), first.number
+    )
+    assert target.frame(spark).select("id", "sample_weight").distinct().count() == 4
+    assert target.frame(spark, first.number).columns == ["id"]
+
+
+def test_publish_dataset_first_of_two_one_wins(spark: SparkSession, opened: Open) -> None:
+    target = opened("cleaned")
+    publish_dataset(target, "a", spark.range(10))
+    with pytest.raises(PublishConflictError, match="began at none"):
+        publish_dataset(target, "b", spark.range(8))
+
+
+def test_revert_makes_an_older_version_current(spark: SparkSession, opened: Open) -> None:
+    target = opened("cleaned")
+    first = publish_dataset(target, "a", spark.range(10))
+    second = publish_dataset(target, "b", spark.range(8), first.number)
+    reverted = target.revert(first.number)
+    assert reverted.operation == "revert"
+    assert target.frame(spark).count() == 10
+    assert target.frame(spark, second.number).count() == 8
+    publish_dataset(target, "c", spark.range(6), target.current().number)
+    assert target.frame(spark).count() == 6
+    with pytest.raises(InputError, match="no version 12345"):
+        target.revert(12345)
+
+
+def test_check_writable_table_of_somebody_else_is_refused(
+    spark: SparkSession, opened: Open
+) -> None:
+    target = opened("theirs")
+    frame = spark.range(3)
+    if target.format == "iceberg":
+        spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {target.location.rpartition('.')[0]}")
+        frame.writeTo(target.location).using("iceberg").create()
+    elif target.location.startswith("/"):
+        frame.write.format("delta").save(target.location)
+    else:
+        frame.write.format("delta").saveAsTable(target.location)
+    with pytest.raises(InputError, match="no audit has written"):
+        target.check_writable()
+
+
+def test_versions_of_a_missing_table_is_an_input_error(opened: Open) -> None:
+    with pytest.raises(InputError, match="no such table"):
+        opened("nothing").versions()
