@@ -27,6 +27,8 @@ from sparkclean.session import (
 )
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from sparkclean.lake import TargetTable
 
 _log = logging.getLogger("sparkclean")
@@ -146,7 +148,8 @@ def _init(args: argparse.Namespace) -> None:
     path = Path(args.to)
     if path.exists() and not args.force:
         raise ConfigError(f"{path} exists; choose another --to, or --force to replace it")
-    guess = guess_columns(args.table)
+    with _session_for(args, args.table) as spark:
+        guess = guess_columns(args.table, spark)
     text = config_template(table=args.table, **guess.options(), comments=guess.comments)
     try:
         path.write_text(text, encoding="utf-8")
@@ -158,15 +161,22 @@ def _init(args: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _opened(args: argparse.Namespace) -> Iterator[TargetTable]:
-    """Open an output; a session is created only where its format needs one."""
-    from sparkclean.lake import needs_spark, open_target  # noqa: PLC0415
+def _session_for(args: argparse.Namespace, table: str) -> Iterator[SparkSession | None]:
+    """Yield a session if the format of a table needs one; Parquet at a path does not."""
+    from sparkclean.lake import needs_spark  # noqa: PLC0415
 
-    if not needs_spark(args.target):
-        yield open_target(args.target)
+    if not needs_spark(table):
+        yield None
         return
-    settings = read_properties(args.properties_file)
-    with open_session(settings, debug=args.debug) as (spark, _):
+    with open_session(read_properties(args.properties_file), debug=args.debug) as (spark, _):
+        yield spark
+
+
+@contextmanager
+def _opened(args: argparse.Namespace) -> Iterator[TargetTable]:
+    from sparkclean.lake import open_target  # noqa: PLC0415
+
+    with _session_for(args, args.target) as spark:
         yield open_target(args.target, spark=spark)
 
 
@@ -208,6 +218,8 @@ def _clean_up(args: argparse.Namespace) -> None:
 
 
 def _clean_up_target(args: argparse.Namespace, target: TargetTable) -> None:
+    from sparkclean.terminal import agrees  # noqa: PLC0415
+
     limits = {"older_than_seconds": args.older_than, "keep": args.keep}
     planned = target.clean_up(**limits, dry_run=True)
     if not planned.paths and not planned.versions:
@@ -221,18 +233,11 @@ def _clean_up_target(args: argparse.Namespace, target: TargetTable) -> None:
     if not args.yes:
         if not sys.stdin.isatty():
             raise ConfigError("clean-up asks before it removes anything; without a terminal: --yes")
-        if not _agrees("remove all this? [y/N] "):
+        if not agrees("remove all this? [y/N] "):
             print("nothing was removed")
             return
     done = target.clean_up(**limits, dry_run=False)
     print(f"removed {done.size_bytes / 1e6:,.1f} MB")
-
-
-def _agrees(question: str) -> bool:
-    try:
-        return input(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 def _schema(_: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Small tables for a terminal."""
+"""Small tables and questions for a terminal."""
 
 from __future__ import annotations
 
@@ -57,3 +57,11 @@ def _printable(value: Any) -> str:
         return f"{value:.6g}"
     text = "" if value is None else str(value)
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def agrees(question: str) -> bool:
+    """Ask; anything but yes, also the end of the input, is no."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

@@ -1,15 +1,19 @@
-"""Guess from a table's schema what its columns mean, for ``sparkclean init``. Without Spark."""
+"""Guess from a table's schema what its columns mean, for ``sparkclean init``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sparkclean.lake import open_source
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 _ID_NAMES = ("id", "record_id", "example_id", "uuid", "key", "guid")
 _LABEL_NAMES = ("label", "given_label", "target", "class", "y", "category")
@@ -49,12 +53,14 @@ class Guess:
         }
 
 
-def guess_columns(table: str) -> Guess:
+def guess_columns(table: str, spark: SparkSession | None = None) -> Guess:
     """Guess record id, label, probabilities and classes.
 
     Parameters
     ----------
     table : str
+    spark : SparkSession, optional
+        Not needed for Parquet at a path.
 
     Returns
     -------
@@ -68,12 +74,10 @@ def guess_columns(table: str) -> Guess:
 
     Notes
     -----
-    Reads footers, and the label column of 10,000 rows where labels are text.
+    Reads footers, or the metadata of the table; the label column of 10,000 rows where labels are
+    text.
     """
-    pin = open_source(table).pin()
-    # a file without rows often has types that nobody chose
-    path = next(file.path for file in pin.files if file.rows)
-    schema = _plain(pq.read_schema(Path(path)))
+    schema, first_labels = _look_at(table, spark)
     probs, sure = _guess_probs(schema)
     taken = {probs} if isinstance(probs, str) else set(probs)
     label = _pick(schema, _LABEL_NAMES, _is_label, taken)
@@ -91,8 +95,37 @@ def guess_columns(table: str) -> Guess:
     elif not sure:
         guess.comments["columns"] = f"CHECK: {probs} may hold probabilities, by its type alone"
     if label is not None and _is_text(schema.field(label).type):
-        guess.classes, guess.comments["classes"] = _guess_classes(path, label)
+        guess.classes, guess.comments["classes"] = _guess_classes(first_labels(label))
     return guess
+
+
+def _look_at(
+    table: str, spark: SparkSession | None
+) -> tuple[pa.Schema, Callable[[str], list[Any]]]:
+    """Return the schema of a table, and how to read its first values of a column."""
+    source = open_source(table, spark=spark)
+    pin = source.pin()
+    if spark is None or pin.files:
+        # a file without rows often has types that nobody chose
+        path = next(file.path for file in pin.files if file.rows)
+
+        def of_file(column: str) -> list[Any]:
+            with pq.ParquetFile(path) as file:
+                batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS, columns=[column]))
+            return batch.column(0).to_pylist()
+
+        return _plain(pq.read_schema(Path(path))), of_file
+
+    from pyspark.sql.pandas.types import to_arrow_schema  # noqa: PLC0415 (only with Spark)
+
+    from sparkclean.cluster.columns import quoted  # noqa: PLC0415
+
+    frame = source.read(spark, pin)
+
+    def of_frame(column: str) -> list[Any]:
+        return [row[0] for row in frame.select(quoted(column)).limit(_SAMPLE_ROWS).collect()]
+
+    return to_arrow_schema(frame.schema), of_frame
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
@@ -153,18 +186,16 @@ def _is_label(kind: pa.DataType) -> bool:
     return _is_id(kind) or bool(pa.types.is_boolean(kind))
 
 
-def _guess_classes(path: str, label: str) -> tuple[list[str] | None, str]:
+def _guess_classes(labels: list[Any]) -> tuple[list[str] | None, str]:
     """Look at the first labels; returns classes and a remark."""
-    with pq.ParquetFile(path) as file:
-        batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS, columns=[label]))
-    seen = sorted(set(batch.column(0).to_pylist()) - {None})
+    seen = sorted(set(labels) - {None})
     if len(seen) < 2:
         shown = "no label" if not seen else f"only {seen[0]!r}"
         return None, (
-            f"SET THIS: {shown} was seen in {batch.num_rows:,} rows; list all labels, in the order "
-            "of the probabilities"
+            f"SET THIS: {shown} was seen in {len(labels):,} rows; list all labels, in the order of "
+            "the probabilities"
         )
     return seen, (
-        f"CHECK: seen in {batch.num_rows:,} rows, sorted; list all labels, in the order of the "
+        f"CHECK: seen in {len(labels):,} rows, sorted; list all labels, in the order of the "
         "probabilities"
     )

@@ -147,7 +147,8 @@ class Run:
         check_free_names(self.table.columns, self.columns.label, config.clean.mode)
         self.on_classes(self.columns.num_classes)
         self.fingerprint = config_fingerprint(config, self.columns.classes)
-        _check_same_run(self.state, self.run_id, self.fingerprint, config.input.table)
+        if self.state is not None:
+            self.state.check_same(self.fingerprint, config.input.table)
         for target in self.targets.values():
             target.check_writable()
 
@@ -342,14 +343,3 @@ class Run:
         row = record.row(findings, self.progress.phases)
         outputs.stage_rows("runs", [row], schema.RUNS)
         outputs.publish("runs", replace_run=True)
-
-
-def _check_same_run(state: RunState | None, run_id: str, fingerprint: str, table: str) -> None:
-    if state is None:
-        return
-    if state.config_fingerprint != fingerprint or state.table != table:
-        raise VersionExistsError(
-            f"run id {run_id!r} was begun with another configuration or input (fingerprint "
-            f"{state.config_fingerprint} on {state.table}, now {fingerprint} on {table}); use a "
-            "new run id, or go back to that configuration to complete it"
-        )

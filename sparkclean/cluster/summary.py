@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sparkclean.cluster.columns import Columns
 from sparkclean.cluster.pipeline import Findings
 from sparkclean.confident.noise import class_quality
-
-if TYPE_CHECKING:
-    from pyspark.sql import Row
 
 _SHOWN = 5
 _LONGEST = 40
@@ -44,7 +41,10 @@ def noise_interval(wrong: int, total: int) -> tuple[float, float]:
 
 
 def summarise(
-    findings: Findings, columns: Columns, top: Sequence[Row], outputs: Mapping[str, str]
+    findings: Findings,
+    columns: Columns,
+    top: Sequence[Mapping[str, Any]],
+    outputs: Mapping[str, str],
 ) -> str:
     """Describe the result of an audit.
 
@@ -52,7 +52,7 @@ def summarise(
     ----------
     findings : Findings
     columns : Columns
-    top : sequence of Row
+    top : sequence of mapping
         The most suspicious rows of the suspect table.
     outputs : mapping from str to str
         What was published, and where.

@@ -53,6 +53,26 @@ class RunState:
             pin=Pin.from_json(json.dumps(content["pin"])),
         )
 
+    def check_same(self, config_fingerprint: str, table: str) -> None:
+        """Refuse to resume the run with another configuration or input.
+
+        Parameters
+        ----------
+        config_fingerprint, table : str
+            As of now.
+
+        Raises
+        ------
+        VersionExistsError
+        """
+        if (self.config_fingerprint, self.table) != (config_fingerprint, table):
+            raise VersionExistsError(
+                f"run id {self.run_id!r} was begun with another configuration or input "
+                f"(fingerprint {self.config_fingerprint} on {self.table}, now "
+                f"{config_fingerprint} on {table}); use a new run id, or go back to that "
+                "configuration to complete it"
+            )
+
 
 def _path(home: str, run_id: str) -> Path:
     return Path(home) / _FOLDER / f"{safe_run_id(run_id)}.json"
