@@ -155,8 +155,8 @@ def _init(args: argparse.Namespace) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise ConfigError(f"--to {path}: cannot be written: {exc.strerror}") from exc
-    for remark in guess.comments.values():
-        _log.warning("%s", remark)
+    for key, remark in guess.comments.items():
+        _log.warning("%s: %s", key, remark)
     print(f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run")
 
 

@@ -27,6 +27,7 @@ from sparkclean.cluster.tables import (
 from sparkclean.cluster.workspace import CacheWorkspace
 from sparkclean.confident.noise import NoiseModel
 from sparkclean.config import config_fingerprint, parse_config, resolve_classes
+from sparkclean.errors import InputError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -148,6 +149,11 @@ def audit(
     ``prior_shifted_self_confidence``. About ten jobs; the driver holds K x K numbers. Narrow
     intermediates are cached; where there is no cache they are computed again.
     """
+    if not hasattr(df, "sparkSession"):
+        raise InputError(
+            f"audit needs a Spark DataFrame, not {type(df).__module__}.{type(df).__name__}; for "
+            "arrays there is sparkclean.find_label_issues"
+        )
     config = parse_config(
         {
             "input": {"table": "dataframe"},

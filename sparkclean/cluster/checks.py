@@ -182,20 +182,10 @@ def data_warnings(
     Returns
     -------
     list of str
-        Warnings: in-sample probabilities, permuted columns, classes of few examples, classes that
-        nobody is given, clipped values.
+        Warnings: those of `model_warnings`, classes of few examples, classes that nobody is given,
+        clipped values.
     """
-    warnings = []
-    audited = max(statistics.audited, 1)
-    accuracy = int(predictions.trace()) / audited
-    surely = statistics.surely / audited
-    if accuracy > 0.99 and surely > 0.5:
-        warnings.append(
-            f"the probabilities look in-sample: the model agrees with {accuracy:.2%} of the labels "
-            f"and is surer than .999 on {surely:.0%} of the rows; use cross-validated (out-of-"
-            "sample) probabilities, or wrong labels stay hidden"
-        )
-    warnings += _permutation_warning(predictions, classes)
+    warnings = model_warnings(statistics, predictions, classes)
     few = [
         f"{classes[k]!r} ({statistics.examples[k]})"
         for k in np.flatnonzero(
@@ -213,6 +203,38 @@ def data_warnings(
         warnings.append(
             f"{statistics.clipped:,} rows held values slightly outside [0, 1]; they were clipped"
         )
+    return warnings
+
+
+def model_warnings(
+    statistics: ClassStatistics, predictions: NDArray[np.int64], classes: Sequence[object]
+) -> list[str]:
+    """Say what looks wrong with the probabilities; a sample of the rows tells, too.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+    predictions : ndarray of int64, shape (K, K)
+        Rows by given class and argmax.
+    classes : sequence
+        The K labels.
+
+    Returns
+    -------
+    list of str
+        Warnings: in-sample probabilities, permuted columns.
+    """
+    warnings = []
+    audited = max(statistics.audited, 1)
+    accuracy = int(predictions.trace()) / audited
+    surely = statistics.surely / audited
+    if accuracy > 0.99 and surely > 0.5:
+        warnings.append(
+            f"the probabilities look in-sample: the model agrees with {accuracy:.2%} of the labels "
+            f"and is surer than .999 on {surely:.0%} of the rows; use cross-validated (out-of-"
+            "sample) probabilities, or wrong labels stay hidden"
+        )
+    warnings += _permutation_warning(predictions, classes)
     return warnings
 
 

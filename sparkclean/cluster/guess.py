@@ -95,7 +95,7 @@ def guess_columns(table: str, spark: SparkSession | None = None) -> Guess:
     elif not sure:
         guess.comments["columns"] = f"CHECK: {probs} may hold probabilities, by its type alone"
     if label is not None and _is_text(schema.field(label).type):
-        guess.classes, guess.comments["classes"] = _guess_classes(first_labels(label))
+        guess.classes, guess.comments["classes"] = _guess_classes(first_labels(label), probs)
     return guess
 
 
@@ -148,8 +148,17 @@ def _guess_probs(schema: pa.Schema) -> tuple[str | list[str], bool]:
         if pa.types.is_floating(column.type) and column.name.startswith(_PROBS_PREFIXES)
     ]
     if len(many) > 1:
+        suffixes = {name: _suffix(name) for name in many}
+        if all(text.isascii() and text.isdigit() for text in suffixes.values()):
+            many.sort(key=lambda name: int(suffixes[name]))  # p_10 comes after p_9
         return many, True
     return (fitting[0], False) if fitting else ("", False)
+
+
+def _suffix(name: str) -> str:
+    """Cut a column's name to what stands for the class."""
+    prefixes = [prefix for prefix in _PROBS_PREFIXES if name.startswith(prefix)]
+    return name.removeprefix(max(prefixes, key=len, default=""))
 
 
 def _is_probs(kind: pa.DataType) -> bool:
@@ -186,9 +195,12 @@ def _is_label(kind: pa.DataType) -> bool:
     return _is_id(kind) or bool(pa.types.is_boolean(kind))
 
 
-def _guess_classes(labels: list[Any]) -> tuple[list[str] | None, str]:
-    """Look at the first labels; returns classes and a remark."""
+def _guess_classes(labels: list[Any], probs: str | list[str]) -> tuple[list[str] | None, str]:
+    """Look at the first labels and the names of the columns; returns classes and a remark."""
     seen = sorted(set(labels) - {None})
+    named = [] if isinstance(probs, str) else [_suffix(name) for name in probs]
+    if seen and set(seen) <= set(named):
+        return named, "CHECK: taken from the names of the columns of probabilities, in their order"
     if len(seen) < 2:
         shown = "no label" if not seen else f"only {seen[0]!r}"
         return None, (

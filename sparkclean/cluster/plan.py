@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sparkclean.cluster.passes import Scanner, collect_class_statistics
+from sparkclean.cluster.checks import model_warnings
+from sparkclean.cluster.kernels import ConfidentCounts
+from sparkclean.cluster.passes import Scanner, collect_class_statistics, collect_joint
 from sparkclean.cluster.pipeline import count_passes
 from sparkclean.cluster.run import Run
 from sparkclean.cluster.workspace import CacheWorkspace
+from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.lake import Pin
 
 _SAMPLE_ROWS = 1000
@@ -27,7 +30,7 @@ def describe_plan(run: Run) -> str:
 
     Notes
     -----
-    Audits the first thousand rows: two small jobs.
+    Audits the first thousand rows: a few small jobs.
     """
     config, columns, pin = run.config, run.columns, run.pin
     shown = ", ".join(str(label) for label in columns.classes[:_SHOWN])
@@ -37,7 +40,7 @@ def describe_plan(run: Run) -> str:
         f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
         f"rows      {_size(pin)}{where}",
         f"classes   {columns.num_classes}: {shown}{more}",
-        f"sample    {_sample_verdict(run)}",
+        *_sample_verdict(run),
         f"method    {config.method.filter_by}, ranked by {config.method.ranked_by}; "
         f"{count_passes(config.method)} passes over the probabilities",
         f"cleaned   mode {config.clean.mode}, rejected rows: {config.clean.rejected}",
@@ -56,17 +59,27 @@ def _size(pin: Pin) -> str:
     return rows + files + (f", {pin.size_bytes >> 20:,} MiB" if pin.size_bytes is not None else "")
 
 
-def _sample_verdict(run: Run) -> str:
-    """Admit the first rows and say what was found."""
+def _sample_verdict(run: Run) -> list[str]:
+    """Audit the first rows and say what was found."""
     workspace = CacheWorkspace()
+    tolerance = run.config.admission.row_sum_tolerance
     sample = run.columns.narrow(run.audited).limit(_SAMPLE_ROWS)
-    reader = run.columns.reader(run.config.admission.row_sum_tolerance)
+    scanner = Scanner(sample, run.columns, run.columns.reader(tolerance), workspace)
+    warnings: list[str] = []
     try:
         with run.engine_errors():
-            statistics = collect_class_statistics(
-                Scanner(sample, run.columns, reader, workspace), with_columns=False
-            )
+            statistics = collect_class_statistics(scanner, with_columns=False)
+            if statistics.audited:
+                examples = statistics.examples
+                thresholds = confident_thresholds(statistics.sums, examples.tolist())
+                kernel = ConfidentCounts(thresholds, run.config.method.collision, tolerance)
+                found = collect_joint(scanner, kernel, examples)
+                warnings = model_warnings(statistics, found.predictions, run.columns.classes)
     finally:
         workspace.close()
-    found = [f"{count} {reason}" for reason, count in sorted(statistics.rejections.items())]
-    return "; ".join([f"{statistics.rows:,} rows, {statistics.audited:,} valid", *found])
+    rejected = [f"{count} {reason}" for reason, count in sorted(statistics.rejections.items())]
+    rows = f"{statistics.rows:,} rows, {statistics.audited:,} valid"
+    return [
+        "sample    " + "; ".join([rows, *rejected]),
+        *(f"warning   {text}" for text in warnings),
+    ]

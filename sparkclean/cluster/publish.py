@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Mapping
@@ -10,18 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyspark.sql.types import (
+    ByteType,
     DataType,
     DoubleType,
     IntegerType,
     LongType,
+    ShortType,
     StringType,
     StructField,
     StructType,
     TimestampType,
 )
 
+from sparkclean import schema
+from sparkclean.cluster.columns import Columns
+from sparkclean.errors import InputError
 from sparkclean.faults import fault_point
-from sparkclean.lake import StagingFolder, TargetTable, Version, open_target
+from sparkclean.lake import (
+    SchemaMismatchError,
+    StagingFolder,
+    TargetTable,
+    Version,
+    open_target,
+    unite_schemas,
+)
 from sparkclean.locations import QUARANTINE_SUFFIX
 from sparkclean.names import beside
 
@@ -45,6 +58,13 @@ _TYPES = {
     "double": (DoubleType(), pa.float64()),
     "string": (StringType(), pa.string()),
     "timestamp": (TimestampType(), pa.timestamp("us", tz="UTC")),
+}
+_SPARK_TYPES: dict[str, DataType] = {
+    "tinyint": ByteType(),
+    "smallint": ShortType(),
+    "int": IntegerType(),
+    "bigint": LongType(),
+    "string": StringType(),
 }
 _LABELS = {
     "tinyint": pa.int8(),
@@ -87,6 +107,55 @@ def open_targets(
         for name in ORDER
         if name in locations
     }
+
+
+def check_columns(targets: Mapping[str, TargetTable], columns: Columns) -> None:
+    """Check that the rows of this run fit those that the outputs hold of earlier runs.
+
+    Parameters
+    ----------
+    targets : mapping
+        By name.
+    columns : Columns
+        Gives the types of record ids and labels.
+
+    Raises
+    ------
+    InputError
+        Names every output that does not fit.
+
+    Notes
+    -----
+    Reads metadata; no job.
+    """
+    ids = [
+        StructField(name, _SPARK_TYPES[kind])
+        for name, kind in zip(columns.ids, columns.id_types, strict=True)
+    ]
+    findings = []
+    for name, contract, keyed in (
+        ("suspects", schema.SUSPECTS, True),
+        ("classes", schema.CLASSES, False),
+        ("pairs", schema.PAIRS, False),
+        ("rejected", schema.REJECTED, True),
+        ("runs", schema.RUNS, False),
+    ):
+        before = targets[name].schema() if name in targets else None
+        if before is None:
+            continue
+        own = json.loads(arrow_table([], contract, columns.label_type)[1])
+        if keyed:
+            own["fields"] = json.loads(StructType(ids).json())["fields"] + own["fields"]
+        try:
+            unite_schemas(before, json.dumps(own))
+        except SchemaMismatchError as exc:
+            findings.append(
+                f"output.{name}: {targets[name].location}: column {exc.column!r} is {exc.one} in "
+                f"the rows of earlier runs and {exc.other} in those of this one; name another "
+                "place for it"
+            )
+    if findings:
+        raise InputError(findings)
 
 
 @dataclass

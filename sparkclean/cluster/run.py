@@ -26,7 +26,7 @@ from sparkclean.cluster.pipeline import (
     count_passes,
 )
 from sparkclean.cluster.progress import Progress
-from sparkclean.cluster.publish import ORDER, Outputs, open_targets
+from sparkclean.cluster.publish import ORDER, Outputs, check_columns, open_targets
 from sparkclean.cluster.record import (
     CLEANED_CONFLICT,
     GATE_FAILED,
@@ -45,6 +45,7 @@ from sparkclean.errors import (
     ConfigError,
     InputError,
     PublishConflictError,
+    SparkCleanError,
     VersionExistsError,
 )
 from sparkclean.faults import fault_point
@@ -151,6 +152,7 @@ class Run:
             self.state.check_same(self.fingerprint, config.input.table)
         for target in self.targets.values():
             target.check_writable()
+        check_columns(self.targets, self.columns)
 
     def _where(self, table: DataFrame) -> DataFrame:
         where = self.config.input.where
@@ -289,6 +291,7 @@ class Run:
             record.status, record.message = GATE_FAILED, str(exc)
             self._publish_record(outputs, record, None)
             raise
+        self.source.verify(self.pin)
         fault_point("run.audited")
         provenance = Provenance(
             self.pin.dataset_version, self.fingerprint, safe_run_id(self.run_id)
@@ -307,9 +310,13 @@ class Run:
             self._publish_record(outputs, record, findings)
             raise error
         with progress.phase("write cleaned version") as phase:
-            phase.rows = stage_cleaned(
-                outputs, self.table, findings, self.columns, config, rows_in_table=rows
-            )
+            try:
+                phase.rows = stage_cleaned(
+                    outputs, self.table, findings, self.columns, config, rows_in_table=rows
+                )
+            except SparkCleanError:
+                self.source.verify(self.pin)  # rows that are too many or too few: it may say why
+                raise
         with progress.phase("publish"):
             self.source.verify(self.pin)
             fault_point("run.verified")

@@ -80,6 +80,8 @@ def summarise(
     lines += _worst(findings, columns)
     if top:
         lines += ["", f"top {len(top)} suspects", *_table(top, columns)]
+    if findings.warnings:
+        lines += ["", "warnings", *(f"  {_sentence(text)}" for text in findings.warnings)]
     if outputs:
         width = max(len(name) for name in outputs)
         lines += ["", *(f"{name:<{width}}  {where}" for name, where in outputs.items())]
@@ -119,9 +121,14 @@ def _worst(findings: Findings, columns: Columns) -> list[str]:
     return lines
 
 
+def _sentence(text: str) -> str:
+    """Write a text so that nothing in it moves the cursor."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def _word(value: object) -> str:
     """Write an id or a label on one line, and not all of a long one."""
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
+    text = _sentence(str(value))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 

@@ -30,6 +30,7 @@ from sparkclean.lake.parquet.source import ParquetSource
 from sparkclean.lake.parquet.staging import Staging
 from sparkclean.lake.parquet.target import ParquetTarget
 from sparkclean.lake.run_ids import original_run_id, safe_run_id
+from sparkclean.lake.schemas import SchemaMismatchError, unite_schemas
 from sparkclean.locations import local_path
 from sparkclean.names import TableName, parse_table_name
 
@@ -46,6 +47,7 @@ __all__ = [
     "ParquetSource",
     "ParquetTarget",
     "Pin",
+    "SchemaMismatchError",
     "SourceTable",
     "Staging",
     "StagingFolder",
@@ -62,6 +64,7 @@ __all__ = [
     "spark_paths",
     "translate_read_error",
     "translate_write_error",
+    "unite_schemas",
 ]
 
 

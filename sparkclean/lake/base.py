@@ -207,6 +207,9 @@ class TargetTable(Protocol):
     def versions(self) -> list[Version]:
         """List all versions, oldest first."""
 
+    def schema(self) -> str | None:
+        """Spark's JSON of the columns of the current version; None where nothing was published."""
+
     def find_run(self, run_id: str) -> Version | None:
         """Find the version by which a run published, reverted away since or not."""
 

@@ -103,6 +103,10 @@ class CommittedTarget(ABC):
         commits = self._commits()
         return commits[-1] if commits else None
 
+    def schema(self) -> str | None:
+        """Spark's JSON of the columns of the current version; None where nothing was published."""
+        return self._read(None).schema.json() if self._commits() else None
+
     def find_run(self, run_id: str) -> Version | None:
         """Find the newest version by which a run published.
 

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+import sparkclean
 from sparkclean.cli import main
+from sparkclean.errors import InputError
 from sparkclean.lake import open_target
 from tests.data import noisy_data, write_table
 
@@ -257,6 +260,60 @@ def test_audit_damaged_page_exits_3(
     error = capsys.readouterr().err
     assert "part-00000.parquet cannot be read: it is damaged" in error
     assert "Traceback" not in error
+
+
+def test_audit_outputs_of_another_table_exit_3_before_any_work(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, probs = noisy_data(ROWS, 3)
+    assert run(tmp_path, write_table(tmp_path / "in", given, probs), []) == 0
+    texts = pa.array([f"k{label}" for label in given])
+    other = write_table(tmp_path / "other", given, probs, label=texts)
+    capsys.readouterr()
+    assert run(tmp_path, other, ["classes=[k0, k1, k2]"], "--dry-run") == 3
+    error = capsys.readouterr().err
+    for name, column in (("suspects", "given_label"), ("classes", "class")):
+        assert f"output.{name}: {tmp_path}/out/{name}: column {column!r} is bigint" in error
+    assert "string in those of this one" in error
+    assert "output.runs" not in error
+
+
+def test_audit_columns_in_another_order_are_warned_of_in_the_plan_and_the_summary(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, probs = noisy_data(ROWS, 3, seed=2)
+    table = write_table(tmp_path / "in", given, probs[:, [1, 2, 0]])
+    assert run(tmp_path, table, [], "--dry-run") == 0
+    assert "warning   the columns of the probabilities look permuted" in capsys.readouterr().out
+    assert run(tmp_path, table, ["gate.min_examples_left_per_class=0"]) == 0
+    shown = capsys.readouterr().out
+    assert "warnings\n  the columns of the probabilities look permuted" in shown
+
+
+def test_audit_file_of_fewer_rows_in_the_middle_is_named(
+    spark: SparkSession,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = write_table(tmp_path / "in", *noisy_data(ROWS, 3), files=3)
+    victim = table / "part-00001.parquet"
+    fewer = pq.read_table(victim).slice(0, 5)
+
+    def act(name: str) -> None:
+        if name == "run.audited":
+            pq.write_table(fewer, victim)
+
+    monkeypatch.setattr("sparkclean.cluster.run.fault_point", act)
+    assert run(tmp_path, table, []) == 3
+    error = capsys.readouterr().err
+    assert "part-00001.parquet (changed)" in error
+    assert "rows were written" not in error
+
+
+def test_audit_frame_of_pandas_says_what_is_needed() -> None:
+    with pytest.raises(InputError, match="needs a Spark DataFrame, not pandas"):
+        sparkclean.audit(pd.DataFrame({"id": [1]}))
 
 
 def test_audit_unwritable_target_exits_3(

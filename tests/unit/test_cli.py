@@ -614,7 +614,7 @@ def test_init_table_with_columns_and_text_labels_writes_a_configuration_that_loa
     assert config.columns.pred_probs == list(columns)
     assert resolve_classes(config) == tuple(sorted(labels))
     # what it is not sure of it says at once, too
-    assert "warning: CHECK: seen in 4 rows" in capsys.readouterr().err
+    assert "warning: classes: CHECK: seen in 4 rows" in capsys.readouterr().err
 
 
 def test_init_table_of_unknown_columns_says_what_it_could_not_guess(
@@ -626,7 +626,7 @@ def test_init_table_of_unknown_columns_says_what_it_could_not_guess(
     assert main(["init", str(tmp_path / "in"), "--to", str(path)]) == 0
     remark = "could not guess id, label, pred_probs; the table has a, b"
     assert remark in path.read_text()
-    assert f"warning: {remark}" in capsys.readouterr().err
+    assert f"warning: columns: {remark}" in capsys.readouterr().err
     assert load_config(path, environ={})
 
 

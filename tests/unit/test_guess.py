@@ -96,6 +96,23 @@ def test_guess_probability_columns_keep_their_order(tmp_path: Path) -> None:
     assert found.comments == {}
 
 
+def test_guess_numbered_probability_columns_are_counted(tmp_path: Path) -> None:
+    columns = {f"p_{k}": [0.1, 0.1] for k in (10, 9, 0, 1)}
+    assert guess(tmp_path, id=[1, 2], label=[0, 1], **columns).pred_probs == [
+        "p_0",
+        "p_1",
+        "p_9",
+        "p_10",
+    ]
+
+
+def test_guess_classes_are_in_the_order_of_the_columns_named_for_them(tmp_path: Path) -> None:
+    columns = {f"prob_{k}": [0.5, 0.5] for k in ("Äpfel", "Zürich", "日本")}
+    found = guess(tmp_path, id=[1, 2], label=["Zürich", "日本"], **columns)
+    assert found.classes == ["Äpfel", "Zürich", "日本"]
+    assert found.comments["classes"].startswith("CHECK: taken from the names")
+
+
 def test_guess_one_probability_column_is_none(tmp_path: Path) -> None:
     found = guess(tmp_path, id=[1, 2], label=[0, 1], p_value=[0.5, 0.5])
     assert found.pred_probs == "pred_probs"

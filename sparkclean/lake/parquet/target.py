@@ -55,6 +55,11 @@ class ParquetTarget:
         manifest = self._log.current()
         return manifest.version() if manifest else None
 
+    def schema(self) -> str | None:
+        """Spark's JSON of the columns of the current version; None where nothing was published."""
+        manifest = self._log.current()
+        return manifest.schema if manifest else None
+
     def versions(self) -> list[Version]:
         """List all versions that are not retired, oldest first.
 
