@@ -181,21 +181,14 @@ def _opened(args: argparse.Namespace) -> Iterator[TargetTable]:
 
 
 def _versions(args: argparse.Namespace) -> None:
+    from sparkclean.terminal import versions_as_text  # noqa: PLC0415
+
     with _opened(args) as target:
         versions = target.versions()
     if not versions:
         print(f"{args.target} has no versions")
         return
-    width = max(11, *(len(version.name) + 1 for version in versions))
-    print(f"{'version':<{width}}{'rows':>14}{'files':>7}{'MB':>10}  {'created':<26}{'what':<9}run")
-    for version in versions:
-        rows = "" if version.rows is None else f"{version.rows:,}"
-        files = "" if version.files is None else f"{version.files}"
-        size = "" if version.size_bytes is None else f"{version.size_bytes / 1e6:.1f}"
-        print(
-            f"{version.name:<{width}}{rows:>14}{files:>7}{size:>10}  {version.created_at:<26}"
-            f"{version.operation:<9}{version.run_id}".rstrip()
-        )
+    print(versions_as_text(versions))
 
 
 def _show(args: argparse.Namespace) -> None:

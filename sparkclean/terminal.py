@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from sparkclean.lake import Version
 
 _WIDEST_CELL = 40
 #: A table wider than this is written record by record.
@@ -57,6 +60,30 @@ def _printable(value: Any) -> str:
         return f"{value:.6g}"
     text = "" if value is None else str(value)
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def versions_as_text(versions: Sequence[Version]) -> str:
+    """Arrange versions of a target, a line each.
+
+    Parameters
+    ----------
+    versions : sequence of Version
+
+    Returns
+    -------
+    str
+    """
+    width = max(11, *(len(version.name) + 1 for version in versions))
+    lines = [
+        f"{'version':<{width}}{'rows':>14}{'files':>7}{'MB':>10}  {'created':<26}{'what':<9}run"
+    ]
+    for version in versions:
+        rows = "" if version.rows is None else f"{version.rows:,}"
+        files = "" if version.files is None else f"{version.files}"
+        size = "" if version.size_bytes is None else f"{version.size_bytes / 1e6:.1f}"
+        line = f"{version.name:<{width}}{rows:>14}{files:>7}{size:>10}  {version.created_at:<26}"
+        lines.append(f"{line}{version.operation:<9}{version.run_id}".rstrip())
+    return "\n".join(lines)
 
 
 def agrees(question: str) -> bool:

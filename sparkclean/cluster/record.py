@@ -14,6 +14,7 @@ from sparkclean import __version__
 from sparkclean.cluster.gate import Verdict
 from sparkclean.cluster.pipeline import Findings
 from sparkclean.cluster.progress import Phase
+from sparkclean.lake import Pin
 
 PUBLISHED = "published"
 GATE_FAILED = "gate_failed"
@@ -42,6 +43,23 @@ def package_versions(spark_version: str) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def pin_summary(pin: Pin) -> dict[str, Any]:
+    """Describe the pinned input without its list of files.
+
+    Parameters
+    ----------
+    pin : Pin
+
+    Returns
+    -------
+    dict
+    """
+    content: dict[str, Any] = json.loads(pin.to_json())
+    content["files"] = len(pin.files)
+    content.pop("schema_groups")
+    return content
 
 
 @dataclass

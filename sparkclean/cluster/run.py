@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from sparkclean.cluster.record import (
     PUBLISHED,
     RunRecord,
     package_versions,
+    pin_summary,
 )
 from sparkclean.cluster.stage import stage_cleaned, stage_findings
 from sparkclean.cluster.summary import summarise
@@ -265,16 +265,13 @@ class Run:
         return set(outputs.published) == set(self.targets)
 
     def _record(self) -> RunRecord:
-        pin = json.loads(self.pin.to_json())
-        pin["files"] = len(self.pin.files)
-        pin.pop("schema_groups", None)
         return RunRecord(
             run_id=safe_run_id(self.run_id),
             original_run_id=self.run_id,
             config_fingerprint=self.fingerprint,
             dataset_version=self.pin.dataset_version,
             config=self.config.model_dump(mode="json"),
-            input=pin,
+            input=pin_summary(self.pin),
             versions=package_versions(self.spark.version),
         )
 

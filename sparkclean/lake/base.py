@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sparkclean.errors import VersionExistsError
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
@@ -154,6 +156,35 @@ class CleanUp:
     paths: tuple[str, ...]
     versions: tuple[str, ...]
     size_bytes: int
+
+
+def check_identity(
+    location: object, run_id: str, version: str, before: Mapping[str, str], now: Mapping[str, str]
+) -> None:
+    """Refuse to publish under a run id that stands for something else.
+
+    Parameters
+    ----------
+    location : object
+        Of the target.
+    run_id : str
+        The scheduler's.
+    version : str
+        Name of the version that the run id has published.
+    before, now : mapping
+        Properties of that version, and of what is to be published.
+
+    Raises
+    ------
+    VersionExistsError
+    """
+    for key in IDENTITY:
+        was, wanted = before.get(key, now.get(key)), now.get(key, before.get(key))
+        if was != wanted:
+            raise VersionExistsError(
+                f"{location}: run id {run_id!r} has published {version} with another {key} ({was}, "
+                f"now {wanted}); use a new run id"
+            )
 
 
 class AnyParent(enum.Enum):

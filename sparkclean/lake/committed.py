@@ -14,10 +14,9 @@ from sparkclean.errors import (
     InputError,
     PublishConflictError,
     SparkCleanError,
-    VersionExistsError,
 )
 from sparkclean.faults import fault_point
-from sparkclean.lake.base import ANY, IDENTITY, AnyParent, StagingFolder, Version
+from sparkclean.lake.base import ANY, AnyParent, StagingFolder, Version, check_identity
 from sparkclean.lake.counted import counted_rows
 from sparkclean.lake.engine_errors import is_conflict, is_schema_mismatch
 from sparkclean.lake.parquet.staging import Staging
@@ -239,7 +238,8 @@ class CommittedTarget(ABC):
         run_id, run = staging.run_id, safe_run_id(staging.run_id)
         before = self.find_run(run_id)
         if before is not None and not replace_run:
-            self._check_same(before, run_id, properties)
+            version_name = f"version {before.name}"
+            check_identity(self.location, run_id, version_name, before.properties, properties)
             staging.discard()
             return before
         rows = staged_rows(self.spark, staging, schema)
@@ -252,15 +252,6 @@ class CommittedTarget(ABC):
         fault_point("target.committed")
         staging.discard()
         return version
-
-    def _check_same(self, before: Version, run_id: str, now: Mapping[str, str]) -> None:
-        for key in IDENTITY:
-            was = before.properties.get(key, now.get(key))
-            if was != now.get(key, was):
-                raise VersionExistsError(
-                    f"{self.location}: run id {run_id!r} has published version {before.name} with "
-                    f"another {key} ({was}, now {now[key]}); use a new run id"
-                )
 
     def _retry_put_run(self, rows: DataFrame, run: str, properties: Mapping[str, str]) -> None:
         for attempt in range(_ATTEMPTS):

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "cluster": {"base", "config", "confident", "lake", ""},
     "log": set(),
     "session": {"base", "cluster"},
-    "terminal": set(),
+    "terminal": {"lake"},
     "cli": {"base", "config", "lake", "cluster", "log", "session", "terminal", ""},
     "__main__": {"cli"},
     "demo": {"base", "lake", "session"},

@@ -12,10 +12,9 @@ from sparkclean.errors import (
     InputError,
     PublishConflictError,
     SparkCleanError,
-    VersionExistsError,
 )
 from sparkclean.faults import fault_point
-from sparkclean.lake.base import ANY, IDENTITY, AnyParent, version_name
+from sparkclean.lake.base import ANY, IDENTITY, AnyParent, check_identity, version_name
 from sparkclean.lake.files import sync, write_errors
 from sparkclean.lake.parquet.custody import check_there, move_back, take_over
 from sparkclean.lake.parquet.manifest import Manifest, ManifestFile, ManifestLog, PublishedRun
@@ -103,7 +102,8 @@ def _recognise(log: ManifestLog, staging: Staging, wanted: Publication) -> Manif
     run = current.published.get(staging.name) if current else None
     if run is None or wanted.replace_run:
         return None
-    _check_same(log, staging.run_id, run.identity, wanted.identity, version_name(run.version))
+    name = version_name(run.version)
+    check_identity(log.root, staging.run_id, name, run.identity, wanted.identity)
     return find_published(log, staging.name)
 
 
@@ -134,17 +134,6 @@ def find_published(log: ManifestLog, name: str) -> Manifest | None:
         return current
     # its own version is retired, and a later one that has it was reverted away
     return next((m for m in reversed(log.all()) if name in m.run_ids), None)
-
-
-def _check_same(
-    log: ManifestLog, run_id: str, before: Mapping[str, str], now: Mapping[str, str], where: str
-) -> None:
-    for key in IDENTITY:
-        if before.get(key, now.get(key)) != now.get(key, before.get(key)):
-            raise VersionExistsError(
-                f"{log.root}: run id {run_id!r} has published {where} with another {key} "
-                f"({before[key]}, now {now[key]}); use a new run id"
-            )
 
 
 def _check_parent(log: ManifestLog, current: Manifest | None, wanted: Publication) -> None:
