@@ -63,18 +63,21 @@ def test_readme_commands_are_those_that_are_known() -> None:
         "sparkclean show out/demo/suspects -n 10",
         f"spark-submit --py-files dist/sparkclean-{__version__}.zip jobs/audit.py "
         "--config conf/audit.yaml",
+        "make demo-delta",
+        "make demo-iceberg",
     ]
 
 
 def test_readme_commands_all_run(ran: dict[str, str]) -> None:
-    assert len(ran) == len(COMMANDS) + 1 == 7
+    assert len(ran) == len(COMMANDS) + 1 == 9
 
 
-def test_readme_demo_finds_the_flipped_labels(ran: dict[str, str]) -> None:
-    found = dict(re.findall(r"^(precision|recall) +([\d.]+)%$", ran["make demo"], re.MULTILINE))
+@pytest.mark.parametrize("demo", ["make demo", "make demo-delta", "make demo-iceberg"])
+def test_readme_demo_finds_the_flipped_labels(ran: dict[str, str], demo: str) -> None:
+    found = dict(re.findall(r"^(precision|recall) +([\d.]+)%$", ran[demo], re.MULTILINE))
     assert float(found["precision"]) > 60
     assert float(found["recall"]) > 60
-    head, *top = ran["make demo"].rstrip().splitlines()[-11:]
+    head, *top = ran[demo].rstrip().splitlines()[-11:]
     assert head.split() == ["rank", "id", "given", "suggested", "true", "self_confidence"]
     assert [line.split()[0] for line in top] == [str(rank) for rank in range(1, 11)]
 
