@@ -18,7 +18,10 @@ from sparkclean.lake import TargetTable, Version, open_target
 Open = Callable[[str], TargetTable]
 
 
-@pytest.fixture(params=["delta", "delta in a catalog", "iceberg"])
+IN_CATALOG = pytest.param("delta in a catalog", marks=pytest.mark.full)
+
+
+@pytest.fixture(params=["delta", IN_CATALOG, "iceberg"])
 def opened(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Open:
     unique = f"t{uuid.uuid4().hex[:8]}"
     if request.param == "delta":
