@@ -24,7 +24,7 @@ FAULT_POINTS: tuple[str, ...] = (
     "target.manifest_written",
     "target.manifest_linked",
     "target.finished",
-    "target.committed",
+    "commit.done",
     "clean_up.retired",
     "clean_up.withdrawn",
     "clean_up.removed",

@@ -249,7 +249,7 @@ class CommittedTarget(ABC):
             version = self.find_run(run_id) or self.current() or _nothing(run, properties)
         else:
             version = self._publish_dataset(rows, run_id, expected_parent, properties)
-        fault_point("target.committed")
+        fault_point("commit.done")
         staging.discard()
         return version
 

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from sparkclean import read
 from sparkclean.errors import InputError, PublishConflictError, VersionExistsError
+from sparkclean.faults import InjectedFault
 from sparkclean.lake import TargetTable, Version, open_target
 
 Open = Callable[[str], TargetTable]
@@ -75,6 +76,23 @@ def test_publish_runs_accumulate_and_each_counts_once(spark: SparkSession, opene
     assert target.find_run("scheduled:1").properties["original_run_id"] == "scheduled:1"
     publish(target, "a", suspects(spark, "a", 2), replace_run=True)
     assert by_run(target.frame(spark)) == {"a": 2, "scheduled_x3a1": 3}
+
+
+def test_publish_failed_after_its_commit_is_recognised(
+    spark: SparkSession, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, cleaned = opened("suspects"), opened("cleaned")
+    with monkeypatch.context() as patch:
+        patch.setenv("SPARKCLEAN_FAULT", "commit.done:raise")
+        with pytest.raises(InjectedFault):
+            publish(target, "a", suspects(spark, "a", 3))
+        with pytest.raises(InjectedFault):
+            publish_dataset(cleaned, "a", spark.range(10))
+    before = [version.name for version in (*target.versions(), *cleaned.versions())]
+    publish(target, "a", suspects(spark, "a", 3))
+    publish_dataset(cleaned, "a", spark.range(10))
+    assert [version.name for version in (*target.versions(), *cleaned.versions())] == before
+    assert (target.frame(spark).count(), cleaned.frame(spark).count()) == (3, 10)
 
 
 def test_publish_same_run_other_fingerprint_is_refused(spark: SparkSession, opened: Open) -> None:
