@@ -9,13 +9,21 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkclean import __version__
+from sparkclean.cli_versions import (
+    check_version,
+    clean_up,
+    revert,
+    session_for,
+    show,
+    versions,
+)
 from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.log import configure_logging, name_run
 from sparkclean.session import (
@@ -27,9 +35,7 @@ from sparkclean.session import (
 )
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-    from sparkclean.lake import TargetTable
+    pass
 
 _log = logging.getLogger("sparkclean")
 
@@ -44,6 +50,7 @@ _EXAMPLES = {
     "versions": "sparkclean versions out/cleaned",
     "show": "sparkclean show out/suspects -n 20",
     "revert": "sparkclean revert out/cleaned --to 3",
+    "check-version": "sparkclean check-version out/cleaned --version nightly-2026-11-24",
     "clean-up": "sparkclean clean-up out/cleaned --keep 5 --older-than 30d --yes",
     "schema": "sparkclean schema > audit.schema.json",
 }
@@ -148,7 +155,7 @@ def _init(args: argparse.Namespace) -> None:
     path = Path(args.to)
     if path.exists() and not args.force:
         raise ConfigError(f"{path} exists; choose another --to, or --force to replace it")
-    with _session_for(args, args.table) as spark:
+    with session_for(args, args.table) as spark:
         guess = guess_columns(args.table, spark)
     text = config_template(table=args.table, **guess.options(), comments=guess.comments)
     try:
@@ -158,79 +165,6 @@ def _init(args: argparse.Namespace) -> None:
     for key, remark in guess.comments.items():
         _log.warning("%s: %s", key, remark)
     print(f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run")
-
-
-@contextmanager
-def _session_for(args: argparse.Namespace, table: str) -> Iterator[SparkSession | None]:
-    """Yield a session if the format of a table needs one; Parquet at a path does not."""
-    from sparkclean.lake import needs_spark  # noqa: PLC0415
-
-    if not needs_spark(table):
-        yield None
-        return
-    with open_session(read_properties(args.properties_file), debug=args.debug) as (spark, _):
-        yield spark
-
-
-@contextmanager
-def _opened(args: argparse.Namespace) -> Iterator[TargetTable]:
-    from sparkclean.lake import open_target  # noqa: PLC0415
-
-    with _session_for(args, args.target) as spark:
-        yield open_target(args.target, spark=spark)
-
-
-def _versions(args: argparse.Namespace) -> None:
-    from sparkclean.terminal import versions_as_text  # noqa: PLC0415
-
-    with _opened(args) as target:
-        versions = target.versions()
-    if not versions:
-        print(f"{args.target} has no versions")
-        return
-    print(versions_as_text(versions))
-
-
-def _show(args: argparse.Namespace) -> None:
-    from sparkclean.terminal import table_as_text  # noqa: PLC0415
-
-    with _opened(args) as target:
-        table = target.head(args.n, version=args.version)
-    print(table_as_text(table))
-
-
-def _revert(args: argparse.Namespace) -> None:
-    with _opened(args) as target:
-        version = target.revert(args.to)
-    print(f"{args.target} is now at {version.name}, with the content of version {args.to}")
-
-
-def _clean_up(args: argparse.Namespace) -> None:
-    with _opened(args) as target:
-        _clean_up_target(args, target)
-
-
-def _clean_up_target(args: argparse.Namespace, target: TargetTable) -> None:
-    from sparkclean.terminal import agrees  # noqa: PLC0415
-
-    limits = {"older_than_seconds": args.older_than, "keep": args.keep}
-    planned = target.clean_up(**limits, dry_run=True)
-    if not planned.paths and not planned.versions:
-        print("nothing to clean up")
-        return
-    for version in planned.versions:
-        print(f"retire version {version}")
-    for path in planned.paths:
-        print(f"remove {path}")
-    print(f"{planned.size_bytes / 1e6:,.1f} MB")
-    if not args.yes:
-        if not sys.stdin.isatty():
-            raise ConfigError("clean-up asks before it removes anything; without a terminal: --yes")
-        if not agrees("remove all this? [y/N] "):
-            print("nothing was removed")
-            return
-    done = target.clean_up(**limits, dry_run=False)
-    print(f"removed {done.size_bytes / 1e6:,.1f} MB")
 
 
 def _schema(_: argparse.Namespace) -> None:
@@ -270,31 +204,40 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--to", default="audit.yaml", metavar="FILE")
     init.add_argument("--force", action="store_true", help="replace the file if it exists")
 
-    versions = _command(commands, "versions", _versions, "list the versions of an output")
-    versions.add_argument("target")
+    listed = _command(commands, "versions", versions, "list the versions of an output")
+    listed.add_argument("target")
+    listed.add_argument("-n", type=_rows, default=20, help="the newest ones (default 20)")
 
-    show = _command(commands, "show", _show, "print the first rows of an output")
-    show.add_argument("target")
-    show.add_argument(
-        "--version", type=_version, metavar="V", help="3 or v00000003; default: the current one"
+    shown = _command(commands, "show", show, "print the first rows of an output")
+    shown.add_argument("target")
+    shown.add_argument(
+        "--version", metavar="V", help="name, number or run id; default: the current one"
     )
-    show.add_argument("-n", type=_rows, default=20, help="rows (default 20)")
+    shown.add_argument("-n", type=_rows, default=20, help="rows (default 20)")
 
-    revert = _command(commands, "revert", _revert, "make an older version current again")
-    revert.add_argument("target")
-    revert.add_argument("--to", type=_version, required=True, metavar="V", help="3 or v00000003")
+    reverted = _command(commands, "revert", revert, "make an older version current again")
+    reverted.add_argument("target")
+    reverted.add_argument("--to", required=True, metavar="V", help="name, number or run id")
 
-    clean_up = _command(
-        commands, "clean-up", _clean_up, "remove staged files of dead runs; retire old versions"
+    check = _command(
+        commands, "check-version", check_version, "tell whether all files of a version are there"
     )
-    clean_up.add_argument("target")
-    clean_up.add_argument(
+    check.add_argument("target")
+    check.add_argument(
+        "--version", metavar="V", help="name, number or run id; default: the current one"
+    )
+
+    cleaned = _command(
+        commands, "clean-up", clean_up, "remove staged files of dead runs; retire old versions"
+    )
+    cleaned.add_argument("target")
+    cleaned.add_argument(
         "--keep", type=int, metavar="N", help="retire all but the N newest versions"
     )
-    clean_up.add_argument(
+    cleaned.add_argument(
         "--older-than", type=_age, metavar="AGE", help="only what is older: 12h, 30d"
     )
-    clean_up.add_argument("--yes", action="store_true", help="do not ask")
+    cleaned.add_argument("--yes", action="store_true", help="do not ask")
 
     _command(commands, "schema", _schema, "print the JSON schema of the configuration")
     return parser
@@ -321,14 +264,6 @@ def _command(
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--debug", action="store_true", help="show stack traces")
     return parser
-
-
-def _version(text: str) -> int:
-    """Read a version by its number or its name."""
-    number = text.removeprefix("v")
-    if not (number.isascii() and number.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a version; write 3 or v00000003")
-    return int(number)
 
 
 def _rows(text: str) -> int:

@@ -154,6 +154,26 @@ class CleanSection(_Section):
     rejected: Literal["keep", "remove"] = Field(
         "keep", description="What happens to rows that could not be audited."
     )
+    keep_original: Switch = Field(
+        True, description="Mode relabel: add the given label and a mark of what was changed."
+    )
+    layout: Literal["auto", "copy", "clone", "branch"] = Field(
+        "auto",
+        description="copy: a table of its own; clone: a shallow clone (Delta); branch: inside the "
+        "input table (Iceberg), which auto takes where output.cleaned is input.table.",
+    )
+    publish: Literal["tag", "fast_forward"] = Field(
+        "tag", description="Layout branch: only tag the version, or let publish_branch follow, too."
+    )
+    publish_branch: StrictStr | None = Field(
+        None, description="Branch that follows the newest version (fast_forward)."
+    )
+    retain_days: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+        None, description="Layout branch: days after which table maintenance drops the tag."
+    )
+    set_table_properties: Switch = Field(
+        False, description="Layout branch: may set the input table to merge on read."
+    )
 
 
 class GateSection(_Section):
@@ -312,14 +332,17 @@ def config_fingerprint(config: Config, classes: Sequence[Any]) -> str:
     str
         16 hexadecimal digits.
     """
-    content = {
+    content: dict[str, Any] = {
         "columns": config.columns.model_dump(mode="json"),
         "classes": [[type(label).__name__, label] for label in classes],
         "method": config.method.model_dump(mode="json"),
         "row_sum_tolerance": config.admission.row_sum_tolerance,
         "where": config.input.where,
-        "clean": config.clean.model_dump(mode="json"),
+        # how and where a version is kept is none of it
+        "clean": {"mode": config.clean.mode, "rejected": config.clean.rejected},
     }
+    if not config.clean.keep_original:
+        content["clean"] |= {"keep_original": False}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

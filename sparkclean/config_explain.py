@@ -7,14 +7,10 @@ import types
 import typing
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.errors import ConfigError, UnsupportedFeatureError
-from sparkclean.locations import QUARANTINE_SUFFIX, local_path
-from sparkclean.names import beside, parse_table_name
+from sparkclean.config_places import layout_findings, location_findings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -158,7 +154,8 @@ def contradictions(config: Config) -> list[str]:
     if isinstance(config.classes, list):
         findings += class_findings(config.classes)
     findings += _threshold_findings(config)
-    findings += _location_findings(config)
+    findings += layout_findings(config)
+    findings += location_findings(config)
     return findings
 
 
@@ -240,72 +237,3 @@ def _threshold_findings(config: Config) -> list[str]:
         if unknown:
             findings.append(f"method.thresholds: {unknown[0]!r} is not among the classes")
     return findings
-
-
-def _location_findings(config: Config) -> list[str]:
-    findings: list[str] = []
-    paths: dict[str, Path | str] = {}
-    locations = {"input.table": config.input.table}
-    locations |= {f"output.{name}": where for name, where in config.output.targets().items()}
-    if config.clean.mode == "none" and locations.pop("output.cleaned", None) is not None:
-        nothing = "output: all outputs but cleaned are null, and clean.mode is none"
-    else:
-        nothing = "output: all outputs are null"
-    if len(locations) == 1:
-        findings.append(f"{nothing}; there is nothing to write")
-    if config.clean.mode == "quarantine" and "output.cleaned" in locations:
-        # what is wrong with the name itself is found below
-        with suppress(ConfigError):
-            quarantine = beside(locations["output.cleaned"], QUARANTINE_SUFFIX)
-            locations["output.cleaned (quarantine)"] = quarantine
-    for key, where in locations.items():
-        kind = config.input.format if key == "input.table" else config.output.format
-        try:
-            paths[key] = _place(where, kind)
-        except (ConfigError, UnsupportedFeatureError) as exc:
-            findings.append(f"{key}: {exc}")
-    written = [key for key in paths if key != "input.table"]
-    if (
-        config.output.work is None
-        and written
-        and not any(
-            isinstance(paths[key], Path) for key in written if config.output.format == "parquet"
-        )
-    ):
-        findings.append(
-            f"output.work: null, but no output is on Parquet (output.format: "
-            f"{config.output.format}); name a folder that driver and executors share, for "
-            "intermediate files"
-        )
-    keys = list(paths)
-    for i, one in enumerate(keys):
-        for other in keys[i + 1 :]:
-            findings += _overlap(one, paths[one], other, paths[other])
-    return findings
-
-
-def _place(where: str, kind: str) -> Path | str:
-    """Say where a table is, so that two can be compared: a path if it is local, else its name."""
-    if kind == "parquet":
-        return local_path(where)
-    name = parse_table_name(where)
-    if name.path is None:
-        return str(name).lower()
-    try:
-        return local_path(name.path)
-    except UnsupportedFeatureError:
-        return name.path.rstrip("/")
-
-
-def _overlap(one: str, path: Path | str, other: str, other_path: Path | str) -> list[str]:
-    if path == other_path:
-        relation = "is the same place as"
-    elif isinstance(path, str) or isinstance(other_path, str):
-        return []
-    elif path in other_path.parents:
-        relation = "contains"
-    elif other_path in path.parents:
-        relation = "is inside"
-    else:
-        return []
-    return [f"{other}: {str(other_path)!r}: {one} {relation} it; choose a place of its own"]

@@ -237,6 +237,14 @@ admission:
 clean:
   mode: drop                   # drop | relabel | weight | quarantine | none
   rejected: keep               # keep | remove
+  keep_original: true          # relabel adds the given label and a mark of what was changed
+  # copy: a table of its own | clone: shallow clones in a folder (Delta) | branch: inside the input
+  # table (Iceberg) | auto: branch where output.cleaned is input.table, else copy
+  layout: auto
+  publish: tag                 # branch: tag | fast_forward (publish_branch follows the version)
+  publish_branch: null
+  retain_days: null            # branch: days after which table maintenance drops the tag
+  set_table_properties: false  # branch: may set the input table to merge on read
 
 gate:                          # outside of these limits nothing is published; null: no limit
   max_suspect_fraction: null

@@ -24,6 +24,8 @@ FAULT_POINTS: tuple[str, ...] = (
     "target.manifest_written",
     "target.manifest_linked",
     "target.finished",
+    "edit.made",
+    "edit.written",
     "commit.done",
     "clean_up.retired",
     "clean_up.withdrawn",

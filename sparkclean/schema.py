@@ -118,7 +118,7 @@ SCORES: Final = (
 RUNS: Final = (
     (RUN_ID, "string"),
     ("original_run_id", "string"),
-    ("status", "string"),  # published | gate_failed
+    ("status", "string"),  # published | gate_failed | cleaned_conflict | reverted
     ("started_at", "timestamp"),
     ("finished_at", "timestamp"),
     ("seconds", "double"),
@@ -138,4 +138,5 @@ RUNS: Final = (
     ("gates", "string"),
     ("outputs", "string"),
     ("message", "string"),
+    ("bytes_written", "bigint"),  # by the cleaned versions
 )

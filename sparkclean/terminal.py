@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,12 +62,14 @@ def _printable(value: Any) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def versions_as_text(versions: Sequence[Version]) -> str:
+def versions_as_text(versions: Sequence[Version], gone: Collection[str] = ()) -> str:
     """Arrange versions of a target, a line each.
 
     Parameters
     ----------
     versions : sequence of Version
+    gone : collection of str
+        Names of those of which files are gone.
 
     Returns
     -------
@@ -82,7 +84,8 @@ def versions_as_text(versions: Sequence[Version]) -> str:
         files = "" if version.files is None else f"{version.files}"
         size = "" if version.size_bytes is None else f"{version.size_bytes / 1e6:.1f}"
         line = f"{version.name:<{width}}{rows:>14}{files:>7}{size:>10}  {version.created_at:<26}"
-        lines.append(f"{line}{version.operation:<9}{version.run_id}".rstrip())
+        what = "gone" if version.name in gone else version.operation
+        lines.append(f"{line}{what:<9}{version.run_id}".rstrip())
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.columns import Columns, quoted
 from sparkclean.cluster.pipeline import Findings
 from sparkclean.errors import InputError
+from sparkclean.lake.edits import GOES, KEY, VALUE, Edit
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -43,7 +44,9 @@ class Cleaned:
     quarantine_rows: int = 0
 
 
-def check_free_names(names: list[str], label: str, mode: str) -> None:
+def check_free_names(
+    names: list[str], label: str, mode: str, *, keep_original: bool = True
+) -> None:
     """Check that the columns that a mode adds do not exist.
 
     Parameters
@@ -53,11 +56,15 @@ def check_free_names(names: list[str], label: str, mode: str) -> None:
     label : str
     mode : str
         ``clean.mode``.
+    keep_original : bool
+        Whether ``relabel`` adds columns.
 
     Raises
     ------
     InputError
     """
+    if mode == "relabel" and not keep_original:
+        return
     added = {
         "relabel": [label + schema.ORIGINAL_SUFFIX, schema.LABEL_WAS_CHANGED],
         "weight": [schema.SAMPLE_WEIGHT],
@@ -79,6 +86,7 @@ def clean_dataset(
     rejected: str,
     where: str | None,
     rows: int,
+    keep_original: bool = True,
 ) -> Cleaned:
     """Build the cleaned versions of the input.
 
@@ -94,6 +102,8 @@ def clean_dataset(
         ``input.where``: rows outside it were not audited.
     rows : int
         Rows of the table.
+    keep_original : bool
+        Whether ``relabel`` adds the given label and a mark.
 
     Returns
     -------
@@ -141,6 +151,7 @@ def clean_dataset(
     kept = rows - removed
     if mode == "relabel":
         new = _relabelled(table, columns, suspect, F.col(suggested))
+        new = new if keep_original else new[: len(names)]
         return Cleaned(marked.select(*new), kept)
     if mode == "weight":
         audited = F.lit(True) if where is None else F.coalesce(F.expr(where), F.lit(False))
@@ -152,6 +163,47 @@ def clean_dataset(
         return Cleaned(clean, kept - num_suspects)
     quarantine = marked.where(suspect).select(*every)
     return Cleaned(clean, kept - num_suspects, quarantine, num_suspects)
+
+
+def edit_dataset(
+    findings: Findings, columns: Columns, *, mode: str, rejected: str, rows: int
+) -> dict[str, tuple[Edit, DataFrame]]:
+    """List what the cleaned versions change in the pinned table.
+
+    Parameters
+    ----------
+    findings : Findings
+    columns : Columns
+    mode : {"drop", "relabel", "quarantine"}
+    rejected : {"keep", "remove"}
+    rows : int
+        Rows of the table.
+
+    Returns
+    -------
+    dict
+        By output, ``quarantine`` and ``cleaned``: the change, and a lazy frame of the rows that it
+        is about, as `EditedTarget.stage_edit` wants it.
+    """
+    num_rejected = findings.statistics.rows - findings.statistics.audited
+    removed = num_rejected if rejected == "remove" else 0
+    keys = [F.col(f"{ID_PREFIX}{i}").alias(f"{KEY}{i}") for i in range(len(columns.ids))]
+    value = columns.label_of(F.col("suggested")).alias(VALUE)
+    suspects = findings.issues.select(*keys, F.lit(False).alias(GOES), value)
+    changes = suspects
+    if removed:
+        gone = F.lit(None).cast(columns.label_type).alias(VALUE)
+        changes = suspects.unionByName(
+            findings.statistics.rejected.select(*keys, F.lit(True).alias(GOES), gone)
+        )
+    ids = tuple(columns.ids)
+    if mode == "relabel":
+        edit = Edit("update", ids, rows - removed, columns.label)
+        return {"cleaned": (edit, changes)}
+    edits = {"cleaned": (Edit("delete", ids, rows - removed - findings.num_suspects), changes)}
+    if mode == "quarantine":
+        edits = {"quarantine": (Edit("keep", ids, findings.num_suspects), suspects), **edits}
+    return edits
 
 
 def _plain(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -11,44 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyspark.sql.types import (
-    ByteType,
     DataType,
     DoubleType,
     IntegerType,
     LongType,
-    ShortType,
     StringType,
     StructField,
     StructType,
     TimestampType,
 )
 
-from sparkclean import schema
-from sparkclean.cluster.columns import Columns
-from sparkclean.errors import InputError
+from sparkclean.errors import SparkCleanError
 from sparkclean.faults import fault_point
 from sparkclean.lake import (
-    SchemaMismatchError,
+    Edit,
+    Pin,
     StagingFolder,
     TargetTable,
     Version,
-    open_target,
-    unite_schemas,
 )
-from sparkclean.locations import QUARANTINE_SUFFIX
-from sparkclean.names import beside
+from sparkclean.lake.edited import EditedTarget
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pyspark.sql import DataFrame
 
-    from pyspark.sql import DataFrame, SparkSession
-
-    from sparkclean.config import OutputSection
 
 _log = logging.getLogger("sparkclean")
 
 #: The order of publication: what readers join on comes first, the run record last.
 ORDER = ("suspects", "classes", "pairs", "rejected", "quarantine", "cleaned", "runs")
+DATASETS = ("quarantine", "cleaned")
 #: Tables that hold all runs; the others hold one version of a dataset.
 ACCUMULATING = ("suspects", "classes", "pairs", "rejected", "runs")
 
@@ -58,13 +49,6 @@ _TYPES = {
     "double": (DoubleType(), pa.float64()),
     "string": (StringType(), pa.string()),
     "timestamp": (TimestampType(), pa.timestamp("us", tz="UTC")),
-}
-_SPARK_TYPES: dict[str, DataType] = {
-    "tinyint": ByteType(),
-    "smallint": ShortType(),
-    "int": IntegerType(),
-    "bigint": LongType(),
-    "string": StringType(),
 }
 _LABELS = {
     "tinyint": pa.int8(),
@@ -76,86 +60,6 @@ _LABELS = {
     "string": pa.string(),
     "boolean": pa.bool_(),
 }
-
-
-def open_targets(
-    output: OutputSection, *, mode: str, spark: SparkSession, work: Path | None
-) -> dict[str, TargetTable]:
-    """Open the targets that are configured and that the mode writes.
-
-    Parameters
-    ----------
-    output : OutputSection
-    mode : str
-        ``clean.mode``.
-    spark : SparkSession
-    work : Path or None
-        Folder in which outputs of Delta and Iceberg are staged.
-
-    Returns
-    -------
-    dict
-        By name, in the order of publication.
-    """
-    locations = dict(output.targets())
-    if mode == "none":
-        locations.pop("cleaned", None)
-    if mode == "quarantine" and "cleaned" in locations:
-        locations["quarantine"] = beside(locations["cleaned"], QUARANTINE_SUFFIX)
-    return {
-        name: open_target(locations[name], output.format, spark=spark, work=work)
-        for name in ORDER
-        if name in locations
-    }
-
-
-def check_columns(targets: Mapping[str, TargetTable], columns: Columns) -> None:
-    """Check that the rows of this run fit those that the outputs hold of earlier runs.
-
-    Parameters
-    ----------
-    targets : mapping
-        By name.
-    columns : Columns
-        Gives the types of record ids and labels.
-
-    Raises
-    ------
-    InputError
-        Names every output that does not fit.
-
-    Notes
-    -----
-    Reads metadata; no job.
-    """
-    ids = [
-        StructField(name, _SPARK_TYPES[kind])
-        for name, kind in zip(columns.ids, columns.id_types, strict=True)
-    ]
-    findings = []
-    for name, contract, keyed in (
-        ("suspects", schema.SUSPECTS, True),
-        ("classes", schema.CLASSES, False),
-        ("pairs", schema.PAIRS, False),
-        ("rejected", schema.REJECTED, True),
-        ("runs", schema.RUNS, False),
-    ):
-        before = targets[name].schema() if name in targets else None
-        if before is None:
-            continue
-        own = json.loads(arrow_table([], contract, columns.label_type)[1])
-        if keyed:
-            own["fields"] = json.loads(StructType(ids).json())["fields"] + own["fields"]
-        try:
-            unite_schemas(before, json.dumps(own))
-        except SchemaMismatchError as exc:
-            findings.append(
-                f"output.{name}: {targets[name].location}: column {exc.column!r} is {exc.one} in "
-                f"the rows of earlier runs and {exc.other} in those of this one; name another "
-                "place for it"
-            )
-    if findings:
-        raise InputError(findings)
 
 
 @dataclass
@@ -184,7 +88,7 @@ class Outputs:
 
     def __post_init__(self) -> None:
         for name, target in self.targets.items():
-            if name not in ACCUMULATING:
+            if name not in ACCUMULATING and not isinstance(target, EditedTarget):
                 current = target.current()
                 self.parents[name] = current.number if current else None
             before = target.find_run(self.run_id)
@@ -219,6 +123,49 @@ class Outputs:
         staging.write_frame(frame)
         fault_point(f"stage.{name}.end")
         return staging.count_rows()
+
+    def stage_edit(self, name: str, edit: Edit, changes: DataFrame, pin: Pin) -> int:
+        """Write a branch or clone of the pinned table with the changes of this run.
+
+        Parameters
+        ----------
+        name : str
+        edit : Edit
+        changes : DataFrame
+        pin : Pin
+
+        Returns
+        -------
+        int
+            Rows of it, counted.
+
+        Notes
+        -----
+        See `EditedTarget.stage_edit`.
+        """
+        target = self.targets[name]
+        if not isinstance(target, EditedTarget):
+            raise SparkCleanError(f"{target.location} is no branch and no place of clones")
+        fault_point(f"stage.{name}.begin")
+        staging = target.stage_edit(self.run_id, edit, changes, pin, self._properties_of(name))
+        self.staged[name] = staging
+        self.schemas[name] = ""
+        fault_point(f"stage.{name}.end")
+        return staging.count_rows()
+
+    def _properties_of(self, name: str) -> dict[str, str]:
+        target = self.targets[name]
+        records = name in ACCUMULATING or isinstance(target, EditedTarget)
+        if not records or name == "runs" or "runs" not in self.targets:
+            return dict(self.properties)
+        return dict(self.properties) | {"runs": _as_seen_from(target, self.targets["runs"])}
+
+    @property
+    def bytes_written(self) -> int | None:
+        """Bytes of data that the cleaned versions have cost; None where that is not known."""
+        sizes = [self.published[name].bytes_written for name in DATASETS if name in self.published]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if known and len(known) == len(sizes) else None
 
     def stage_rows(
         self,
@@ -268,9 +215,7 @@ class Outputs:
         if name not in self.staged:
             return self.published.get(name)
         target = self.targets[name]
-        properties = dict(self.properties)
-        if name in ACCUMULATING and name != "runs" and "runs" in self.targets:
-            properties["runs"] = _as_seen_from(target, self.targets["runs"])
+        properties = self._properties_of(name)
         fault_point(f"publish.{name}.begin")
         version = target.publish(
             self.staged[name],

@@ -89,6 +89,7 @@ class RunRecord:
     result_hash: str | None = None
     gates: Sequence[Verdict] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    bytes_written: int | None = None
 
     def row(self, findings: Findings | None, phases: Sequence[Phase]) -> dict[str, Any]:
         """Build the row of the table of runs.
@@ -137,6 +138,7 @@ class RunRecord:
             "gates": _json([asdict(verdict) for verdict in self.gates]),
             "outputs": _json(self.outputs),
             "message": self.message,
+            "bytes_written": self.bytes_written,
         }
 
 

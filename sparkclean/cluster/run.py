@@ -25,7 +25,7 @@ from sparkclean.cluster.pipeline import (
     count_passes,
 )
 from sparkclean.cluster.progress import Progress
-from sparkclean.cluster.publish import ORDER, Outputs, check_columns, open_targets
+from sparkclean.cluster.publish import ORDER, Outputs
 from sparkclean.cluster.record import (
     CLEANED_CONFLICT,
     GATE_FAILED,
@@ -36,9 +36,8 @@ from sparkclean.cluster.record import (
 )
 from sparkclean.cluster.stage import stage_cleaned, stage_findings
 from sparkclean.cluster.summary import summarise
-from sparkclean.cluster.tables import (
-    Provenance,
-)
+from sparkclean.cluster.tables import Provenance
+from sparkclean.cluster.targets import check_columns, open_targets
 from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import Config, config_fingerprint, resolve_classes
 from sparkclean.errors import (
@@ -110,7 +109,7 @@ class Run:
         self.source: SourceTable = open_source(source.table, source.format, spark=self.spark)
         work = None if output.work is None else local_path(output.work)
         self.targets = open_targets(
-            output, mode=self.config.clean.mode, spark=self.spark, work=work
+            self.config, spark=self.spark, source_format=self.source.format, work=work
         )
         #: Folder of intermediate files and of the state of unfinished runs: beside the run record,
         #: or the last of the outputs on Parquet, where no other is configured.
@@ -145,7 +144,12 @@ class Run:
                 probs=config.columns.pred_probs_columns,
                 classes=resolve_classes(config),
             )
-        check_free_names(self.table.columns, self.columns.label, config.clean.mode)
+        check_free_names(
+            self.table.columns,
+            self.columns.label,
+            config.clean.mode,
+            keep_original=config.clean.keep_original,
+        )
         self.on_classes(self.columns.num_classes)
         self.fingerprint = config_fingerprint(config, self.columns.classes)
         if self.state is not None:
@@ -309,7 +313,13 @@ class Run:
         with progress.phase("write cleaned version") as phase:
             try:
                 phase.rows = stage_cleaned(
-                    outputs, self.table, findings, self.columns, config, rows_in_table=rows
+                    outputs,
+                    self.table,
+                    findings,
+                    self.columns,
+                    config,
+                    pin=self.pin,
+                    rows_in_table=rows,
                 )
             except SparkCleanError:
                 self.source.verify(self.pin)  # rows that are too many or too few: it may say why
@@ -344,6 +354,7 @@ class Run:
             name: {"location": self.targets[name].location, "version": version.name}
             for name, version in outputs.published.items()
         }
+        record.bytes_written = outputs.bytes_written
         row = record.row(findings, self.progress.phases)
         outputs.stage_rows("runs", [row], schema.RUNS)
         outputs.publish("runs", replace_run=True)

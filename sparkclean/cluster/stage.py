@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from sparkclean import schema
 from sparkclean.cluster.batches import ID_PREFIX
-from sparkclean.cluster.clean import clean_dataset
+from sparkclean.cluster.clean import clean_dataset, edit_dataset
 from sparkclean.cluster.columns import Columns
 from sparkclean.cluster.pipeline import Findings
 from sparkclean.cluster.publish import Outputs
@@ -21,7 +21,9 @@ from sparkclean.cluster.tables import (
     suspects_frame,
 )
 from sparkclean.config import Config
+from sparkclean.config_places import resolve_layout
 from sparkclean.errors import SparkCleanError
+from sparkclean.lake import Pin
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -88,6 +90,7 @@ def stage_cleaned(
     columns: Columns,
     config: Config,
     *,
+    pin: Pin,
     rows_in_table: int,
 ) -> int:
     """Stage the cleaned version, and the quarantine beside it.
@@ -100,6 +103,8 @@ def stage_cleaned(
     findings : Findings
     columns : Columns
     config : Config
+    pin : Pin
+        Of the input.
     rows_in_table : int
 
     Returns
@@ -109,10 +114,15 @@ def stage_cleaned(
 
     Notes
     -----
-    One job for each version: reads all columns of the input.
+    One job for each version: reads all columns of the input. A branch or clone reads the record
+    ids instead, and copies no more than the format must.
     """
     if "cleaned" not in outputs.targets:
         return 0
+    if resolve_layout(config) != "copy":
+        return _stage_edits(
+            outputs, findings, columns, config, pin=pin, rows_in_table=rows_in_table
+        )
     cleaned = clean_dataset(
         table,
         findings,
@@ -121,6 +131,7 @@ def stage_cleaned(
         rejected=config.clean.rejected,
         where=config.input.where,
         rows=rows_in_table,
+        keep_original=config.clean.keep_original,
     )
     written = 0
     if cleaned.quarantine is not None and outputs.wants("quarantine"):
@@ -132,6 +143,31 @@ def stage_cleaned(
         _check_rows("cleaned", rows, cleaned.clean_rows)
         written += rows
     return written
+
+
+def _stage_edits(
+    outputs: Outputs,
+    findings: Findings,
+    columns: Columns,
+    config: Config,
+    *,
+    pin: Pin,
+    rows_in_table: int,
+) -> int:
+    edits = edit_dataset(
+        findings,
+        columns,
+        mode=config.clean.mode,
+        rejected=config.clean.rejected,
+        rows=rows_in_table,
+    )
+    total = 0
+    for name, (edit, changes) in edits.items():
+        if outputs.wants(name):
+            rows = outputs.stage_edit(name, edit, changes, pin)
+            _check_rows(name, rows, edit.rows)
+            total += rows
+    return total
 
 
 def _by_rank(suspects: DataFrame, rows: int) -> DataFrame:

@@ -16,14 +16,23 @@ from sparkclean.lake.base import (
     StagingFolder,
     TargetTable,
     Version,
+    find_version,
 )
+from sparkclean.lake.edits import Edit
 from sparkclean.lake.engine_errors import translate_read_error
-from sparkclean.lake.files import format_of_folder, spark_path, spark_paths, translate_write_error
+from sparkclean.lake.files import (
+    format_of_folder,
+    missing_files,
+    spark_path,
+    spark_paths,
+    translate_write_error,
+)
 from sparkclean.lake.formats import (
     FORMATS,
     check_format,
     checked_session,
     find_format,
+    has_clones,
 )
 from sparkclean.lake.parquet.runs import published_runs
 from sparkclean.lake.parquet.source import ParquetSource
@@ -39,11 +48,15 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
+    from sparkclean.lake.edited import EditedTarget
+    from sparkclean.lake.iceberg.branch import BranchOptions
+
 __all__ = [
     "ANY",
     "AnyParent",
     "CleanUp",
     "DataFile",
+    "Edit",
     "ParquetSource",
     "ParquetTarget",
     "Pin",
@@ -53,7 +66,10 @@ __all__ = [
     "StagingFolder",
     "TargetTable",
     "Version",
+    "find_version",
+    "missing_files",
     "needs_spark",
+    "open_edited_target",
     "open_source",
     "open_target",
     "original_run_id",
@@ -117,6 +133,7 @@ def open_target(
     *,
     spark: SparkSession | None = None,
     work: Path | None = None,
+    layout: str = "auto",
 ) -> TargetTable:
     """Open an output. Writes nothing.
 
@@ -130,6 +147,9 @@ def open_target(
         Not needed for Parquet.
     work : Path, optional
         Folder that driver and executors share, in which outputs of Delta and Iceberg are staged.
+    layout : {"auto", "copy"}
+        ``copy`` where the versions of a dataset are the versions of its table; by default the
+        table is asked whether versions of layout ``clone`` or ``branch`` are in it.
 
     Returns
     -------
@@ -144,6 +164,8 @@ def open_target(
     """
     check_format(format, "output.format", ("auto", *FORMATS))
     name = _resolved(location)
+    if layout == "auto" and has_clones(name):
+        return open_edited_target(location, "delta", spark=spark, work=work)
     kind = name.format or (find_format(spark, name) if format == "auto" else format)
     if kind == "parquet":
         return ParquetTarget(location if name.path is None else name.path)
@@ -154,7 +176,48 @@ def open_target(
         return DeltaTarget(session, name, work)
     from sparkclean.lake.iceberg.target import IcebergTarget  # noqa: PLC0415
 
+    if layout == "auto" and name.path is None:
+        edited = open_edited_target(location, kind, spark=session, work=work)
+        if edited.versions():
+            return edited
     return IcebergTarget(session, name, work)
+
+
+def open_edited_target(
+    location: str,
+    format: str,  # noqa: A002
+    *,
+    spark: SparkSession | None,
+    work: Path | None = None,
+    output: str = "cleaned",
+    options: BranchOptions | None = None,
+) -> EditedTarget:
+    """Open a place of versions that are a pinned table and changes: clones or branches.
+
+    Parameters
+    ----------
+    location : str
+        Folder of the clones; name of the Iceberg table.
+    format : {"delta", "iceberg"}
+    spark : SparkSession
+    work : Path, optional
+    output : {"cleaned", "quarantine"}
+    options : BranchOptions, optional
+        Of branches.
+
+    Returns
+    -------
+    EditedTarget
+    """
+    name = _resolved(location)
+    session = checked_session(spark, format, name)
+    if format == "delta":
+        from sparkclean.lake.delta.clone import DeltaCloneTarget  # noqa: PLC0415
+
+        return DeltaCloneTarget(session, name, work, output)
+    from sparkclean.lake.iceberg.branch import IcebergBranchTarget  # noqa: PLC0415
+
+    return IcebergBranchTarget(session, name, work, output, options)
 
 
 def _resolved(text: str) -> TableName:
@@ -185,7 +248,7 @@ def needs_spark(table: str) -> bool:
     if name.path is None or name.format not in (None, "parquet"):
         return True
     try:
-        return format_of_folder(local_path(name.path)) is not None
+        return has_clones(name) or format_of_folder(local_path(name.path)) is not None
     except UnsupportedFeatureError:
         return True
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sparkclean.errors import VersionExistsError
+from sparkclean.errors import InputError, VersionExistsError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,6 +89,8 @@ class Pin:
 class SourceTable(Protocol):
     """A table to read."""
 
+    format: str
+
     def pin(self, version: str | int | None = None) -> Pin:
         """Decide which version is read; the current one by default."""
 
@@ -121,6 +123,8 @@ class Version:
     operation : str
         ``publish``, ``revert``, or what the format calls it.
     properties : mapping
+    bytes_written : int or None
+        Of data that publishing it has written, where that is known.
     """
 
     number: int
@@ -134,6 +138,7 @@ class Version:
     size_bytes: int | None
     operation: str
     properties: Mapping[str, str] = field(default_factory=dict)
+    bytes_written: int | None = None
 
 
 def version_name(number: int) -> str:
@@ -185,6 +190,38 @@ def check_identity(
                 f"{location}: run id {run_id!r} has published {version} with another {key} ({was}, "
                 f"now {wanted}); use a new run id"
             )
+
+
+def find_version(versions: Sequence[Version], text: str, location: str) -> Version:
+    """Find a version by what people write.
+
+    Parameters
+    ----------
+    versions : sequence of Version
+        Oldest first.
+    text : str
+        Its name, its number, or the run id by which it was published.
+    location : str
+        For the message.
+
+    Returns
+    -------
+    Version
+        The newest one that is called so.
+
+    Raises
+    ------
+    InputError
+        If none is.
+    """
+    bare = text.removeprefix("v").lstrip("0")
+    for version in reversed(versions):
+        original = version.properties.get("original_run_id")
+        if text in (version.name, version.run_id, original) or bare == str(version.number):
+            return version
+    there = ", ".join(version.name for version in versions[-5:]) or "none"
+    more = "..., " if len(versions) > 5 else ""
+    raise InputError(f"{location} has no version {text}; it has {more}{there}")
 
 
 class AnyParent(enum.Enum):
@@ -274,7 +311,10 @@ class TargetTable(Protocol):
     def head(self, rows: int, *, version: str | int | None = None) -> pa.Table:
         """Read the first rows of the newest run, by rank where there is one."""
 
-    def revert(self, to: int) -> Version:
+    def data_files(self, version: str) -> list[str]:
+        """List the files that a version needs, by its name."""
+
+    def revert(self, to: Any) -> Version:
         """Publish an older version's rows as the new current version."""
 
     def clean_up(

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from sparkclean.errors import (
     UnsupportedFeatureError,
 )
 from sparkclean.faults import fault_point
+from sparkclean.locations import local_path
 
 _THREADS = 16
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
@@ -99,6 +100,33 @@ def format_of_folder(folder: Path) -> str | None:
     if any((folder / "metadata").glob("*.metadata.json")):
         return "iceberg"
     return None
+
+
+def missing_files(paths: Sequence[str]) -> list[str]:
+    """Find the files that are no longer there.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Paths and URIs; those on other than local or shared file systems are passed over.
+
+    Returns
+    -------
+    list of str
+
+    Notes
+    -----
+    Asks for each file, in threads.
+    """
+
+    def missing(path: str) -> bool:
+        try:
+            return not local_path(path).exists()
+        except UnsupportedFeatureError:
+            return False
+
+    found = zip(paths, in_threads(missing, paths), strict=True)
+    return [path for path, gone in found if gone]
 
 
 def size_below(folder: Path) -> int:

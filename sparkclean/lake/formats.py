@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 FORMATS = ("parquet", "delta", "iceberg")
+#: Folder of the files that make clones versions.
+CLONES = "_versions"
 
 _NO_SOURCE = re.compile(
     r"DATA_SOURCE_NOT_FOUND|UNSUPPORTED_DATASOURCE_FOR_DIRECT_QUERY|ClassNotFoundException|"
@@ -77,6 +79,16 @@ def find_format(spark: SparkSession | None, name: TableName) -> str:
     except UnsupportedFeatureError:
         return _format_at_uri(_needed(spark, name), name.path)
     return format_of_folder(folder) or "parquet"
+
+
+def has_clones(name: TableName) -> bool:
+    """Tell whether a folder holds cleaned versions of layout ``clone``."""
+    if name.path is None:
+        return False
+    try:
+        return (local_path(name.path) / CLONES).is_dir()
+    except UnsupportedFeatureError:
+        return False
 
 
 def _needed(spark: SparkSession | None, name: TableName) -> SparkSession:

@@ -6,7 +6,7 @@ import re
 
 from sparkclean.errors import ConfigError
 
-_LONGEST = 200
+_LONGEST = 128
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 # what means something in a name: two hexadecimal digits of a byte, or the mark of a prefix
 _ESCAPE = re.compile(r"_x(?:[0-9a-f]{2}|-)")
@@ -31,7 +31,7 @@ def safe_run_id(run_id: str) -> str:
     Raises
     ------
     ConfigError
-        If the run id is empty, or longer than 200 characters as a name.
+        If the run id is empty, or longer than 128 characters as a name.
 
     Examples
     --------

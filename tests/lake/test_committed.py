@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from pyspark.sql import functions as F
 from sparkclean import read
 from sparkclean.errors import InputError, PublishConflictError, VersionExistsError
 from sparkclean.faults import InjectedFault
-from sparkclean.lake import TargetTable, Version, open_target
+from sparkclean.lake import TargetTable, Version, missing_files, open_target
 
 Open = Callable[[str], TargetTable]
 
@@ -200,3 +201,30 @@ def test_check_writable_table_of_somebody_else_is_refused(
 def test_versions_of_a_missing_table_is_an_input_error(opened: Open) -> None:
     with pytest.raises(InputError, match="no such table"):
         opened("nothing").versions()
+
+
+@pytest.mark.full
+def test_clean_up_keeps_the_newest_and_the_others_are_gone(
+    spark: SparkSession, opened: Open
+) -> None:
+    target = opened("cleaned")
+    numbers: list[int] = []
+    for run, rows in (("a", 10), ("b", 8), ("c", 6)):
+        parent = numbers[-1] if numbers else None
+        numbers.append(publish_dataset(target, run, spark.range(rows), parent).number)
+        time.sleep(2)
+    assert target.clean_up(older_than_seconds=None, keep=9, dry_run=False).versions == ()
+    if target.format == "delta":
+        # nothing is older than a week
+        assert target.clean_up(older_than_seconds=None, keep=2, dry_run=True).versions == ()
+    spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+    try:
+        retired = target.clean_up(older_than_seconds=0, keep=2, dry_run=False).versions
+    finally:
+        spark.conf.unset("spark.databricks.delta.retentionDurationCheck.enabled")
+    assert retired == (str(numbers[0]),)
+    assert [target.frame(spark, number).count() for number in numbers[1:]] == [8, 6]
+    known = {v.name for v in target.versions()}
+    assert target.format == "iceberg" or missing_files(target.data_files(str(numbers[0])))
+    assert (str(numbers[0]) in known) == (target.format == "delta")
+    assert missing_files(target.data_files(str(numbers[1]))) == []

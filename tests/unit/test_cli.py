@@ -109,9 +109,8 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["show", "x", "-n", "many"], "'many' is not a number of rows"),
         (["show", "x", "-n", "0"], "'0' is not a number of rows; write 1 or more"),
         (["show", "x", "-n", "-3"], "'-3' is not a number of rows"),
-        (["show", "x", "--version", "new"], "'new' is not a version; write 3 or v00000003"),
         (["revert", "x"], "required: --to"),
-        (["revert", "x", "--to", "-1"], "'-1' is not a version"),
+        (["check-version"], "required: target"),
         (["clean-up", "x", "--older-than", "30"], "'30' is not an age; write 12h or 30d"),
         (["clean-up", "x", "--older-than", "xd"], "is not an age"),
         (["clean-up", "x", "--older-than", ""], "is not an age"),
@@ -458,7 +457,9 @@ def test_revert_makes_an_older_version_current(
 ) -> None:
     assert main(["revert", target.location, "--to", "v00000001"]) == 0
     shown = capsys.readouterr().out
-    assert shown == (f"{target.location} is now at v00000003, with the content of version 1\n")
+    assert shown == (
+        f"{target.location} is now at v00000003, with the content of version v00000001\n"
+    )
     main(["show", target.location])
     assert "first" in capsys.readouterr().out
     main(["versions", target.location])

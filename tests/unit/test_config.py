@@ -20,6 +20,7 @@ from sparkclean.config import (
     parse_config,
     resolve_classes,
 )
+from sparkclean.config_places import resolve_layout
 from sparkclean.errors import ConfigError
 from sparkclean.schema import FILTERS, SCORES
 
@@ -176,7 +177,10 @@ def test_config_misspelt_key_gets_a_suggestion(
 
 def test_config_unknown_key_shows_its_value_and_the_known_ones() -> None:
     finding = finding_of({"clean": {"zzz": 42}})
-    assert finding == "clean.zzz: unknown key (value 42); known: mode, rejected"
+    assert (
+        finding == "clean.zzz: unknown key (value 42); known: mode, rejected, keep_original, "
+        "layout, publish, publish_branch, retain_days, set_table_properties"
+    )
 
 
 def test_config_unknown_section_shows_the_known_ones() -> None:
@@ -187,7 +191,8 @@ def test_config_unknown_section_shows_the_known_ones() -> None:
 def test_config_key_that_is_no_text_is_named() -> None:
     # YAML 1.1 reads the word on as true
     assert finding_of({"clean": {True: 1}}) == (
-        "clean: key true is not text; known: mode, rejected"
+        "clean: key true is not text; known: mode, rejected, keep_original, "
+        "layout, publish, publish_branch, retain_days, set_table_properties"
     )
 
 
@@ -250,6 +255,12 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"clean": {"mode": "Drop"}}, "clean.mode", "did you mean 'drop'?"),
     ({"clean": {"mode": None}}, "clean.mode", "did you mean 'none'?"),
     ({"clean": {"rejected": "delete"}}, "clean.rejected", "choose one of keep, remove"),
+    ({"clean": {"keep_original": 1}}, "clean.keep_original", "true or false"),
+    ({"clean": {"layout": "tag"}}, "clean.layout", "choose one of auto, copy, clone, branch"),
+    ({"clean": {"publish": "branch"}}, "clean.publish", "choose one of tag, fast_forward"),
+    ({"clean": {"publish_branch": 5}}, "clean.publish_branch", "wanted: text or null"),
+    ({"clean": {"retain_days": 0}}, "clean.retain_days", "an integer of at least 1 or null"),
+    ({"clean": {"set_table_properties": 1}}, "clean.set_table_properties", "true or false"),
     ({"gate": {"max_suspect_fraction": 10}}, "gate.max_suspect_fraction", "0 to 1 or null"),
     ({"gate": {"max_suspect_fraction": "10%"}}, "gate.max_suspect_fraction", "'10%' is wrong"),
     ({"gate": {"max_class_loss_fraction": -1}}, "gate.max_class_loss_fraction", "0 to 1 or null"),
@@ -712,3 +723,37 @@ def test_json_schema_describes_every_key(key: tuple[str, ...]) -> None:
         entry = entry["properties"][name]
         entry = schema["$defs"][entry["$ref"].split("/")[-1]] if "$ref" in entry else entry
         assert entry["description"].endswith(".")
+
+
+ICEBERG = {"format": "iceberg", "work": "w", "cleaned": "lake.db.t"}
+
+
+@pytest.mark.parametrize(
+    ("clean", "output", "words"),
+    [
+        ({"layout": "clone"}, {}, "clone needs output.format: delta, not parquet"),
+        ({"publish": "fast_forward"}, {}, "publish_branch: NAME go together"),
+        ({"publish_branch": "b"}, ICEBERG, "publish_branch: NAME go together"),
+        ({"retain_days": 5}, {}, "clean.retain_days: has no effect with layout copy"),
+        ({"keep_original": False}, {}, "no effect with clean.mode: 'drop'"),
+        ({"mode": "weight"}, ICEBERG, "which layout branch cannot"),
+        ({"mode": "relabel"}, ICEBERG, "set clean.keep_original: false, or use layout copy"),
+        ({"layout": "branch"}, ICEBERG | {"cleaned": "lake.db.other"}, "the name 'lake.db.t'"),
+        ({"layout": "copy"}, ICEBERG, "is the same place as it"),
+        ({}, ICEBERG | {"work": None}, "stages a list of changes"),
+    ],
+)
+def test_config_layouts_that_cannot_be_are_refused(
+    clean: dict[str, Any], output: dict[str, Any], words: str
+) -> None:
+    names = {name: f"lake.db.{name}" for name in OUTPUTS if output}
+    mapping = {"input": {"table": "lake.db.t"}, "clean": clean, "output": names | output}
+    with pytest.raises(ConfigError) as caught:
+        parse_config(mapping)
+    assert words in str(caught.value)
+
+
+def test_config_cleaned_inside_the_input_table_of_iceberg_is_no_clash() -> None:
+    names = {name: f"lake.db.{name}" for name in OUTPUTS}
+    config = parse_config({"input": {"table": "lake.db.t"}, "output": names | ICEBERG})
+    assert resolve_layout(config) == "branch"

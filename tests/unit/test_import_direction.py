@@ -19,7 +19,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "sparkclean"
 
 BASE = ("errors", "schema", "faults", "locations", "names")
-CONFIG = ("config", "config_explain", "config_file")
+CONFIG = ("config", "config_explain", "config_places", "config_file")
+COMMANDS = ("cli", "cli_versions")
 EXECUTORS = ("cluster.batches", "cluster.kernels", "cluster.scan")
 
 #: Rooms that a room may import besides itself. "" is the package: its version.
@@ -78,6 +79,8 @@ def room_of(module: str) -> str:
         return "base"
     if module in CONFIG:
         return "config"
+    if module in COMMANDS:
+        return "cli"
     return module.split(".", maxsplit=1)[0]
 
 
@@ -321,11 +324,12 @@ def test_package_sets_a_session_up_in_one_place() -> None:
     stopping = {m for m in MODULES if "spark.stop" in calls(m)}
     assert creating == stopping == {"session"}
     # Delta takes the metadata of a RESTORE from settings alone: on a session of its own
-    assert setting == {"session", "lake.delta.target"}
+    edits = {"lake.delta.clone", "lake.iceberg.branch"}
+    assert setting == {"session", "lake.delta.target", *edits}
 
 
 def test_package_prints_in_the_command_and_the_demo_alone() -> None:
-    assert {module for module in MODULES if "print" in calls(module)} == {"cli", "demo"}
+    assert {module for module in MODULES if "print" in calls(module)} == {*COMMANDS, "demo"}
 
 
 def test_package_asserts_nothing() -> None:

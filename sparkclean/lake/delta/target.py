@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.errors import InputError, UnsupportedFeatureError
+from sparkclean.errors import InputError
 from sparkclean.lake.base import CleanUp, Version
 from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.delta.source import delta_sql
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 #: The application of our transactions: a version that was written once is never written again.
 _APP_ID = "sparkclean"
+_WEEK_SECONDS = 7 * 86400.0
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
@@ -83,6 +85,10 @@ class DeltaTarget(CommittedTarget):
         writer = writer.option("txnAppId", _APP_ID).option("txnVersion", number + 1)
         self._save(writer.option("userMetadata", json.dumps(dict(properties))))
 
+    def data_files(self, version: str) -> list[str]:
+        """List the data files of a version, by the log."""
+        return self._read(version).inputFiles()
+
     def revert(self, to: int) -> Version:
         """Make an older version current again, as a new version."""
         known = [version.number for version in self.versions()]
@@ -102,17 +108,39 @@ class DeltaTarget(CommittedTarget):
         keep: int | None = None,
         dry_run: bool = False,
     ) -> CleanUp:
-        """Remove files of versions that are older than an age, by Delta's own vacuum."""
-        if keep is not None:
-            raise UnsupportedFeatureError(
-                "--keep: Delta retires versions by age, not by number; use --older-than"
-            )
-        if older_than_seconds is None:
+        """Remove files that only old versions need, by Delta's own vacuum.
+
+        Parameters
+        ----------
+        older_than_seconds : float, optional
+            Age from which a version is retired; a week by default, which Delta asks for because
+            files of unfinished writers may be that young.
+        keep : int, optional
+            Number of newest versions that stay, of whatever age.
+        dry_run : bool
+
+        Returns
+        -------
+        CleanUp
+            Retired versions stay in the history; `sparkclean versions` shows them as gone.
+        """
+        if older_than_seconds is None and keep is None:
             return CleanUp((), (), 0)
-        hours = older_than_seconds / 3600
+        now = datetime.now(timezone.utc).timestamp()
+        begun = [datetime.fromisoformat(v.created_at).timestamp() for v in self.versions()]
+        limit = now - (_WEEK_SECONDS if older_than_seconds is None else older_than_seconds)
+        if keep is not None and keep < len(begun):
+            # what the oldest of these replaced goes, what its successor replaced stays
+            first = len(begun) - max(keep, 1)
+            limit = min([limit, begun[first] + 1.0, *begun[first + 1 : first + 2]])
+        elif keep is not None:
+            return CleanUp((), (), 0)
+        ended = zip(self.versions(), begun[1:], strict=False)
+        old = tuple(version.name for version, end in ended if end < limit)
+        hours = max(now - limit, 0.0) / 3600
         ending = " DRY RUN" if dry_run else ""
-        rows = self.spark.sql(f"VACUUM {self._sql} RETAIN {hours:g} HOURS{ending}").collect()
-        return CleanUp(tuple(str(row[0]) for row in rows) if dry_run else (), (), 0)
+        rows = self.spark.sql(f"VACUUM {self._sql} RETAIN {hours:f} HOURS{ending}").collect()
+        return CleanUp(tuple(str(row[0]) for row in rows) if dry_run else (), old, 0)
 
 
 def _version(row: Any) -> Version:
@@ -131,6 +159,7 @@ def _version(row: Any) -> Version:
         size_bytes=_integer(metrics.get("numOutputBytes")),
         operation="publish" if run else properties.get("operation", row["operation"].lower()),
         properties=properties,
+        bytes_written=_integer(metrics.get("numOutputBytes")),
     )
 
 

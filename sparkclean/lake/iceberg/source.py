@@ -113,6 +113,12 @@ class IcebergSource:
             return self.spark.table(f"{self.name}.{table}")
         return self.spark.read.format("iceberg").load(f"{self.name.path}#{table}")
 
+    def files(self, version: str) -> list[str]:
+        """List data and delete files of a snapshot, branch or tag."""
+        reader: Any = self.spark.read.option("versionAsOf", version)
+        self.refresh()
+        return [row[0] for row in reader.table(f"{self.name}.files").select("file_path").collect()]
+
     def refresh(self) -> None:
         """Look at the catalog anew."""
         if self.name.path is None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
@@ -13,6 +14,7 @@ from sparkclean.errors import InputError
 from sparkclean.lake.base import CleanUp, Version
 from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.engine_errors import is_missing_table
+from sparkclean.lake.iceberg.snapshots import PREFIX, call_procedure, version_of
 from sparkclean.lake.iceberg.source import IcebergSource
 from sparkclean.names import TableName, quote_name
 from sparkclean.schema import RUN_ID
@@ -20,9 +22,6 @@ from sparkclean.schema import RUN_ID
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.readwriter import DataFrameWriterV2
-
-#: Of our keys in the summary of a snapshot.
-_PREFIX = "sparkclean."
 
 
 class IcebergTarget(CommittedTarget):
@@ -61,8 +60,10 @@ class IcebergTarget(CommittedTarget):
         for entry in history:
             row = by_id.get(entry["snapshot_id"])
             if row is not None:
+                at = entry["made_current_at"].isoformat(timespec="seconds")
+                version = replace(version_of(row), created_at=at)
                 again = row["snapshot_id"] in seen
-                found.append(_version(row, entry["made_current_at"], again=again))
+                found.append(replace(version, operation="revert") if again else version)
                 seen.add(row["snapshot_id"])
         return [version for version in found if version.operation != MADE]
 
@@ -79,7 +80,7 @@ class IcebergTarget(CommittedTarget):
         if len(self.name.parts) > 1:
             self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {quote_name(self.name.parts[:-1])}")
         writer = self.spark.createDataFrame([], like.schema).writeTo(str(self.name))
-        writer = writer.using("iceberg").option(f"snapshot-property.{_PREFIX}operation", MADE)
+        writer = writer.using("iceberg").option(f"snapshot-property.{PREFIX}operation", MADE)
         # without it a commit cannot add a column (seen on Iceberg 1.11)
         writer = writer.tableProperty("write.spark.accept-any-schema", "true")
         if partitions:
@@ -104,7 +105,7 @@ class IcebergTarget(CommittedTarget):
         columns += [F.col(quote_name((name,))) for name in rows.columns if name not in names]
         writer = rows.select(*columns).writeTo(str(self.name)).option("mergeSchema", "true")
         for key, value in properties.items():
-            writer = writer.option(f"snapshot-property.{_PREFIX}{key}", value)
+            writer = writer.option(f"snapshot-property.{PREFIX}{key}", value)
         return writer
 
     def _put_run(self, rows: DataFrame, run: str, properties: Mapping[str, str]) -> None:
@@ -121,11 +122,9 @@ class IcebergTarget(CommittedTarget):
         number = parent.number if parent else made
         writer.option("validate-from-snapshot-id", str(number)).overwrite(F.lit(True))
 
-    def _call(self, procedure: str, arguments: str) -> None:
-        """Call a procedure of the catalog on this table."""
-        catalog, rest = quote_name(self.name.parts[:1]), quote_name(self.name.parts[1:])
-        table = rest.replace("\\", "\\\\").replace("'", "\\'")
-        self.spark.sql(f"CALL {catalog}.system.{procedure}(table => '{table}', {arguments})")
+    def data_files(self, version: str) -> list[str]:
+        """List data and delete files of a version."""
+        return self._source.files(version)
 
     def revert(self, to: int) -> Version:
         """Make an older snapshot current again.
@@ -148,7 +147,7 @@ class IcebergTarget(CommittedTarget):
         if to not in {version.number for version in known}:
             there = ", ".join(version.name for version in known[-5:])
             raise InputError(f"{self.location} has no version {to}; it has {there}")
-        self._call("set_current_snapshot", f"snapshot_id => {int(to)}")
+        call_procedure(self.spark, self.name, "set_current_snapshot", snapshot_id=str(int(to)))
         return self.versions()[-1]
 
     def clean_up(
@@ -185,33 +184,12 @@ class IcebergTarget(CommittedTarget):
         ]
         if old and not dry_run:
             ids = ", ".join(f"{name}L" for name in dict.fromkeys(old))
-            self._call("expire_snapshots", f"snapshot_ids => ARRAY({ids})")
+            # only these: by default the procedure expires what is older than five days, too
+            call_procedure(
+                self.spark,
+                self.name,
+                "expire_snapshots",
+                older_than="TIMESTAMP '1970-01-01 00:00:00'",
+                snapshot_ids=f"ARRAY({ids})",
+            )
         return CleanUp((), tuple(old), 0)
-
-
-def _version(row: Any, made_current_at: datetime, *, again: bool) -> Version:
-    summary = row["summary"] or {}
-    properties = {
-        key.removeprefix(_PREFIX): value
-        for key, value in summary.items()
-        if key.startswith(_PREFIX)
-    }
-    run = properties.get("run_id", "")
-    operation = properties.get("operation", "publish" if run else row["operation"])
-    return Version(
-        number=row["snapshot_id"],
-        name=str(row["snapshot_id"]),
-        parent=row["parent_id"],
-        run_id=run,
-        run_ids=(run,) if run else (),
-        created_at=made_current_at.isoformat(timespec="seconds"),
-        rows=_integer(summary.get("total-records")),
-        files=_integer(summary.get("total-data-files")),
-        size_bytes=_integer(summary.get("total-files-size")),
-        operation="revert" if again else operation,
-        properties=properties,
-    )
-
-
-def _integer(text: str | None) -> int | None:
-    return int(text) if text is not None else None

@@ -121,6 +121,7 @@ class Manifest:
             size_bytes=sum(file.size_bytes for file in self.files),
             operation=self.operation,
             properties=self.properties,
+            bytes_written=sum(f.size_bytes for f in self.files if f.run_id == self.run_id),
         )
 
     def to_json(self) -> str:

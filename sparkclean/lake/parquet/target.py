@@ -171,6 +171,10 @@ class ParquetTarget:
         newest = [self.root / f.path for f in files if f.run_id == files[-1].run_id]
         return first_rows(newest, rows)
 
+    def data_files(self, version: str) -> list[str]:
+        """List the files of a version."""
+        return [str(self.root / file.path) for file in self.manifest(version).files]
+
     def _check_exists(self) -> None:
         if not self.root.is_dir():
             raise InputError(f"{self.root} does not exist, or is no folder; check the path")
