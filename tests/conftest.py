@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
+
+if TYPE_CHECKING:
+    from tests.tables import Undisturbed
 
 # as in conf/spark-defaults-both.conf, but for the catalog, whose commits are atomic in a database
 LAKE_PACKAGES = (
@@ -60,6 +65,16 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Undisturbed]:
+    """Audit once in a format, with nothing in the way; give what came of it."""
+    from tests.tables import audit_undisturbed
+
+    return cache(lambda kind: audit_undisturbed(spark, tmp_path_factory.mktemp(kind), kind))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from sparkclean.faults import fault_point
 from sparkclean.lake.base import ANY, AnyParent, StagingFolder, Version, check_identity
 from sparkclean.lake.counted import counted_rows
 from sparkclean.lake.engine_errors import is_conflict, is_schema_mismatch
+from sparkclean.lake.outcome import write_commit
 from sparkclean.lake.parquet.staging import Staging
 from sparkclean.lake.run_ids import safe_run_id
 from sparkclean.lake.staged import StagedFrame, staged_rows
@@ -245,18 +246,26 @@ class CommittedTarget(ABC):
         rows = staged_rows(self.spark, staging, schema)
         properties = dict(properties) | {"run_id": run, "original_run_id": run_id}
         if accumulate:
-            self._retry_put_run(rows, run, properties)
-            version = self.find_run(run_id) or self.current() or _nothing(run, properties)
+            made = self._retry_put_run(rows, run_id, before, properties)
+            version = made or self.current() or _nothing(run, properties)
         else:
             version = self._publish_dataset(rows, run_id, expected_parent, properties)
+        if version.run_id == run:  # the same run id elsewhere may have been faster
+            name = f"version {version.name}"
+            check_identity(self.location, run_id, name, version.properties, properties)
         fault_point("commit.done")
         staging.discard()
         return version
 
-    def _retry_put_run(self, rows: DataFrame, run: str, properties: Mapping[str, str]) -> None:
+    def _retry_put_run(
+        self, rows: DataFrame, run_id: str, before: Version | None, properties: Mapping[str, str]
+    ) -> Version | None:
+        run = safe_run_id(run_id)
         for attempt in range(_ATTEMPTS):
             try:
-                self._put_run(rows, run, properties)
+                return write_commit(
+                    self, run_id, before, lambda: self._put_run(rows, run, properties)
+                )
             except Exception as exc:
                 if is_schema_mismatch(exc):
                     raise InputError(
@@ -265,8 +274,7 @@ class CommittedTarget(ABC):
                     ) from exc
                 if not is_conflict(exc) or attempt == _ATTEMPTS - 1:
                     raise
-            else:
-                return
+        return None
 
     def _publish_dataset(
         self,
@@ -276,22 +284,30 @@ class CommittedTarget(ABC):
         properties: Mapping[str, str],
     ) -> Version:
         parent = self.current()
-        if expected is not ANY and (parent.number if parent else None) != expected:
-            raise self.conflict(expected)
+        if expected is not ANY and _number(parent) != expected:
+            version = self.find_run(run_id)
+            if version is None:
+                raise self.conflict(expected)
+            return version
         try:
-            self._replace(rows, parent, properties)
+            version = write_commit(
+                self, run_id, None, lambda: self._replace(rows, parent, properties)
+            )
         except Exception as exc:
             if is_conflict(exc):
                 raise self.conflict(expected) from exc
             raise
-        version = self.find_run(run_id)
         if version is None:  # Delta passes over a transaction that was written before, silently
             raise self.conflict(expected)
-        if parent is not None and version.parent != parent.number:
+        # Delta stops no writer but us: look which version ours has replaced
+        commits = self._commits() or []
+        earlier = commits[: commits.index(version)]
+        replaced = earlier[-1] if earlier else None
+        if _number(replaced) != _number(parent):
             raise PublishConflictError(
-                f"{self.location}: another writer has committed version {version.parent} after "
-                f"{parent.name}, with which this run began, and version {version.name} of this run "
-                "replaces its rows. Look at both; revert if the other is the right one"
+                f"{self.location}: another writer has committed {_title(replaced)} after "
+                f"{_title(parent)}, with which this run began, and version {version.name} of this "
+                "run replaces its rows. Look at both; revert if the other is the right one"
             )
         return version
 
@@ -314,6 +330,14 @@ class CommittedTarget(ABC):
             f"{self.location}: {there}, while this run began at {began}; nothing of this run's "
             "version was published. Run again to build on it"
         )
+
+
+def _number(version: Version | None) -> int | None:
+    return None if version is None else version.number
+
+
+def _title(version: Version | None) -> str:
+    return "no version" if version is None else f"version {version.name}"
 
 
 def _nothing(run: str, properties: Mapping[str, str]) -> Version:

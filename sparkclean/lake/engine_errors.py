@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
-from sparkclean.errors import InputError, SparkCleanError
+from sparkclean.errors import CommitStateUnknownError, InputError, SparkCleanError
 from sparkclean.lake.base import Pin
 from sparkclean.lake.parquet.source import changed_files
 
@@ -31,6 +31,13 @@ _CONFLICT = re.compile(
     r"ProtocolChanged|CommitFailed)Exception|Found conflicting files|"
     r"Table metadata refresh is required|is not an ancestor of"
 )
+_UNKNOWN = re.compile(
+    r"[Cc]onnection (?:has been closed|reset|closed|timed out)|Broken pipe|UNAVAILABLE|"
+    r"(?:SocketTimeout|Socket|NoHttpResponse|SQLTimeout|SQL\w*Connection|SQLRecoverable|"
+    r"Communications)Exception|I/O error occurred while sending to the backend"
+)
+# a task that failed for good: the commit comes after all of them
+_IN_TASK = re.compile(r"due to stage failure|TASK_WRITE_FAILED")
 _MISMATCH = re.compile(
     r"DELTA_FAILED_TO_MERGE_FIELDS|DELTA_MERGE_INCOMPATIBLE_DATATYPE|INCOMPATIBLE_DATA_FOR_TABLE|"
     r"_LEGACY_ERROR_TEMP_DELTA_0007|Cannot change column type"
@@ -95,7 +102,15 @@ def translate_read_error(exc: BaseException, where: Pin | str) -> SparkCleanErro
 
 def is_conflict(exc: BaseException) -> bool:
     """Tell whether another writer was first; nothing was committed then."""
-    return bool(_CONFLICT.search(str(exc)))
+    return not is_state_unknown(exc) and bool(_CONFLICT.search(str(exc)))
+
+
+def is_state_unknown(exc: BaseException) -> bool:
+    """Tell whether a commit may have been made although it failed: the answer was lost."""
+    text = str(exc)
+    if isinstance(exc, CommitStateUnknownError) or "CommitStateUnknown" in text:
+        return True
+    return bool(_UNKNOWN.search(text)) and not _IN_TASK.search(text)
 
 
 def is_missing_table(exc: BaseException) -> bool:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sparkclean.lake import open_target
+from tests.cluster.commands import REPOSITORY, command, kill_at
 from tests.data import noisy_data, write_table
 
 # what a run of mode quarantine passes; the target's own points are passed once for each output
@@ -65,10 +65,6 @@ def audited_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(config: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "sparkclean", "audit", "--config", str(config), *words]
-
-
 def rows(config: Path, name: str) -> int:
     target = open_target(str(config.parent / "out" / name))
     return target.head(10**6).num_rows if target.current() else 0
@@ -85,13 +81,7 @@ def test_audit_killed_at_a_step_is_completed_by_a_repetition(
     config = write_config(tmp_path)
     before = {name: rows(config, name) for name in NAMES}
     second = command(config, "--run-id", "second")
-    killed = subprocess.run(
-        second,
-        env=os.environ | {"SPARKCLEAN_FAULT": f"{step}:kill"},
-        check=False,
-        capture_output=True,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    kill_at(step, second)
     # readers see a whole version, the old one or the new one
     cleaned, apart = rows(config, "cleaned"), rows(config, "cleaned-quarantine")
     assert cleaned > 0
@@ -122,7 +112,7 @@ def test_audit_worker_killed_in_the_scan_is_tried_again(config: Path, tmp_path: 
         "        return read(self, batch)\n"
         "    b.BatchReader.read = dying\n"
     )
-    path = os.pathsep.join([str(site), str(Path(__file__).resolve().parents[2])])
+    path = os.pathsep.join([str(site), str(REPOSITORY)])
     done = subprocess.run(
         command(config),
         env=os.environ | {"PYTHONPATH": path},

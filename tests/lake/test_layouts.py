@@ -12,7 +12,7 @@ from pyspark.sql import Row, SparkSession
 import sparkclean
 from sparkclean.cli import main
 from sparkclean.lake import open_target
-from tests.lake.places import ROWS, Place
+from tests.tables import ROWS, Place
 
 FULL = pytest.mark.full
 

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 import sparkclean
 from sparkclean.cli import main
 from sparkclean.lake import open_target
-from tests.lake.places import NAMES, ROWS, Place
+from tests.tables import NAMES, ROWS, Place
 
 
 @pytest.fixture(params=["delta", "iceberg"])
@@ -144,7 +144,7 @@ def test_audit_gate_closed_publishes_a_record_alone(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert place.audit("gate.max_suspects=1") == 4
-    assert f"staged in {place.folder}/work" in capsys.readouterr().err
+    assert f"staged in {place.work}" in capsys.readouterr().err
     (record,) = place.read("runs")
     assert record["status"] == "gate_failed"
     assert place.audit() == 0
