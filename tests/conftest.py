@@ -24,6 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--connect", action="store_true", help="start a Spark Connect server, and run through it"
     )
+    parser.addoption(
+        "--hashes", metavar="FILE", help="result hashes of the runs before, which ours must equal"
+    )
 
 
 def lake_settings(folder: Path) -> dict[str, str]:
