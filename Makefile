@@ -2,9 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# numpy before 2, which Spark 3.5 wants, and Python from 3.13 on do not go together
+PYTHON_3.5 ?= $(shell for python in $(PYTHON) python3.11 python3.12 python3.10; do \
+  "$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && \
+  { echo "$$python"; break; }; done)
+PYTHON_4.0 ?= $(PYTHON)
+# result hashes of one run on all versions, which must be one
+HASHES := out/result-hashes.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-delta demo-iceberg test test-fast test-full lint bench build clean
+.PHONY: help install demo demo-delta demo-iceberg test test-fast test-full matrix lint bench build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +28,17 @@ $(VENV)/.installed: pyproject.toml .ci/check-java
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/pip install -q --group test --group lint
+	$(BIN)/pip install -q --group test --group lint --group connect
+	touch $@
+
+# The environments of older versions of Spark: .venv-4.0/.tested, .venv-3.5/.tested
+.venv-%/.tested: pyproject.toml .ci/check-java
+	sh .ci/check-java
+	@test -n "$(PYTHON_$*)" || \
+	  { echo "Spark $* needs another Python; set PYTHON_$*=/path/to/python3.11"; exit 1; }
+	$(PYTHON_$*) -m venv .venv-$*
+	.venv-$*/bin/pip install -q --upgrade "pip>=25.1"
+	.venv-$*/bin/pip install -q -e . --group test --group spark-$*
 	touch $@
 
 demo: install  ## audit real data: digits with 5 % of the labels flipped
@@ -50,14 +67,24 @@ demo-iceberg: install  ## the demo on Apache Iceberg
 	$(BIN)/python -m sparkclean.demo score out/demo-iceberg/files lake.demo.suspects \
 	  --properties-file conf/spark-defaults-iceberg.conf
 
-test: $(VENV)/.tested  ## the tests that CI runs
-	$(BIN)/python -m pytest -m "not full" --cov --cov-report=term:skip-covered
+test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
+	rm -f $(HASHES)
+	$(BIN)/python -m pytest -m "not full" --hashes $(HASHES) --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES) --connect
+	.venv-3.5/bin/python -m pytest tests/matrix --hashes $(HASHES)
 
 test-fast: $(VENV)/.tested  ## tests without Spark
 	$(BIN)/python -m pytest tests/unit tests/property
 
 test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested  ## tests with Spark, on all versions
+	rm -f $(HASHES)
+	$(BIN)/python -m pytest tests/matrix tests/lake tests/spark --hashes $(HASHES)
+	$(BIN)/python -m pytest tests/matrix tests/lake tests/spark --hashes $(HASHES) --connect
+	.venv-4.0/bin/python -m pytest tests/matrix tests/lake tests/spark --hashes $(HASHES)
+	.venv-3.5/bin/python -m pytest tests/matrix tests/lake tests/spark --hashes $(HASHES)
 
 lint: $(VENV)/.tested  ## style and types
 	$(BIN)/ruff check .
@@ -73,4 +100,4 @@ build: $(VENV)/.tested  ## the wheel and the zip for --py-files, in dist/
 	cd dist && for wheel in *.whl; do cp $$wheel $${wheel%%-py3-none-any.whl}.zip; done
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) dist out .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf $(VENV) .venv-4.0 .venv-3.5 dist out .pytest_cache .mypy_cache .ruff_cache .coverage

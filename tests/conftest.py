@@ -11,29 +11,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyspark
 import pytest
 from pyspark.sql import SparkSession
+
+from sparkclean.lake.formats import package_of
+from tests.connect_server import connect_server
 
 if TYPE_CHECKING:
     from tests.tables import Undisturbed
 
-# as in conf/spark-defaults-both.conf, but for the catalog, whose commits are atomic in a database
-LAKE_PACKAGES = (
-    "io.delta:delta-spark_4.1_2.13:4.4.0",
-    "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0",
-    "org.xerial:sqlite-jdbc:3.50.3.0",
-)
+SQLITE = "org.xerial:sqlite-jdbc:3.50.3.0"
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--connect", action="store_true", help="start a Spark Connect server, and run through it"
+    )
+    parser.addoption(
+        "--hashes", metavar="FILE", help="result hashes of the runs before, which ours must equal"
+    )
+
+
 def lake_settings(folder: Path) -> dict[str, str]:
-    """Settings of a session with Delta and Iceberg, whose catalog ``lake`` lies in a folder."""
+    """Settings of a session with Delta and Iceberg, whose catalog ``lake`` lies in a folder.
+
+    As in conf/spark-defaults-both.conf, but for the jars, which are those of the Spark at hand, and
+    the catalog, whose commits are atomic in a database.
+    """
     defaults = Path(__file__).resolve().parents[1] / "conf" / "spark-defaults-both.conf"
     lines = [line.split(None, 1) for line in defaults.read_text().splitlines()]
     settings = {key: value for key, value in (x for x in lines if len(x) == 2) if key[0] != "#"}
     catalog = "spark.sql.catalog.lake"
+    packages = [package_of(kind, pyspark.__version__) for kind in ("delta", "iceberg")]
     return settings | {
-        "spark.jars.packages": ",".join(LAKE_PACKAGES),
+        "spark.jars.packages": ",".join([*packages, SQLITE]),
         "spark.databricks.delta.snapshotPartitions": "2",
         f"{catalog}.type": "jdbc",
         f"{catalog}.uri": f"jdbc:sqlite:{folder}/catalog.db",
@@ -42,27 +55,43 @@ def lake_settings(folder: Path) -> dict[str, str]:
     }
 
 
+def session_settings(scratch: Path) -> dict[str, str]:
+    """Settings of the session of the tests, embedded or of a Connect server."""
+    return {
+        "spark.master": "local[2,4]",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.memory": "2g",
+        # 2, because tests are small; one module repeats with 7
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.log.level": "ERROR",
+        **lake_settings(scratch),
+    }
+
+
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def spark(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SparkSession]:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     scratch = tmp_path_factory.mktemp("spark")
-    session = (
-        SparkSession.builder.master("local[2,4]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.memory", "2g")
-        # 2, because tests are small; one module repeats with 7
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.ansi.enabled", "true")
-        .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
-        .config("spark.log.level", "ERROR")
-        .config(map=lake_settings(scratch))
-        .getOrCreate()
-    )
+    settings = session_settings(scratch)
+    if request.config.getoption("connect"):
+        with connect_server(settings, scratch) as address:
+            session = SparkSession.builder.remote(address).getOrCreate()
+            yield session
+            session.stop()
+        return
+    builder = SparkSession.builder
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
     yield session
     session.stop()
 

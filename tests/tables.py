@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -32,6 +33,10 @@ EARLIER = 5
 RECORDED = ("run_id", "status", "config_fingerprint", "dataset_version", "result_hash", "gates")
 
 
+#: Given labels and probabilities.
+Data = tuple[np.ndarray, np.ndarray]
+
+
 class Place:
     """An input table and the names of its outputs, in one format.
 
@@ -46,6 +51,7 @@ class Place:
         *,
         catalog: str = "lake",
         rejected: bool = False,
+        data: Data | None = None,
     ) -> None:
         self.spark, self.folder, self.kind, self.catalog = spark, folder, kind, catalog
         #: Settings of a catalog that the session of all tests does not have: one in a folder.
@@ -56,8 +62,8 @@ class Place:
             self.settings[f"{own}.warehouse"] = str(folder / "warehouse")
         for key, value in self.settings.items():
             spark.conf.set(key, value)
-        texts = pa.array([f"row {i}" for i in range(ROWS)])
-        given, pred_probs = noisy_data(ROWS, 3, seed=4)
+        given, pred_probs = noisy_data(ROWS, 3, seed=4) if data is None else data
+        texts = pa.array([f"row {i}" for i in range(len(given))])
         if rejected:
             given[[7, 170]] = 9
         files = write_table(folder / "files", given, pred_probs, files=2, text=texts)

@@ -156,7 +156,12 @@ class CommittedTarget(ABC):
         InputError
             If there is no such table or version.
         """
-        ours = [v for v in self.versions() if v.run_id]
+        known = self.versions()
+        # Connect says so only when rows are asked for
+        if version is not None and str(version) not in {v.name for v in known}:
+            there = ", ".join(v.name for v in known[-5:])
+            raise InputError(f"{self.location} has no version {version}; it has {there}")
+        ours = [v for v in known if v.run_id]
         runs = ours[-1].properties.get("runs") if ours else None
         return counted_rows(spark, self._read(version), runs, self.location)
 

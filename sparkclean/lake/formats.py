@@ -46,6 +46,24 @@ _SETTINGS = {
 }
 
 
+def package_of(kind: str, spark_version: str) -> str:
+    """Name the package that brings a format to a version of Spark.
+
+    Parameters
+    ----------
+    kind : {"delta", "iceberg"}
+    spark_version : str
+        Such as ``4.1.4``.
+
+    Returns
+    -------
+    str
+        Maven coordinates; those for the newest Spark that we know, where it is another.
+    """
+    series = ".".join(spark_version.split(".")[:2])
+    return _PACKAGES.get((kind, series), _PACKAGES[kind, "4.1"])
+
+
 def find_format(spark: SparkSession | None, name: TableName) -> str:
     """Find the format of an existing table.
 
@@ -154,8 +172,7 @@ def checked_session(spark: SparkSession | None, kind: str, name: TableName) -> S
     except Exception as exc:
         if not _NO_SOURCE.search(str(exc)):
             return session
-        series = ".".join(session.version.split(".")[:2])
-        package = _PACKAGES.get((kind, series), _PACKAGES[kind, "4.1"])
+        package = package_of(kind, session.version)
         title = {"delta": "Delta Lake", "iceberg": "Apache Iceberg"}[kind]
         raise UnsupportedFeatureError(
             f"{name} is a table of {title}, and this session lacks {title}: add --packages "

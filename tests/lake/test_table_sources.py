@@ -45,7 +45,8 @@ def test_open_source_delta_table_in_a_catalog(spark: SparkSession, delta: str) -
     name = f"t{uuid.uuid4().hex[:8]}"
     spark.sql(f"CREATE TABLE {name} USING delta LOCATION '{delta}'")
     assert open_source(name, spark=spark).format == "delta"
-    assert rows(spark, f"default.{name}", 0) == 100
+    spark.sql(f"DELETE FROM {name} WHERE id < 50")
+    assert (rows(spark, f"default.{name}", 0), rows(spark, f"default.{name}")) == (100, 50)
 
 
 def test_open_source_view_is_refused(spark: SparkSession) -> None:
@@ -126,6 +127,20 @@ def test_pin_iceberg_is_not_moved_by_other_writers(spark: SparkSession, iceberg:
     assert rows(spark, iceberg) == 50
     assert rows(spark, iceberg, f"snapshot:{pin.version}") == 100
     assert rows(spark, iceberg, "timestamp:2100-01-01") == 50
+
+
+def test_pin_iceberg_at_a_path_is_not_moved_by_other_writers(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    name = f"files{uuid.uuid4().hex[:8]}"
+    spark.conf.set(f"spark.sql.catalog.{name}", "org.apache.iceberg.spark.SparkCatalog")
+    spark.conf.set(f"spark.sql.catalog.{name}.type", "hadoop")
+    spark.conf.set(f"spark.sql.catalog.{name}.warehouse", str(tmp_path))
+    spark.range(100).writeTo(f"{name}.db.t").using("iceberg").create()
+    source = open_source(f"iceberg.`{tmp_path}/db/t`", spark=spark)
+    pin = source.pin()
+    spark.sql(f"DELETE FROM {name}.db.t WHERE id < 50")
+    assert source.read(spark, pin).count() == 100
 
 
 def test_pin_iceberg_branch_and_tag(spark: SparkSession, iceberg: str) -> None:

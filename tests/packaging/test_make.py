@@ -17,6 +17,7 @@ TARGETS = (
     "test",
     "test-fast",
     "test-full",
+    "matrix",
     "lint",
     "bench",
     "build",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.lake.base import Pin
 from sparkclean.lake.engine_errors import translating_reads
+from sparkclean.lake.time_travel import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
 from sparkclean.names import TableName
 
@@ -97,10 +98,10 @@ class DeltaSource:
     def read(self, spark: SparkSession, pin: Pin) -> DataFrame:
         """Return the rows of exactly the pinned version. Lazy."""
         with translating_reads(pin):
-            reader = spark.read.option("versionAsOf", str(pin.version))
             if self.name.path is None:
-                return reader.table(self._sql)
-            return reader.format("delta").load(self.name.path)
+                return rows_at(spark, self._sql, str(pin.version))
+            reader = spark.read.format("delta").option("versionAsOf", str(pin.version))
+            return reader.load(self.name.path)
 
     def verify(self, pin: Pin) -> None:
         """Check that the table is still the one that was pinned.

@@ -13,6 +13,7 @@ from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.delta.source import delta_sql
 from sparkclean.lake.engine_errors import is_missing_table
 from sparkclean.lake.staged import own_session
+from sparkclean.lake.time_travel import rows_at
 from sparkclean.schema import RUN_ID
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _APP_ID = "sparkclean"
 _WEEK_SECONDS = 7 * 86400.0
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_NO_REPLACE = "does not support truncate in batch mode"
 
 
 class DeltaTarget(CommittedTarget):
@@ -45,12 +47,14 @@ class DeltaTarget(CommittedTarget):
         return [version for version in versions if version.operation != MADE]
 
     def _read(self, version: str | int | None) -> DataFrame:
-        reader = self.spark.read
+        if self.name.path is None:
+            if version is None:
+                return self.spark.table(self._sql)
+            return rows_at(self.spark, self._sql, version)
+        reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", str(version))
-        if self.name.path is None:
-            return reader.table(self._sql)
-        return reader.format("delta").load(self.name.path)
+        return reader.load(self.name.path)
 
     def _create(self, like: DataFrame, partitions: list[str]) -> None:
         """Make the table, unless it exists."""
@@ -59,10 +63,17 @@ class DeltaTarget(CommittedTarget):
         self._save(writer.option("userMetadata", json.dumps({"operation": MADE})))
 
     def _save(self, writer: DataFrameWriter) -> None:
-        if self.name.path is None:
-            writer.saveAsTable(self._sql)
-        else:
+        if self.name.path is not None:
             writer.save(self.name.path)
+            return
+        try:
+            writer.saveAsTable(self._sql)
+        except Exception as exc:
+            # Delta 3.3.2 cannot replace by name on Spark 3.5.9; nothing was written then
+            if _NO_REPLACE not in str(exc):
+                raise
+            detail = self.spark.sql(f"DESCRIBE DETAIL {self._sql}").collect()[0]
+            writer.save(detail["location"])
 
     def _put_run(self, rows: DataFrame, run: str, properties: Mapping[str, str]) -> None:
         self._create(rows, [RUN_ID])

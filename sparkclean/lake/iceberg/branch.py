@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparkclean.errors import InputError, PublishConflictError
 from sparkclean.faults import fault_point
@@ -23,6 +23,7 @@ from sparkclean.lake.iceberg.snapshots import (
     version_of,
 )
 from sparkclean.lake.iceberg.source import IcebergSource
+from sparkclean.lake.time_travel import rows_at
 from sparkclean.names import TableName, quote_name
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class IcebergBranchTarget(EditedTarget):
 
     def _read(self, version: Version) -> DataFrame:
         self._source.refresh()
-        return self.spark.read.option("versionAsOf", version.name).table(self.location)
+        return rows_at(self.spark, self.location, version.name)
 
     def data_files(self, version: str) -> list[str]:
         """List data and delete files of a version."""
@@ -192,8 +193,7 @@ class IcebergBranchTarget(EditedTarget):
         return next(r for r in source.metadata("snapshots").collect() if r["snapshot_id"] == ids[0])
 
     def _count(self, own: SparkSession, run: str) -> int:
-        reader: Any = own.read.option("versionAsOf", self._branch(run))
-        return int(reader.table(self.location).count())
+        return rows_at(own, self.location, self._branch(run)).count()
 
     def _discard(self, run: str) -> None:
         names = {row["name"] for row in self._refs()}

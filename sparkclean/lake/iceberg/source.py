@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.lake.base import Pin
 from sparkclean.lake.engine_errors import translating_reads
+from sparkclean.lake.time_travel import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
 from sparkclean.names import TableName
 
@@ -115,9 +116,9 @@ class IcebergSource:
 
     def files(self, version: str) -> list[str]:
         """List data and delete files of a snapshot, branch or tag."""
-        reader: Any = self.spark.read.option("versionAsOf", version)
         self.refresh()
-        return [row[0] for row in reader.table(f"{self.name}.files").select("file_path").collect()]
+        files = rows_at(self.spark, f"{self.name}.files", version)
+        return [row[0] for row in files.select("file_path").collect()]
 
     def refresh(self) -> None:
         """Look at the catalog anew."""
@@ -127,10 +128,10 @@ class IcebergSource:
     def read(self, spark: SparkSession, pin: Pin) -> DataFrame:
         """Return the rows of exactly the pinned snapshot. Lazy."""
         with translating_reads(pin):
-            reader: Any = spark.read.option("versionAsOf", str(pin.version))
             if self.name.path is None:
-                return reader.table(str(self.name))
-            return reader.format("iceberg").load(self.name.path)
+                return rows_at(spark, str(self.name), str(pin.version))
+            reader = spark.read.format("iceberg").option("versionAsOf", str(pin.version))
+            return reader.load(self.name.path)
 
     def verify(self, pin: Pin) -> None:
         """Check that the pinned snapshot is still there.

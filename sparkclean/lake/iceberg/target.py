@@ -16,6 +16,7 @@ from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.engine_errors import is_missing_table
 from sparkclean.lake.iceberg.snapshots import PREFIX, call_procedure, version_of
 from sparkclean.lake.iceberg.source import IcebergSource
+from sparkclean.lake.time_travel import rows_at
 from sparkclean.names import TableName, quote_name
 from sparkclean.schema import RUN_ID
 
@@ -71,7 +72,7 @@ class IcebergTarget(CommittedTarget):
         self._source.refresh()
         if version is None:
             return self.spark.table(str(self.name))
-        return self.spark.read.option("versionAsOf", str(version)).table(str(self.name))
+        return rows_at(self.spark, str(self.name), version)
 
     def _create(self, like: DataFrame, *partitions: str) -> None:
         """Make the table, unless it exists."""

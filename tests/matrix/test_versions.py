@@ -1,0 +1,145 @@
+"""What must hold on every version of Spark: run on all of them by `make test`."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from sparkclean import read
+from sparkclean.errors import InputError, PublishConflictError
+from sparkclean.lake import TargetTable, open_source, open_target
+from sparkclean.lake.engine_errors import is_conflict
+from tests.spark.answers import hash_of_arrays
+from tests.tables import NAMES, Data, Place
+
+#: Seconds.
+_PATIENCE = 120
+
+
+def fixed_data(rows: int = 400, classes: int = 4) -> Data:
+    """Labels, every ninth wrong, and probabilities with the same bits on every numpy."""
+    row, column = np.arange(rows)[:, None], np.arange(classes)[None, :]
+    true = (row * 7 + row // 5) % classes
+    parts = (row * 7919 + column * 104_729 + row * column * 31) % 97
+    parts = parts + np.where(column == true, 200 + row % 150, 0)
+    given = np.where(row[:, 0] % 9 == 0, (true[:, 0] + 1 + row[:, 0] % 2) % classes, true[:, 0])
+    return given, parts / parts.sum(axis=1, keepdims=True)
+
+
+def test_audit_has_the_result_hash_of_every_version(
+    request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path
+) -> None:
+    data = fixed_data()
+    wanted = hash_of_arrays(*data, "prune_by_noise_rate")
+    for kind in ("delta", "iceberg"):
+        place = Place(spark, tmp_path / kind, kind, data)
+        assert place.audit() == 0
+        assert [row["result_hash"] for row in place.read("runs")] == [wanted]
+    outputs = {name: str(tmp_path / "plain" / name) for name in NAMES}
+    place.table = str(place.files)
+    assert place.audit(format="parquet", work=None, **outputs) == 0
+    assert open_target(outputs["runs"]).head(1)["result_hash"].to_pylist() == [wanted]
+    if (kept := request.config.getoption("hashes")) is not None:
+        path = Path(kept)
+        hashes = json.loads(path.read_text()) if path.exists() else {}
+        way = "connect" if request.config.getoption("connect") else "classic"
+        hashes[f"{spark.version} {way}"] = wanted
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(hashes, indent=1))
+        assert len(set(hashes.values())) == 1, hashes
+
+
+@pytest.fixture(params=["delta", "iceberg"])
+def target(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> TargetTable:
+    prefix = f"{tmp_path}/" if request.param == "delta" else f"lake.m{uuid.uuid4().hex[:8]}."
+    return open_target(f"{prefix}cleaned", request.param, spark=spark)
+
+
+def publish(target: TargetTable, run: str, rows: DataFrame, parent: int | None) -> int:
+    staging = target.stage(run, accumulate=False)
+    staging.write_frame(rows)
+    version = target.publish(
+        staging,
+        expected_parent=parent,
+        accumulate=False,
+        properties={"config_fingerprint": "f1", "input": "x"},
+        schema=rows.schema.json(),
+    )
+    return version.number
+
+
+def slow_rows(spark: SparkSession, folder: Path) -> DataFrame:
+    """Rows that tell when they are asked for, and come when they may."""
+    begun, go = str(folder / "begun"), str(folder / "go")
+
+    def wait(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        # what executors load must not be this module: a Connect server does not know it
+        import time
+        from pathlib import Path
+
+        Path(begun).touch()
+        deadline = time.monotonic() + 60
+        while not Path(go).exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield from batches
+
+    # one part: the other core is for the faster run
+    return spark.range(0, 5, 1, 1).mapInArrow(wait, "id bigint")
+
+
+def test_publish_during_another_commit_is_a_conflict_of_the_engine(
+    spark: SparkSession, target: TargetTable, tmp_path: Path
+) -> None:
+    first = publish(target, "a", spark.range(10), None)
+    rows = slow_rows(spark, tmp_path)
+    raised: list[BaseException] = []
+
+    def lose() -> None:
+        try:
+            publish(target, "slower", rows, first)
+        except Exception as exc:  # noqa: BLE001 (looked at below)
+            raised.append(exc)
+
+    slower = threading.Thread(target=lose)
+    slower.start()
+    deadline = time.monotonic() + _PATIENCE
+    while not (tmp_path / "begun").exists() and slower.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    publish(target, "faster", spark.range(8), first)
+    (tmp_path / "go").touch()
+    slower.join(_PATIENCE)
+    (error,) = raised
+    assert isinstance(error, PublishConflictError), error
+    assert "published by faster" in str(error)
+    assert error.exit_code == 5
+    # Spark's own word, not the look at the version before
+    assert error.__cause__ is not None
+    assert is_conflict(error.__cause__)
+    assert [version.run_id for version in target.versions()] == ["a", "faster"]
+    assert target.frame(spark).count() == 8
+
+
+def test_missing_tables_and_versions_are_input_errors(
+    spark: SparkSession, target: TargetTable, tmp_path: Path
+) -> None:
+    missing = "12345"
+    for name in ("default.nothing", "lake.db.nothing", f"delta.`{tmp_path}/nothing`"):
+        with pytest.raises(InputError, match="no such table"):
+            open_source(name, spark=spark).pin()
+    with pytest.raises(InputError, match="no such table"):
+        target.versions()
+    publish(target, "a", spark.range(10), None)
+    with pytest.raises(InputError, match=f"has no version {missing}"):
+        read(spark, target.location, missing)
+    version = missing if target.format == "delta" else f"snapshot:{missing}"
+    with pytest.raises(InputError, match=f"has no (version|snapshot) {missing}"):
+        open_source(target.location, spark=spark).pin(version)
