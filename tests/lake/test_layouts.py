@@ -88,6 +88,7 @@ def test_audit_in_place_quarantine_accounts_for_every_row(place: InPlace) -> Non
     assert place.version() == set(range(ROWS)) - suspects
 
 
+@FULL
 def test_audit_in_place_relabels_without_new_columns(place: InPlace) -> None:
     assert place.audit("clean.mode=relabel") == 2
     assert place.audit("clean.mode=relabel", "clean.keep_original=false") == 0
@@ -127,9 +128,9 @@ def test_audit_in_place_later_run_is_current_and_can_be_reverted(
     "step",
     [
         pytest.param("edit.made", marks=FULL),
-        pytest.param("edit.written", marks=FULL),
+        "edit.written",
         pytest.param("stage.cleaned.end", marks=FULL),
-        "publish.cleaned.begin",
+        pytest.param("publish.cleaned.begin", marks=FULL),
         pytest.param("commit.done#6", marks=FULL),
         pytest.param("publish.cleaned.end", marks=FULL),
     ],
@@ -164,6 +165,7 @@ def test_check_version_of_a_clone_whose_source_lost_files_exits_3(
     assert "gone" in capsys.readouterr().out
 
 
+@FULL
 def test_audit_branch_copies_on_write_unless_allowed_to_set_properties(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,7 @@ _log = logging.getLogger("sparkclean")
 #: Tags and branches share one namespace.
 TAGS, _BRANCHES = "sparkclean/", "sparkclean-"
 _QUARANTINE = "/quarantine"
+_ATTEMPTS = 5
 _PROPERTY = "spark.sql.iceberg.snapshot-property." + PREFIX
 _MODES = ("write.delete.mode", "write.merge.mode", "write.update.mode")
 _MERGE_ON_READ = "merge-on-read"
@@ -203,29 +204,32 @@ class IcebergBranchTarget(EditedTarget):
     def _drop(self, kind: str, ref: str) -> None:
         self.spark.sql(f"ALTER TABLE {self.location} DROP {kind} {quote_name((ref,))}")
 
-    def _seal(self, run: str, rows: int, properties: Mapping[str, str]) -> None:
-        self._source.refresh()
-        head = self._head(self._source, self._branch(run))
-        if head is None:
-            raise PublishConflictError(
-                f"{self.location}: branch {self._branch(run)} was removed before it was published; "
-                "run again"
-            )
+    def _seal(self, run: str, rows: int, properties: Mapping[str, str]) -> None:  # noqa: ARG002
         if self.options.fast_forward is not None:
             self._fast_forward(self.options.fast_forward, self._branch(run))
         days = self.options.retain_days
         retain = "" if days is None else f" RETAIN {days} DAYS"
-        try:
-            self.spark.sql(
-                f"ALTER TABLE {self.location} CREATE TAG {quote_name((self._tag(run),))} "
-                f"AS OF VERSION {head['snapshot_id']}{retain}"
-            )
-        except Exception as exc:
-            # another attempt of the run was first, or another commit: look again
-            if "already exists" not in str(exc) and not is_conflict(exc):
-                raise
-            if self.find_run(properties["original_run_id"]) is None:
-                self._seal(run, rows, properties)
+        for attempt in range(_ATTEMPTS):
+            self._source.refresh()
+            head = self._head(self._source, self._branch(run))
+            if head is None:
+                raise PublishConflictError(
+                    f"{self.location}: branch {self._branch(run)} was removed before it was "
+                    "published; run again"
+                )
+            try:
+                self.spark.sql(
+                    f"ALTER TABLE {self.location} CREATE TAG {quote_name((self._tag(run),))} "
+                    f"AS OF VERSION {head['snapshot_id']}{retain}"
+                )
+            except Exception as exc:
+                # another attempt of the run, or another commit, was first: look again
+                if self.find_run(properties["original_run_id"]) is not None:
+                    return
+                if not is_conflict(exc) or attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return
 
     def _fast_forward(self, branch: str, to: str) -> None:
         """Let a branch follow. Repeated it does nothing."""
