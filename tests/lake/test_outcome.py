@@ -224,3 +224,21 @@ def test_audit_of_unknown_outcome_exits_6_and_is_completed_by_a_repetition(
 def test_errors_of_commits_are_told_apart(text: str, unknown: bool, conflict: bool) -> None:
     error = RuntimeError(text)
     assert (is_state_unknown(error), is_conflict(error)) == (unknown, conflict)
+
+
+@KINDS
+def test_publish_first_version_of_a_table_that_another_makes_meanwhile(
+    spark: SparkSession, tmp_path: Path, rows: Callable[..., DataFrame]
+) -> None:
+    target = open_target(f"{tmp_path}/out", "delta", spark=spark, work=tmp_path / "work")
+    save, left = target._save, ["DELTA_PROTOCOL_CHANGED: the protocol version was changed"]
+
+    def beaten(writer: Any) -> None:
+        save(writer)
+        if left:
+            raise RuntimeError(left.pop())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(target, "_save", beaten)
+        assert put(target, rows(spark)).run_id == "a"
+    assert target.frame(spark).count() == 3
