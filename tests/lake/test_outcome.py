@@ -119,7 +119,7 @@ def test_publish_failed_and_table_not_to_be_read_is_unknown(
     rows: Callable[..., DataFrame],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    put(target, spark.range(1) if "run_id" not in rows(spark).columns else suspects(spark, "z", 1))
+    put(target, rows(spark))
     found, looks = target.find_run, iter([None])
 
     def lost(run_id: str) -> Version | None:
@@ -224,3 +224,21 @@ def test_audit_of_unknown_outcome_exits_6_and_is_completed_by_a_repetition(
 def test_errors_of_commits_are_told_apart(text: str, unknown: bool, conflict: bool) -> None:
     error = RuntimeError(text)
     assert (is_state_unknown(error), is_conflict(error)) == (unknown, conflict)
+
+
+@KINDS
+def test_publish_first_version_of_a_table_that_another_makes_meanwhile(
+    spark: SparkSession, tmp_path: Path, rows: Callable[..., DataFrame]
+) -> None:
+    target = open_target(f"{tmp_path}/out", "delta", spark=spark, work=tmp_path / "work")
+    save, left = target._save, ["DELTA_PROTOCOL_CHANGED: the protocol version was changed"]
+
+    def beaten(writer: Any) -> None:
+        save(writer)
+        if left:
+            raise RuntimeError(left.pop())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(target, "_save", beaten)
+        assert put(target, rows(spark)).run_id == "a"
+    assert target.frame(spark).count() == 3

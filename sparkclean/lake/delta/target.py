@@ -11,7 +11,7 @@ from sparkclean.errors import InputError
 from sparkclean.lake.base import CleanUp, Version
 from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.delta.source import delta_sql
-from sparkclean.lake.engine_errors import is_missing_table
+from sparkclean.lake.engine_errors import is_conflict, is_missing_table
 from sparkclean.lake.staged import own_session
 from sparkclean.lake.time_travel import rows_at
 from sparkclean.schema import RUN_ID
@@ -60,7 +60,11 @@ class DeltaTarget(CommittedTarget):
         """Make the table, unless it exists."""
         empty = self.spark.createDataFrame([], like.schema)
         writer = empty.write.format("delta").mode("ignore").partitionBy(*partitions)
-        self._save(writer.option("userMetadata", json.dumps({"operation": MADE})))
+        try:
+            self._save(writer.option("userMetadata", json.dumps({"operation": MADE})))
+        except Exception as exc:
+            if not is_conflict(exc):  # somebody else has made it in this moment
+                raise
 
     def _save(self, writer: DataFrameWriter) -> None:
         if self.name.path is not None:
