@@ -37,7 +37,7 @@ class InPlace(Place):
         else:
             self.spark.catalog.refreshTable(self.table)
             tag = f"sparkclean/{run_id}{suffix}"
-            frame = self.spark.read.option("versionAsOf", tag).table(self.table)
+            frame = self.spark.sql(f"SELECT * FROM {self.table} VERSION AS OF '{tag}'")
         return {row["id"] for row in frame.select("id").collect()}
 
     def main(self) -> list[Row]:
@@ -183,7 +183,7 @@ def test_audit_branch_fast_forward_follows_or_exits_5(
     place = InPlace(spark, tmp_path, "iceberg")
     follow = ("clean.publish=fast_forward", "clean.publish_branch=clean")
     assert place.audit(*follow) == 0
-    branch = spark.read.option("versionAsOf", "clean").table(place.table)
+    branch = spark.sql(f"SELECT * FROM {place.table} VERSION AS OF 'clean'")
     assert {row["id"] for row in branch.collect()} == place.version()
     assert place.audit(*follow, run_id="r2") == 5
     assert "input.version: branch:clean" in capsys.readouterr().err
