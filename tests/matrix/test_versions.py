@@ -41,7 +41,7 @@ def test_audit_has_the_result_hash_of_every_version(
     data = fixed_data()
     wanted = hash_of_arrays(*data, "prune_by_noise_rate")
     # one audit with all formats: that each has this answer is for tests/lake
-    place = Place(spark, tmp_path, "iceberg", data)
+    place = Place(spark, tmp_path, "iceberg", data=data)
     outputs = {name: f"parquet.`{tmp_path}/{name}`" for name in NAMES}
     outputs |= {"suspects": f"delta.`{tmp_path}/suspects`", "cleaned": f"{place.prefix}cleaned"}
     assert place.audit(**outputs) == 0
