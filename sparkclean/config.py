@@ -234,6 +234,10 @@ class Config(_Section):
         description="null: integers 0..K-1; the labels in the order of the probabilities; or a "
         "file with that list.",
     )
+    scan: Literal["auto", "files", "dataframe"] = Field(
+        "auto",
+        description="How probabilities are read; auto: from the files where these are the table.",
+    )
     method: MethodSection = MethodSection()
     admission: AdmissionSection = AdmissionSection()
     clean: CleanSection = CleanSection()

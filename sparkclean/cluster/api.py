@@ -16,6 +16,7 @@ from sparkclean.cluster.columns import Columns, resolve_columns
 from sparkclean.cluster.passes import Scanner
 from sparkclean.cluster.pipeline import Findings, collect_findings, compute_result_hash
 from sparkclean.cluster.progress import Progress
+from sparkclean.cluster.scan import FrameScan
 from sparkclean.cluster.tables import (
     Provenance,
     class_rows,
@@ -178,10 +179,10 @@ def audit(
         classes=resolve_classes(config),
     )
     warn_of_large_batches(df.sparkSession, columns.num_classes)
-    scanner = Scanner(
-        columns.narrow(df), columns, columns.reader(row_sum_tolerance), CacheWorkspace()
-    )
-    count_duplicate_ids(scanner.frame, scanner.ids, columns.ids)
+    narrow = columns.narrow(df)
+    scan = FrameScan(narrow, columns.reader(row_sum_tolerance), columns.id_types)
+    scanner = Scanner(scan, columns, CacheWorkspace())
+    count_duplicate_ids(narrow, scanner.ids, columns.ids)
     findings = collect_findings(scanner, config.method, config.admission, Progress())
     provenance = Provenance("dataframe", config_fingerprint(config, columns.classes), "interactive")
     return AuditResult(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sparkclean.confident.admission import NOT_FINITE, OUT_OF_RANGE, ROW_SUM, admit
+from sparkclean.confident.scores import self_confidence
 from sparkclean.schema import REJECTION_REASONS
 
 #: Names of the columns that a scan hands over; record ids are ``ID_PREFIX`` + their position.
@@ -44,15 +46,21 @@ class Admitted:
     ids : list of pyarrow.Array
         Record id columns.
     given : ndarray of int64, shape (N,)
-    pred_probs : ndarray of float64, shape (N, K)
+    pred_probs : ndarray of float32 or float64, shape (N, K)
+        As they came: every float32 is a float64.
     clipped : int
         Rows in which a value was clipped to [0, 1].
     """
 
     ids: list[pa.Array]
     given: NDArray[np.int64]
-    pred_probs: NDArray[np.float64]
+    pred_probs: NDArray[np.floating]
     clipped: int
+
+    @cached_property
+    def own(self) -> NDArray[np.float64]:
+        """Self-confidence."""
+        return self_confidence(self.given, self.pred_probs)
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,7 @@ class BatchReader:
 
     def _matrix(
         self, batch: pa.RecordBatch
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int8]]:
+    ) -> tuple[NDArray[np.floating], NDArray[np.int64], NDArray[np.int8]]:
         """Read probabilities as a matrix; unreadable rows are harmless and have a reason."""
         count, num_classes = batch.num_rows, self.num_classes
         reasons = np.full(count, _ADMITTED, np.int8)
@@ -212,7 +220,7 @@ class BatchReader:
         reasons[wrong] = _REASON["pred_probs_wrong_length"]
         readable = ~(null | wrong)
         if readable.all():
-            return _to_float64(column.flatten()).reshape(count, num_classes), lengths, reasons
+            return _to_floats(column.flatten()).reshape(count, num_classes), lengths, reasons
         matrix = np.zeros((count, num_classes))
         matrix[:, 0] = 1.0
         values = column.filter(pa.array(readable)).flatten()
@@ -250,11 +258,11 @@ class BatchReader:
         label: pa.Array,
         reasons: NDArray[np.int8],
         mask: NDArray[np.bool_],
-        matrix: NDArray[np.float64],
+        matrix: NDArray[np.floating],
         lengths: NDArray[np.int64],
     ) -> Rejected:
         keep = pa.array(mask)
-        codes, rows = reasons[mask], matrix[mask]
+        codes, rows = reasons[mask], matrix[mask].astype(np.float64)
         numeric = codes >= _REASON["pred_probs_not_finite"]
         with np.errstate(invalid="ignore", over="ignore"):
             sums = rows.sum(axis=1)
@@ -309,11 +317,14 @@ def _lengths(column: pa.Array, null: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(null, 0, lengths).astype(np.int64)
 
 
+def _to_floats(values: pa.Array) -> NDArray[np.floating]:
+    """Take float32 and float64 as they are, anything else as float64; a null becomes NaN."""
+    if not (pa.types.is_float32(values.type) or pa.types.is_float64(values.type)):
+        values = values.cast(pa.float64())
+    floats: NDArray[np.floating] = values.to_numpy(zero_copy_only=False)
+    return floats
+
+
 def _to_float64(values: pa.Array) -> NDArray[np.float64]:
     """Widen to float64; a null becomes NaN."""
-    if not pa.types.is_floating(values.type):
-        values = values.cast(pa.float64())
-    widened: NDArray[np.float64] = values.to_numpy(zero_copy_only=False).astype(
-        np.float64, copy=False
-    )
-    return widened
+    return _to_floats(values).astype(np.float64, copy=False)

@@ -2,7 +2,8 @@
 
 A kernel sees admitted chunks. Its state is integers keyed by class or class pair, emitted once per
 task as rows of the scan's output and added up by Spark: addition is exact, so the answer does not
-depend on how the data was cut. Runs on executors: numpy and pyarrow only.
+depend on how the data was cut. Several kernels ride on one scan (`Together`); each has its own
+kinds of output rows. Runs on executors: numpy and pyarrow only.
 """
 
 from __future__ import annotations
@@ -16,41 +17,71 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import Admitted, Rejected
-from sparkclean.confident.filters import agrees, predicted_classes
 from sparkclean.confident.fixed_point import split_limbs, sum_by_class, sum_columns
-from sparkclean.confident.joint import add_pairs, confident_classes
-from sparkclean.confident.scores import (
-    ScoreInputs,
-    best_other,
-    label_quality,
-    self_confidence,
+from sparkclean.confident.joint import (
+    NOT_CONFIDENT,
+    UNDECIDED,
+    Outcomes,
+    add_pairs,
+    confident_in_bands,
 )
+from sparkclean.confident.scores import ScoreInputs, best_other, label_quality
 
 #: Kinds of rows in the output of a scan.
-STATE, ROW, SCORE = 0, 1, 2
+SUMS, REJECTED, COUNTS, LOW, OPEN, MARGIN, SCORE = range(7)
 KIND = "kind"
+#: Spark type of the classes in which a row may be confident, with its probabilities.
+ENTRIES = "array<struct<class:int,probability:double>>"
 #: Self-confidence above which a row counts towards the warning of in-sample probabilities.
 SURE = 0.999
+
+Emitted = dict[str, Any]
 
 
 class Kernel(Protocol):
     """One reduction over admitted chunks; a fresh copy works in every task."""
 
-    #: Output columns after the record ids: name and Spark type.
-    columns: ClassVar[tuple[tuple[str, str], ...]]
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """Output columns after the record ids: name and Spark type."""
 
-    def update(
-        self, rows: int, admitted: Admitted, rejected: Rejected | None
-    ) -> dict[str, Any] | None:
-        """Take in a chunk; return columns of rows to emit, ``ids`` among them."""
+    def update(self, rows: int, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
+        """Take in a chunk; yield columns of rows to emit, the kind and ``ids`` among them."""
 
-    def state(self) -> Iterator[dict[str, Any]]:
-        """Return the columns of state rows to emit at the end of a task."""
+    def state(self) -> Iterator[Emitted]:
+        """Yield the columns of state rows to emit at the end of a task."""
+
+
+@dataclass
+class Together:
+    """Several kernels on one scan.
+
+    Attributes
+    ----------
+    kernels : tuple of Kernel
+    """
+
+    kernels: tuple[Kernel, ...]
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """Columns of all of them."""
+        return tuple(dict.fromkeys(column for kernel in self.kernels for column in kernel.columns))
+
+    def update(self, rows: int, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
+        """Hand the chunk to each."""
+        for kernel in self.kernels:
+            yield from kernel.update(rows, admitted, rejected)
+
+    def state(self) -> Iterator[Emitted]:
+        """Yield the state of each."""
+        for kernel in self.kernels:
+            yield from kernel.state()
 
 
 @dataclass
 class ClassSums:
-    """Pass 1: examples and summed self-confidence by class; the rejected rows.
+    """Examples and summed self-confidence by class; the rejected rows.
 
     Attributes
     ----------
@@ -60,7 +91,8 @@ class ClassSums:
     """
 
     columns: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("class", "int"),  # -1: totals of the task
+        ("given", "int"),  # -1: totals of the task
+        ("true", "int"),  # unused
         ("examples", "bigint"),
         ("sum_high", "bigint"),
         ("sum_low", "bigint"),
@@ -89,15 +121,13 @@ class ClassSums:
         self._sums = [0] * self.num_classes
         self._columns = [0] * self.num_classes
 
-    def update(
-        self, rows: int, admitted: Admitted, rejected: Rejected | None
-    ) -> dict[str, Any] | None:
+    def update(self, rows: int, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
         """Add a chunk."""
         self._rows += rows
         self._clipped += admitted.clipped
         given = admitted.given
         self._examples += np.bincount(given, minlength=self.num_classes)
-        own = self_confidence(given, admitted.pred_probs)
+        own = admitted.own
         self._surely += int((own > SURE).sum())
         sums = sum_by_class(given, own, self.num_classes)
         self._sums = [a + int(b) for a, b in zip(self._sums, sums, strict=True)]
@@ -105,25 +135,27 @@ class ClassSums:
             sums = sum_columns(admitted.pred_probs)
             self._columns = [a + int(b) for a, b in zip(self._columns, sums, strict=True)]
         if rejected is None:
-            return None
+            return
         self._percentages += rejected.percentages
         if rejected.lowest == rejected.lowest:  # not NaN
             seen = [*self._range, rejected.lowest, rejected.highest]
             self._range = [min(seen), max(seen)]
-        return {
+        yield {
+            KIND: REJECTED,
             "ids": rejected.ids,
             "given_label": rejected.label,
             "reason": rejected.reason,
             "detail": rejected.detail,
         }
 
-    def state(self) -> Iterator[dict[str, Any]]:
+    def state(self) -> Iterator[Emitted]:
         """Emit a row for each class that was seen, and one of totals."""
         seen = [k for k in range(self.num_classes) if self._examples[k] or self._columns[k]]
         sums = [split_limbs(self._sums[k]) for k in seen]
         columns = [split_limbs(self._columns[k]) for k in seen]
         yield {
-            "class": [*seen, -1],
+            KIND: SUMS,
+            "given": [*seen, -1],
             "examples": [*(int(self._examples[k]) for k in seen), self._rows],
             "sum_high": [*(high for high, _ in sums), 0],
             "sum_low": [*(low for _, low in sums), 0],
@@ -137,41 +169,50 @@ class ClassSums:
         }
 
 
-def highest_low_confidence(num_classes: int, row_sum_tolerance: float) -> float:
-    """Largest self-confidence of a row that any filter could flag: a half, and some tolerance.
+def highest_own(num_classes: int, row_sum_tolerance: float, lowest_margin: float = -4e-6) -> float:
+    """Largest self-confidence of a row with some p_j - p_given that reaches a bound.
 
-    Above it, whatever clipping and the row sum's tolerance leave, every other class is less
-    probable by more than the margin at which the model agrees with the given label.
+    By default the bound of *low rows*, which are all that any filter could flag: above it, whatever
+    clipping and the row sum's tolerance leave, every other class is less probable by more than
+    the margin at which the model agrees with the given label.
 
     Parameters
     ----------
     num_classes : int
         K.
     row_sum_tolerance : float
+    lowest_margin : float
 
     Returns
     -------
     float
     """
-    return (1.0 + row_sum_tolerance + num_classes * 1e-6) / 2.0 + 2e-6
+    return (1.0 + row_sum_tolerance + num_classes * 1e-6 - lowest_margin) / 2.0
 
 
 @dataclass
 class ConfidentCounts:
-    """Pass 2: the confident joint; the rows that any filter could flag, as a few numbers each.
+    """The confident joint; the rows that a filter could flag, as a few numbers each.
 
     A row whose self-confidence exceeds a half has its given label as argmax: no filter flags it,
     and no quota reaches it before all others. Only the rest, the *low rows*, are emitted.
 
+    Where thresholds are known as bands only, rows that these leave undecided are not counted but
+    emitted, with the classes in which they may be confident.
+
     Attributes
     ----------
-    thresholds : ndarray of float64, shape (K,)
+    lowest, highest : ndarray of float64, shape (K,)
+        Bands of the thresholds; equal where these are known.
     collision : str
     row_sum_tolerance : float
+    emit : {"low", "rivals", "confident", "differing", "none"}
+        Which low rows: all; all, with their second best rival; those that are or may be confident
+        in another class than given; those whose argmax is another.
     score : str or None
         A score to compute here, from the whole row of probabilities.
     adjusted : bool
-        Whether on adjusted probabilities.
+        Whether on adjusted probabilities; needs equal bands.
     """
 
     columns: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -184,76 +225,112 @@ class ConfidentCounts:
         ("other_probability", "double"),
         ("second", "int"),
         ("second_probability", "double"),
-        ("predicted", "int"),
         ("outcome", "int"),
-        ("agrees", "boolean"),
+        ("entries", ENTRIES),
+        ("predicted", "int"),
         ("quality", "double"),
     )
 
-    thresholds: NDArray[np.float64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
     collision: str
     row_sum_tolerance: float
+    emit: str = "low"
     score: str | None = None
     adjusted: bool = False
 
     def __post_init__(self) -> None:
-        size = len(self.thresholds)
+        size = len(self.lowest)
         self._confident = np.zeros((size, size), np.int64)
         self._predicted = np.zeros((size, size), np.int64)
-        self._highest = highest_low_confidence(size, self.row_sum_tolerance)
+        self._highest_own = highest_own(size, self.row_sum_tolerance)
+        # what a row leaves to all other classes together, at most
+        self._left = 1.0 + self.row_sum_tolerance + (size + 2) * 1e-6
 
     def update(
         self,
         rows: int,  # noqa: ARG002 (the protocol's)
         admitted: Admitted,
         rejected: Rejected | None,  # noqa: ARG002
-    ) -> dict[str, Any] | None:
-        """Count a chunk and return its low rows."""
-        size = len(self.thresholds)
-        given, pred_probs = admitted.given, admitted.pred_probs
-        outcome = confident_classes(pred_probs, self.thresholds, collision=self.collision)
-        add_pairs(self._confident, given, outcome)
-        own = self_confidence(given, pred_probs)
-        low = np.flatnonzero(own <= self._highest)
-        high = np.bincount(given, minlength=size) - np.bincount(given[low], minlength=size)
+    ) -> Iterator[Emitted]:
+        """Count a chunk; yield its low rows and its undecided ones."""
+        size = len(self.lowest)
+        given, own = admitted.given, admitted.own
+        is_low = own <= self._highest_own
+        # above a half the given label is the argmax: the outcome, if its threshold is reached
+        settled = ~is_low & (own >= self.highest[given])
+        # or if it is the only class that can be confident, and is not
+        settled_not = ~is_low & ~settled & (self._left - own < self.lowest.min())
+        settled_not &= own < self.lowest[given] - 2e-6
+        by_class = np.bincount(given[settled], minlength=size)
+        self._confident[np.diag_indices(size)] += by_class
+        high = np.bincount(given, minlength=size) - np.bincount(given[is_low], minlength=size)
         self._predicted[np.diag_indices(size)] += high
-        if not len(low):
-            return None
-        given, own, outcome = given[low], own[low], outcome[low]
-        pred_probs = pred_probs[low]
-        other, other_probability = best_other(given, pred_probs)
-        predicted = predicted_classes(given, own, other, other_probability)
-        add_pairs(self._predicted, given, predicted)
-        second, second_probability = _second_other(given, other, pred_probs)
-        quality = None
-        if self.score is not None:
-            quality = label_quality(
-                given,
-                pred_probs,
-                method=self.score,
-                adjusted=self.adjusted,
-                inputs=ScoreInputs(self.thresholds),
-            )
-        position = pa.array(low)
-        return {
-            "ids": [column.take(position) for column in admitted.ids],
-            "given": given,
-            "own": own,
-            "other": other,
-            "other_probability": other_probability,
-            "second": second,
-            "second_probability": second_probability,
-            "predicted": predicted,
-            "outcome": outcome,
-            "agrees": agrees(given, own, other, other_probability),
-            "quality": quality,
-        }
+        wide = np.flatnonzero(~(settled | settled_not))
+        if not len(wide):
+            return
+        outcomes = confident_in_bands(
+            admitted.pred_probs[wide], self.lowest, self.highest, collision=self.collision
+        )
+        add_pairs(self._confident, given[wide], outcomes.classes)
+        low = is_low[wide]
+        add_pairs(self._predicted, given[wide[low]], outcomes.predicted[low])
+        yield from self._emitted(admitted, wide, low, outcomes)
 
-    def state(self) -> Iterator[dict[str, Any]]:
+    def _emitted(
+        self,
+        admitted: Admitted,
+        wide: NDArray[np.intp],
+        low: NDArray[np.bool_],
+        outcomes: Outcomes,
+    ) -> Iterator[Emitted]:
+        given = admitted.given[wide]
+        emitted = np.zeros(len(wide), np.bool_)
+        if self.emit != "none":
+            emitted = low & self._wanted(given, outcomes)
+        for kind, chosen in (
+            (OPEN, np.flatnonzero((outcomes.classes == UNDECIDED) & ~emitted)),
+            (LOW, np.flatnonzero(emitted)),
+        ):
+            if not len(chosen):
+                continue
+            columns: Emitted = {
+                KIND: kind,
+                "given": given[chosen],
+                "outcome": outcomes.classes[chosen],
+                "predicted": outcomes.predicted[chosen],
+                "entries": _entries(outcomes, chosen, admitted.pred_probs, wide),
+            }
+            if kind == LOW:
+                probs = admitted.pred_probs[wide[chosen]]
+                columns |= _rival_columns(admitted, wide[chosen], probs)
+                if self.emit == "rivals":
+                    second = _second_other(columns["given"], columns["other"], probs)
+                    columns["second"], columns["second_probability"] = second
+                if self.score is not None:
+                    columns["quality"] = label_quality(
+                        given[chosen],
+                        probs.astype(np.float64),
+                        method=self.score,
+                        adjusted=self.adjusted,
+                        inputs=ScoreInputs(self.lowest),
+                    )
+            yield columns
+
+    def _wanted(self, given: NDArray[np.int64], outcomes: Outcomes) -> NDArray[np.bool_]:
+        """Tell which rows to emit, if they are low."""
+        if self.emit == "confident":
+            return (outcomes.classes != given) & (outcomes.classes != NOT_CONFIDENT)
+        if self.emit == "differing":
+            return outcomes.predicted != given
+        return np.ones(len(given), np.bool_)
+
+    def state(self) -> Iterator[Emitted]:
         """Emit a row for each pair of classes that was seen."""
         given, true = np.nonzero(self._confident + self._predicted)
         if len(given):
             yield {
+                KIND: COUNTS,
                 "given": given,
                 "true": true,
                 "confident": self._confident[given, true],
@@ -261,8 +338,50 @@ class ConfidentCounts:
             }
 
 
+def _rival_columns(
+    admitted: Admitted, rows: NDArray[np.intp], probs: NDArray[np.floating]
+) -> Emitted:
+    """Describe rows by themselves and their best rival; ``probs`` are those of the rows."""
+    position = pa.array(rows)
+    given = admitted.given[rows]
+    other, other_probability = best_other(given, probs)
+    return {
+        "ids": [column.take(position) for column in admitted.ids],
+        "given": given,
+        "own": admitted.own[rows],
+        "other": other,
+        "other_probability": other_probability,
+    }
+
+
+def _entries(
+    outcomes: Outcomes,
+    chosen: NDArray[np.intp],
+    pred_probs: NDArray[np.floating],
+    wide: NDArray[np.intp],
+) -> pa.Array | None:
+    """List the classes in which each chosen row may be confident; null where none is open."""
+    if not len(outcomes.rows):
+        return None
+    counts = np.bincount(outcomes.rows, minlength=len(outcomes.classes))
+    mask = np.zeros(len(outcomes.classes), np.bool_)
+    mask[chosen] = True
+    held = mask[outcomes.rows]
+    rows, classes = outcomes.rows[held], outcomes.entries[held]
+    values = pa.StructArray.from_arrays(
+        [
+            pa.array(classes, pa.int32()),
+            pa.array(pred_probs[wide[rows], classes].astype(np.float64)),
+        ],
+        names=["class", "probability"],
+    )
+    offsets = np.zeros(len(chosen) + 1, np.int32)
+    np.cumsum(counts[chosen], out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), values)
+
+
 def _second_other(
-    given: NDArray[np.int64], other: NDArray[np.int64], pred_probs: NDArray[np.float64]
+    given: NDArray[np.int64], other: NDArray[np.int64], pred_probs: NDArray[np.floating]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Find the next most probable class; with K = 2 there is none (-1, probability -1)."""
     rest = pred_probs.copy()
@@ -270,77 +389,108 @@ def _second_other(
     np.put_along_axis(rest, other[:, None], -1.0, axis=1)
     second = rest.argmax(axis=1)
     probability = np.take_along_axis(rest, second[:, None], axis=1)[:, 0]
-    return np.where(probability >= 0.0, second, -1), probability
+    return np.where(probability >= 0.0, second, -1), probability.astype(np.float64)
 
 
 @dataclass
 class PairMargins:
-    """Pass 3: for quotas of pairs, the rows that may be among the largest margins of a pair.
+    """For quotas of pairs, the entries that may be among the largest margins of a pair.
 
     Attributes
     ----------
     lowest_margins : ndarray of float64, shape (K, K), or None
         Emit (row given i, j) where p_j - p_i reaches entry (i, j); infinity where nothing is to be
         pruned.
+    row_sum_tolerance : float
     prior_shift : ndarray of float64, shape (K,), or None
         Score low rows by ``prior_shifted_self_confidence``, too.
-    highest_own : float
-        Largest self-confidence of a row to score.
+    score : str or None
+        A score of the emitted entries, from the whole row of probabilities.
     """
 
     columns: ClassVar[tuple[tuple[str, str], ...]] = (
         ("given", "int"),
         ("true", "int"),
+        ("entries_found", "bigint"),  # state only
+        ("own", "double"),
+        ("other", "int"),
+        ("other_probability", "double"),
         ("margin", "double"),
         ("quality", "double"),
     )
 
     lowest_margins: NDArray[np.float64] | None
+    row_sum_tolerance: float
     prior_shift: NDArray[np.float64] | None = None
-    highest_own: float = 1.0
+    score: str | None = None
+
+    def __post_init__(self) -> None:
+        self._found = None
+        if self.lowest_margins is not None:
+            size = len(self.lowest_margins)
+            self._found = np.zeros((size, size), np.int64)
+            lowest = float(self.lowest_margins.min(initial=np.inf))
+            self._highest = highest_own(size, self.row_sum_tolerance, lowest)
 
     def update(
         self,
         rows: int,  # noqa: ARG002 (the protocol's)
         admitted: Admitted,
         rejected: Rejected | None,  # noqa: ARG002
-    ) -> dict[str, Any] | None:
-        """Return the entries of a chunk that reach their pair's bound, and its scores."""
-        given, pred_probs = admitted.given, admitted.pred_probs
-        own = self_confidence(given, pred_probs)
-        parts: list[tuple[int, NDArray[Any], NDArray[Any], Any, Any]] = []
-        if self.lowest_margins is not None:
-            margins = pred_probs - own[:, None]
-            row, true = np.nonzero(margins >= self.lowest_margins[given])
-            parts.append((ROW, row, true, margins[row, true], None))
+    ) -> Iterator[Emitted]:
+        """Yield the entries of a chunk that reach their pair's bound, and its scores."""
+        given, own, pred_probs = admitted.given, admitted.own, admitted.pred_probs
+        if self.lowest_margins is not None and self._found is not None:
+            near = np.flatnonzero(own <= self._highest)
+            margins = pred_probs[near].astype(np.float64)
+            margins -= own[near, None]
+            row, true = np.nonzero(margins >= self.lowest_margins[given[near]])
+            if len(row):
+                add_pairs(self._found, given[near[row]], true)
+                yield self._entries(admitted, near[row], true, margins[row, true])
         if self.prior_shift is not None:
-            row = np.flatnonzero(own <= self.highest_own)
-            quality = label_quality(
-                given[row],
-                pred_probs[row],
-                method="prior_shifted_self_confidence",
-                inputs=ScoreInputs(prior_shift=self.prior_shift),
+            size = pred_probs.shape[1]
+            low = np.flatnonzero(own <= highest_own(size, self.row_sum_tolerance))
+            if len(low):
+                position = pa.array(low)
+                yield {
+                    KIND: SCORE,
+                    "ids": [column.take(position) for column in admitted.ids],
+                    "quality": label_quality(
+                        given[low],
+                        pred_probs[low].astype(np.float64),
+                        method="prior_shifted_self_confidence",
+                        inputs=ScoreInputs(prior_shift=self.prior_shift),
+                    ),
+                }
+
+    def _entries(
+        self,
+        admitted: Admitted,
+        rows: NDArray[np.intp],
+        true: NDArray[np.intp],
+        margin: NDArray[np.float64],
+    ) -> Emitted:
+        probs = admitted.pred_probs[rows]
+        columns = _rival_columns(admitted, rows, probs)
+        if self.score is not None:
+            columns["quality"] = label_quality(
+                columns["given"],
+                probs.astype(np.float64),
+                method=self.score,
+                inputs=ScoreInputs(),
             )
-            parts.append((SCORE, row, np.full(len(row), -1), None, quality))
-        rows_of = np.concatenate([part[1] for part in parts])
-        if not len(rows_of):
-            return None
-        position = pa.array(rows_of)
-        return {
-            KIND: np.concatenate([np.full(len(part[1]), part[0], np.int8) for part in parts]),
-            "ids": [column.take(position) for column in admitted.ids],
-            "given": given[rows_of],
-            "true": np.concatenate([part[2] for part in parts]),
-            "margin": _with_nulls([(part[3], len(part[1])) for part in parts]),
-            "quality": _with_nulls([(part[4], len(part[1])) for part in parts]),
-        }
+        return columns | {KIND: MARGIN, "true": true, "margin": margin}
 
-    def state(self) -> Iterator[dict[str, Any]]:
-        """Emit nothing: this pass only emits rows."""
-        return iter(())
-
-
-def _with_nulls(parts: list[tuple[NDArray[np.float64] | None, int]]) -> pa.Array:
-    return pa.concat_arrays(
-        [pa.nulls(n, pa.float64()) if v is None else pa.array(v, pa.float64()) for v, n in parts]
-    )
+    def state(self) -> Iterator[Emitted]:
+        """Emit how many entries each pair has."""
+        if self._found is None:
+            return
+        given, true = np.nonzero(self._found)
+        if len(given):
+            yield {
+                KIND: COUNTS,
+                "given": given,
+                "true": true,
+                "entries_found": self._found[given, true],
+            }

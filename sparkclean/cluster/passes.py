@@ -1,34 +1,37 @@
-"""The passes over the wide column, and what the driver makes of their state."""
+"""The passes over the wide column, and what the driver makes of their state.
+
+A pass runs one or more kernels on one scan. What it leaves in the workspace is read again by kind.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
-from sparkclean.cluster.batches import ID_PREFIX, BatchReader
+from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.columns import Columns
 from sparkclean.cluster.kernels import (
+    COUNTS,
     KIND,
-    ROW,
-    SCORE,
-    STATE,
-    ClassSums,
-    ConfidentCounts,
-    PairMargins,
-    highest_low_confidence,
+    LOW,
+    OPEN,
+    REJECTED,
+    SUMS,
+    Kernel,
+    Together,
 )
-from sparkclean.cluster.scan import scan_frame
+from sparkclean.cluster.scan import Scan
 from sparkclean.cluster.workspace import Workspace
 from sparkclean.confident.fixed_point import join_limbs
-from sparkclean.confident.joint import calibrate_joint, confident_joint
-from sparkclean.confident.noise import NoiseModel, estimate_noise
+from sparkclean.confident.joint import NOT_CONFIDENT, UNDECIDED
+from sparkclean.confident.thresholds import CONFIDENT_MARGIN
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,13 @@ class Scanner:
 
     Attributes
     ----------
-    frame : DataFrame
-        The narrow input: record ids, label, probabilities.
+    scan : Scan
     columns : Columns
-    reader : BatchReader
     workspace : Workspace
     """
 
-    frame: DataFrame
+    scan: Scan
     columns: Columns
-    reader: BatchReader
     workspace: Workspace
 
     @property
@@ -57,7 +57,7 @@ class Scanner:
 
 @dataclass(frozen=True)
 class ClassStatistics:
-    """What pass 1 finds.
+    """Examples, class sums and rejected rows: what `ClassSums` finds.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class ClassStatistics:
     rejections : dict
         Number of rejected rows by reason.
     rejected : DataFrame
-        Record ids, ``given_label``, ``reason``, ``detail``.
+        Record ids, ``given_label``, ``reason``, ``detail`` among its columns.
     """
 
     rows: int
@@ -99,49 +99,173 @@ class ClassStatistics:
         return int(self.examples.sum())
 
 
-def collect_class_statistics(scanner: Scanner, *, with_columns: bool) -> ClassStatistics:
-    """Run pass 1.
+#: State that is added up.
+_ADDED = (
+    "examples",
+    "sum_high",
+    "sum_low",
+    "column_high",
+    "column_low",
+    "clipped",
+    "surely",
+    "percentages",
+    "confident",
+    "predictions",
+    "entries_found",
+)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The output of one scan.
+
+    Attributes
+    ----------
+    output : DataFrame
+        Cheap to read again.
+    statistics : ClassStatistics
+        Of `ClassSums`; zeros if it was not among the kernels.
+    confident, predictions : ndarray of int64, shape (K, K)
+        Of `ConfidentCounts`: decided rows by given class and outcome; rows by given class and
+        argmax.
+    found : ndarray of int64, shape (K, K)
+        Of `PairMargins`: emitted entries by pair.
+    """
+
+    output: DataFrame
+    statistics: ClassStatistics
+    confident: NDArray[np.int64]
+    predictions: NDArray[np.int64]
+    found: NDArray[np.int64]
+
+    def rows(self, *kinds: int) -> DataFrame:
+        """Select output rows by kind. Lazy."""
+        return self.output.where(F.col(KIND).isin(*kinds)).drop(KIND)
+
+    def collect_undecided(
+        self, thresholds: NDArray[np.float64], collision: str
+    ) -> NDArray[np.int64]:
+        """Count the rows that bands left undecided, by given class and outcome.
+
+        Parameters
+        ----------
+        thresholds : ndarray of float64, shape (K,)
+            Within the bands.
+        collision : str
+
+        Returns
+        -------
+        ndarray of int64, shape (K, K)
+
+        Notes
+        -----
+        One job over the undecided rows; the driver holds at most K x K rows.
+        """
+        counts = np.zeros_like(self.confident)
+        undecided = self.rows(OPEN, LOW).where(F.col("outcome") == UNDECIDED)
+        decided = undecided.select("given", outcome(thresholds, collision).alias("true"))
+        for row in decided.where(F.col("true") >= 0).groupBy("given", "true").count().collect():
+            counts[row["given"], row["true"]] = row["count"]
+        return counts
+
+
+def outcome(thresholds: NDArray[np.float64], collision: str) -> Column:
+    """Decide the outcome of rows of `ConfidentCounts`, by the same rules as `confident_classes`.
+
+    Parameters
+    ----------
+    thresholds : ndarray of float64, shape (K,)
+    collision : str
+
+    Returns
+    -------
+    Column
+    """
+    cuts = F.lit(thresholds - CONFIDENT_MARGIN)
+    confident = F.filter(
+        "entries", lambda entry: entry["probability"] >= F.get(cuts, entry["class"])
+    )
+    several = F.col("predicted")
+    if collision == "paper":
+        # the largest probability, then the first class
+        best = F.array_max(
+            F.transform(
+                confident,
+                lambda entry: F.struct(
+                    entry["probability"].alias("probability"), (-entry["class"]).alias("negative")
+                ),
+            )
+        )
+        several = -best["negative"]
+    size = F.size(confident)
+    decided = (
+        F.when(size == 0, NOT_CONFIDENT)
+        .when(size == 1, F.get(confident, F.lit(0))["class"])
+        .otherwise(several)
+    )
+    return F.when(F.col("outcome") == UNDECIDED, decided).otherwise(F.col("outcome"))
+
+
+def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
+    """Run kernels on one scan.
 
     Parameters
     ----------
     scanner : Scanner
-    with_columns : bool
-        Whether whole columns are summed, too.
+    name : str
+        Of the output in the workspace.
+    *kernels : Kernel
 
     Returns
     -------
-    ClassStatistics
+    Pass
 
     Notes
     -----
-    Reads the wide column once. Two or three jobs; the driver holds K + 1 rows.
+    Reads the wide column once. Two jobs, a third where rows were rejected; the driver holds at
+    most K x K rows.
     """
     size = scanner.columns.num_classes
-    kernel = ClassSums(size, with_columns)
-    output = scanner.workspace.materialise(
-        "class_sums", scan_frame(scanner.frame, scanner.reader, kernel, scanner.columns.id_types)
+    output = scanner.workspace.materialise(name, scanner.scan.run(Together(kernels)))
+    added = [F.sum(column).alias(column) for column in output.columns if column in _ADDED]
+    if "lowest" in output.columns:
+        added += [F.min("lowest").alias("lowest"), F.max("highest").alias("highest")]
+    state = output.where(F.col(KIND).isin(SUMS, COUNTS)).groupBy(KIND, "given", "true")
+    rows = [row.asDict() for row in state.agg(*added).collect()]
+    matrices = {
+        column: np.zeros((size, size), np.int64)
+        for column in ("confident", "predictions", "entries_found")
+    }
+    for row in rows:
+        if row[KIND] == COUNTS:
+            for column, matrix in matrices.items():
+                matrix[row["given"], row["true"]] = row.get(column) or 0
+    sums = [row for row in rows if row[KIND] == SUMS]
+    return Pass(
+        output=output,
+        statistics=_class_statistics(scanner, output, sums),
+        confident=matrices["confident"],
+        predictions=matrices["predictions"],
+        found=matrices["entries_found"],
     )
-    added = ("examples", "sum_high", "sum_low", "column_high", "column_low", "clipped", "surely")
-    state = (
-        output.where(F.col(KIND) == STATE)
-        .groupBy("class")
-        .agg(
-            *[F.sum(name).alias(name) for name in (*added, "percentages")],
-            F.min("lowest").alias("lowest"),
-            F.max("highest").alias("highest"),
-        )
-        .collect()
-    )
+
+
+def _class_statistics(
+    scanner: Scanner, output: DataFrame, state: list[dict[str, Any]]
+) -> ClassStatistics:
+    size = scanner.columns.num_classes
     examples = np.zeros(size, np.int64)
     sums, column_sums = [0] * size, [0] * size
-    totals = next((row for row in state if row["class"] == -1), None)
     for row in state:
-        if row["class"] >= 0:
-            examples[row["class"]] = row["examples"]
-            sums[row["class"]] = join_limbs(row["sum_high"], row["sum_low"])
-            column_sums[row["class"]] = join_limbs(row["column_high"], row["column_low"])
-    rows = int(totals["examples"]) if totals else 0
-    rejected = output.where(F.col(KIND) == ROW)
+        if row["given"] >= 0:
+            examples[row["given"]] = row["examples"]
+            sums[row["given"]] = join_limbs(row["sum_high"], row["sum_low"])
+            column_sums[row["given"]] = join_limbs(row["column_high"], row["column_low"])
+    # no rows: no tasks, or no state of theirs
+    nothing = dict.fromkeys(("examples", "clipped", "surely", "percentages"), 0)
+    totals = next((row for row in state if row["given"] == -1), nothing)
+    rows = int(totals["examples"])
+    rejected = output.where(F.col(KIND) == REJECTED)
     rejections = {}
     if rows > examples.sum():
         counted = rejected.groupBy("reason").count().collect()
@@ -151,122 +275,11 @@ def collect_class_statistics(scanner: Scanner, *, with_columns: bool) -> ClassSt
         examples=examples,
         sums=sums,
         column_sums=column_sums,
-        clipped=int(totals["clipped"]) if totals else 0,
-        surely=int(totals["surely"]) if totals else 0,
-        percentages=int(totals["percentages"]) if totals else 0,
-        lowest=totals["lowest"] if totals else None,
-        highest=totals["highest"] if totals else None,
+        clipped=int(totals["clipped"]),
+        surely=int(totals["surely"]),
+        percentages=int(totals["percentages"]),
+        lowest=totals.get("lowest"),
+        highest=totals.get("highest"),
         rejections=rejections,
-        rejected=rejected.select(*scanner.ids, "given_label", "reason", "detail"),
-    )
-
-
-@dataclass(frozen=True)
-class JointStatistics:
-    """What pass 2 finds.
-
-    Attributes
-    ----------
-    noise : NoiseModel
-    predictions : ndarray of int64, shape (K, K)
-        Rows by given class and argmax.
-    low_rows : DataFrame
-        Record ids and the columns of `ConfidentCounts` for the rows a filter could flag.
-    """
-
-    noise: NoiseModel
-    predictions: NDArray[np.int64]
-    low_rows: DataFrame
-
-
-def collect_joint(
-    scanner: Scanner, kernel: ConfidentCounts, examples: NDArray[np.int64]
-) -> JointStatistics:
-    """Run pass 2.
-
-    Parameters
-    ----------
-    scanner : Scanner
-    kernel : ConfidentCounts
-        Holds thresholds, rule and score.
-    examples : ndarray of int64, shape (K,)
-
-    Returns
-    -------
-    JointStatistics
-
-    Notes
-    -----
-    Reads the wide column once. Two jobs; the driver holds at most K x K rows.
-    """
-    size = scanner.columns.num_classes
-    output = scanner.workspace.materialise(
-        "confident_counts",
-        scan_frame(scanner.frame, scanner.reader, kernel, scanner.columns.id_types),
-    )
-    counts, predictions = np.zeros((size, size), np.int64), np.zeros((size, size), np.int64)
-    state = output.where(F.col(KIND) == STATE).groupBy("given", "true")
-    for row in state.agg(
-        F.sum("confident").alias("confident"), F.sum("predictions").alias("predictions")
-    ).collect():
-        counts[row["given"], row["true"]] = row["confident"]
-        predictions[row["given"], row["true"]] = row["predictions"]
-    joint = confident_joint(counts)
-    return JointStatistics(
-        noise=estimate_noise(joint, calibrate_joint(joint, examples), examples),
-        predictions=predictions,
-        low_rows=output.where(F.col(KIND) == ROW).drop(KIND, "true", "confident", "predictions"),
-    )
-
-
-@dataclass(frozen=True)
-class PairEntries:
-    """What pass 3 finds.
-
-    Attributes
-    ----------
-    margins : DataFrame
-        Record ids, ``given``, ``true``, ``margin``: every entry that its pair's quota can
-        reach.
-    scores : DataFrame
-        Record ids, ``quality`` of the low rows, where asked.
-    """
-
-    margins: DataFrame
-    scores: DataFrame
-
-
-def scan_pairs(
-    scanner: Scanner,
-    *,
-    lowest_margins: NDArray[np.float64] | None,
-    prior_shift: NDArray[np.float64] | None,
-) -> PairEntries:
-    """Run pass 3, for filters by pair and for scores that need the noise model.
-
-    Parameters
-    ----------
-    scanner : Scanner
-    lowest_margins : ndarray of float64, shape (K, K), or None
-        Lower bound of the margins to return by (given, true).
-    prior_shift : ndarray of float64, shape (K,), or None
-
-    Returns
-    -------
-    PairEntries
-
-    Notes
-    -----
-    Reads the wide column once. One job.
-    """
-    highest = highest_low_confidence(scanner.columns.num_classes, scanner.reader.row_sum_tolerance)
-    kernel = PairMargins(lowest_margins, prior_shift, highest)
-    output = scanner.workspace.materialise(
-        "pair_margins",
-        scan_frame(scanner.frame, scanner.reader, kernel, scanner.columns.id_types),
-    )
-    ids = scanner.ids
-    return PairEntries(
-        margins=output.where(F.col(KIND) == ROW).select(*ids, "given", "true", "margin"),
-        scores=output.where(F.col(KIND) == SCORE).select(*ids, "quality"),
+        rejected=rejected,
     )

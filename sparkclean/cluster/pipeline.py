@@ -12,19 +12,27 @@ from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
 from sparkclean.cluster.checks import check_admission, data_warnings
-from sparkclean.cluster.kernels import ConfidentCounts
-from sparkclean.cluster.passes import (
-    ClassStatistics,
-    JointStatistics,
-    Scanner,
-    collect_class_statistics,
-    collect_joint,
-    scan_pairs,
+from sparkclean.cluster.kernels import (
+    LOW,
+    MARGIN,
+    SCORE,
+    ClassSums,
+    ConfidentCounts,
+    Kernel,
+    PairMargins,
 )
+from sparkclean.cluster.passes import ClassStatistics, Pass, Scanner, outcome, run_pass
 from sparkclean.cluster.progress import Progress
-from sparkclean.cluster.selection import collect_lowest_margins, ranked, select_issues
+from sparkclean.cluster.selection import (
+    collect_lowest_margins,
+    predicted,
+    ranked,
+    select_issues,
+)
+from sparkclean.confident.bounds import Bounds, sample_bounds
 from sparkclean.confident.filters import PRUNING_FILTERS, class_quotas, has_enough, prune_counts
-from sparkclean.confident.noise import NoiseModel
+from sparkclean.confident.joint import calibrate_joint, confident_joint
+from sparkclean.confident.noise import NoiseModel, estimate_noise
 from sparkclean.confident.result_hash import LIMB_BITS, LIMBS, join_hash_limbs, result_hash
 from sparkclean.confident.scores import WIDE_SCORES, prior_shift
 from sparkclean.confident.thresholds import confident_thresholds
@@ -37,8 +45,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sparkclean")
 
-_PAIR_FILTERS = ("prune_by_noise_rate", "both")
-_PRIOR_SHIFTED = "prior_shifted_self_confidence"
+PAIR_FILTERS = ("prune_by_noise_rate", "both")
+PRIOR_SHIFTED = "prior_shifted_self_confidence"
 
 
 @dataclass(frozen=True)
@@ -76,32 +84,13 @@ class Findings:
         return int(self.suspect_counts.sum())
 
 
-def count_passes(method: MethodSection) -> int:
-    """Tell how often the wide column is read.
-
-    Parameters
-    ----------
-    method : MethodSection
-
-    Returns
-    -------
-    int
-        2; 3 where pairs are ranked or a score needs the noise model.
-    """
-    return 3 if _needs_third_pass(method) else 2
-
-
-def _needs_third_pass(method: MethodSection) -> bool:
-    return method.filter_by in _PAIR_FILTERS or method.ranked_by == _PRIOR_SHIFTED
-
-
 def collect_findings(
     scanner: Scanner,
     method: MethodSection,
     admission: AdmissionSection,
     progress: Progress,
 ) -> Findings:
-    """Audit a frame: find the label issues and rank them.
+    """Audit the rows of a scan: find the label issues and rank them.
 
     Parameters
     ----------
@@ -117,19 +106,19 @@ def collect_findings(
     Raises
     ------
     InputError
-        If the frame is empty or too many rows are rejected.
+        If there are no rows, or too many are rejected.
 
     Notes
     -----
-    Reads the wide column `count_passes` times, without a shuffle of it. The driver holds K x K
-    numbers.
+    Reads the wide column once where bounds of thresholds and cuts are known before and hold; two
+    or three times otherwise. No shuffle of it. The driver holds K x K numbers, and a sample of
+    16 MB.
     """
+    passes = _Passes(scanner, method, progress)
     fixed = fixed_thresholds(method.thresholds, scanner.columns.classes)
-    with progress.phase("pass 1: admission and class sums") as phase:
-        statistics = collect_class_statistics(
-            scanner, with_columns=method.ranked_by == _PRIOR_SHIFTED
-        )
-        phase.rows = statistics.rows
+    bounds = collect_bounds(scanner, method, fixed)
+    counted = passes.first(bounds)
+    statistics = counted.statistics
     check_admission(
         statistics,
         max_rejected_fraction=admission.max_rejected_fraction,
@@ -139,33 +128,158 @@ def collect_findings(
     )
     computed = confident_thresholds(statistics.sums, statistics.examples.tolist())
     thresholds = np.where(np.isnan(fixed), computed, fixed)
-    with progress.phase("pass 2: confident joint") as phase:
-        kernel = ConfidentCounts(
-            thresholds,
-            method.collision,
-            scanner.reader.row_sum_tolerance,
-            score=_score_in_pass_2(method),
-            adjusted=method.adjust_pred_probs,
-        )
-        joint = collect_joint(scanner, kernel, statistics.examples)
-        phase.rows = statistics.rows
+    if bounds is not None and not bounds.hold(thresholds):
+        _log.info("the thresholds are not where a sample had them: one more pass")
+        bounds = None
+    if bounds is None:
+        counted = passes.exact(thresholds, statistics.rows)
+        confident = counted.confident
+    else:
+        confident = counted.confident + counted.collect_undecided(thresholds, method.collision)
+    joint = confident_joint(confident)
+    noise = estimate_noise(joint, calibrate_joint(joint, statistics.examples), statistics.examples)
     warnings = [
         *scanner.columns.warnings,
-        *data_warnings(statistics, joint.predictions, scanner.columns.classes),
+        *data_warnings(statistics, counted.predictions, scanner.columns.classes),
     ]
     for warning in warnings:
         _log.warning("%s", warning)
-    issues, counts = _collect_issues(scanner, method, statistics, joint, progress)
+    quotas = _quotas(method, noise, statistics.examples)
+    expected = bounds is not None and bounds.lowest_margins is not None
+    if expected and (counted.found < quotas.of_pair).any():
+        _log.info("the cuts of pairs are not where a sample had them: two more passes")
+        counted, expected = passes.exact(thresholds, statistics.rows), False
+    low_rows = counted.rows(LOW).withColumn("outcome", outcome(thresholds, method.collision))
+    margins = counted.rows(MARGIN) if expected else None
+    scores = None
+    if (method.filter_by in PAIR_FILTERS and not expected) or method.ranked_by == PRIOR_SHIFTED:
+        shift = None
+        if method.ranked_by == PRIOR_SHIFTED:
+            shift = prior_shift(noise.calibrated_joint, statistics.column_sums, statistics.audited)
+        third = passes.third(low_rows, None if expected else quotas.of_pair, shift, statistics.rows)
+        margins = margins if expected else third.rows(MARGIN)
+        scores = None if shift is None else third.rows(SCORE).select(*scanner.ids, "quality")
+    issues, counts = _collect_issues(
+        scanner, method, progress, low_rows=low_rows, margins=margins, scores=scores, quotas=quotas
+    )
     suspects = ranked(issues, score="label_quality", ids=scanner.ids, count=int(counts.sum()))
     return Findings(
         statistics=statistics,
         thresholds=thresholds,
-        noise=joint.noise,
+        noise=noise,
         issues=issues,
         suspects=suspects,
         suspect_counts=counts,
         reason=SUSPECT_REASONS[method.filter_by],
         warnings=tuple(warnings),
+    )
+
+
+@dataclass(frozen=True)
+class _Passes:
+    """The passes that an audit may need, over one scan."""
+
+    scanner: Scanner
+    method: MethodSection
+    progress: Progress
+
+    def first(self, bounds: Bounds | None) -> Pass:
+        """Admit rows and add up classes; with bounds count the joint and emit rows as well."""
+        size, method = self.scanner.columns.num_classes, self.method
+        kernels: list[Kernel] = [ClassSums(size, method.ranked_by == PRIOR_SHIFTED)]
+        if bounds is not None:
+            pairs = bounds.lowest_margins is not None
+            kernels.append(self._counts(bounds.lowest, bounds.highest, pairs=pairs))
+            if pairs:
+                kernels.append(self._margins(bounds.lowest_margins))
+        what = "class sums" if bounds is None else "class sums and confident joint"
+        with self.progress.phase(f"pass 1: {what}") as phase:
+            found = run_pass(self.scanner, "pass_1", *kernels)
+            phase.rows = found.statistics.rows
+        return found
+
+    def exact(self, thresholds: NDArray[np.float64], rows: int) -> Pass:
+        """Count the joint by thresholds that are known, and emit rows."""
+        with self.progress.phase("pass 2: confident joint") as phase:
+            phase.rows = rows
+            return run_pass(self.scanner, "pass_2", self._counts(thresholds, thresholds))
+
+    def third(
+        self,
+        low_rows: DataFrame,
+        of_pair: NDArray[np.int64] | None,
+        shift: NDArray[np.float64] | None,
+        rows: int,
+    ) -> Pass:
+        """Emit what pairs may prune, by bounds from the low rows; score by the noise model."""
+        with self.progress.phase("pass 3: margins of class pairs") as phase:
+            phase.rows = rows
+            bounds = None
+            if of_pair is not None and self.method.filter_by in PAIR_FILTERS:
+                bounds = collect_lowest_margins(low_rows, of_pair)
+            return run_pass(self.scanner, "pass_3", self._margins(bounds, shift))
+
+    def _counts(
+        self,
+        lowest: NDArray[np.float64],
+        highest: NDArray[np.float64],
+        *,
+        pairs: bool = False,
+    ) -> ConfidentCounts:
+        method = self.method
+        emit = {
+            "confident_learning": "confident",
+            "predicted_neq_given": "differing",
+            "prune_by_noise_rate": "none" if pairs else "rivals",
+            "both": "low" if pairs else "rivals",
+        }.get(method.filter_by, "low")
+        return ConfidentCounts(
+            lowest,
+            highest,
+            method.collision,
+            self.scanner.scan.reader.row_sum_tolerance,
+            emit=emit,
+            score=score_of_row(method),
+            adjusted=method.adjust_pred_probs,
+        )
+
+    def _margins(
+        self, lowest: NDArray[np.float64] | None, shift: NDArray[np.float64] | None = None
+    ) -> PairMargins:
+        tolerance = self.scanner.scan.reader.row_sum_tolerance
+        return PairMargins(lowest, tolerance, shift, score=score_of_row(self.method))
+
+
+def collect_bounds(
+    scanner: Scanner, method: MethodSection, fixed: NDArray[np.float64]
+) -> Bounds | None:
+    """Bound thresholds and cuts by a sample, where the scan can take one cheaply.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    method : MethodSection
+    fixed : ndarray of float64, shape (K,)
+        Thresholds that are not computed; NaN elsewhere.
+
+    Returns
+    -------
+    Bounds or None
+
+    Notes
+    -----
+    No job: reads at most 16 MB of probabilities on the driver.
+    """
+    if method.adjust_pred_probs:  # scores each row by exact thresholds
+        return None
+    sample = scanner.scan.sample()
+    if sample is None:
+        return None
+    return sample_bounds(
+        *sample,
+        fixed=fixed,
+        collision=method.collision,
+        frac_noise=method.frac_noise if method.filter_by in PAIR_FILTERS else None,
     )
 
 
@@ -208,49 +322,38 @@ def fixed_thresholds(given: Any, classes: Sequence[Any]) -> NDArray[np.float64]:
     return fixed
 
 
-def _score_in_pass_2(method: MethodSection) -> str | None:
-    """Name the score that needs the whole row and only thresholds, if the method has it."""
+def score_of_row(method: MethodSection) -> str | None:
+    """Name the score that needs the whole row, if the method has one that a pass can compute."""
     wide = method.ranked_by in WIDE_SCORES or method.adjust_pred_probs
-    return method.ranked_by if wide and method.ranked_by != _PRIOR_SHIFTED else None
+    return method.ranked_by if wide and method.ranked_by != PRIOR_SHIFTED else None
 
 
 def _collect_issues(
     scanner: Scanner,
     method: MethodSection,
-    statistics: ClassStatistics,
-    joint: JointStatistics,
     progress: Progress,
+    *,
+    low_rows: DataFrame,
+    margins: DataFrame | None,
+    scores: DataFrame | None,
+    quotas: Quotas,
 ) -> tuple[DataFrame, NDArray[np.int64]]:
     size = scanner.columns.num_classes
-    of_class, of_pair = _quotas(method, joint.noise, statistics.examples)
-    pairs = None
-    if _needs_third_pass(method):
-        with progress.phase("pass 3: margins of class pairs") as phase:
-            bounds = None
-            if method.filter_by in _PAIR_FILTERS:
-                bounds = collect_lowest_margins(joint.low_rows, of_pair)
-            shift = None
-            if method.ranked_by == _PRIOR_SHIFTED:
-                shift = prior_shift(
-                    joint.noise.calibrated_joint, statistics.column_sums, statistics.audited
-                )
-            pairs = scan_pairs(scanner, lowest_margins=bounds, prior_shift=shift)
-            phase.rows = statistics.rows
     with progress.phase("select suspects") as phase:
         issues = select_issues(
-            joint.low_rows,
+            low_rows,
             filter_by=method.filter_by,
             ids=scanner.ids,
-            class_quotas=of_class,
-            pair_quotas=of_pair,
-            margins=pairs.margins if pairs and method.filter_by in _PAIR_FILTERS else None,
+            class_quotas=quotas.of_class,
+            pair_quotas=quotas.of_pair,
+            margins=margins,
         )
-        if pairs is not None and method.ranked_by == _PRIOR_SHIFTED:
-            issues = issues.drop("quality").join(pairs.scores, scanner.ids)
+        if scores is not None:
+            issues = issues.drop("quality").join(scores, scanner.ids)
         issues = issues.select(
             *scanner.ids,
             "given",
-            F.col("predicted").alias("suggested"),
+            predicted().alias("suggested"),
             F.col("own").alias("self_confidence"),
             F.greatest("own", "other_probability").alias("suggested_probability"),
             _quality(method).alias("label_quality"),
@@ -263,13 +366,25 @@ def _collect_issues(
     return issues, counts
 
 
-def _quotas(
-    method: MethodSection, noise: NoiseModel, examples: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to prune by class and by pair; the diagonal of the latter is 0."""
+@dataclass(frozen=True)
+class Quotas:
+    """Rows to prune.
+
+    Attributes
+    ----------
+    of_class : ndarray of int64, shape (K,)
+    of_pair : ndarray of int64, shape (K, K)
+        Diagonal 0.
+    """
+
+    of_class: NDArray[np.int64]
+    of_pair: NDArray[np.int64]
+
+
+def _quotas(method: MethodSection, noise: NoiseModel, examples: NDArray[np.int64]) -> Quotas:
     size = len(examples)
     if method.filter_by not in PRUNING_FILTERS:
-        return np.zeros(size, np.int64), np.zeros((size, size), np.int64)
+        return Quotas(np.zeros(size, np.int64), np.zeros((size, size), np.int64))
     counts = prune_counts(
         noise.calibrated_joint,
         min_examples=method.min_examples_per_class,
@@ -279,7 +394,7 @@ def _quotas(
     of_class = np.where(enough, class_quotas(counts, examples), 0)
     of_pair = np.where(enough[:, None], counts, 0)
     np.fill_diagonal(of_pair, 0)
-    return of_class, of_pair
+    return Quotas(of_class, of_pair)
 
 
 def _quality(method: MethodSection) -> Column:

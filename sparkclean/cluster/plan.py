@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from sparkclean.cluster.checks import model_warnings
-from sparkclean.cluster.kernels import ConfidentCounts
-from sparkclean.cluster.passes import Scanner, collect_class_statistics, collect_joint
-from sparkclean.cluster.pipeline import count_passes
+from sparkclean.cluster.kernels import ClassSums, ConfidentCounts
+from sparkclean.cluster.passes import Scanner, run_pass
 from sparkclean.cluster.run import Run
+from sparkclean.cluster.scan import FrameScan
+from sparkclean.cluster.scan_choice import choose_scan
 from sparkclean.cluster.workspace import CacheWorkspace
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.lake import Pin
@@ -36,13 +37,14 @@ def describe_plan(run: Run) -> str:
     shown = ", ".join(str(label) for label in columns.classes[:_SHOWN])
     more = ", ..." if columns.num_classes > _SHOWN else ""
     where = f"; audited where {config.input.where}" if config.input.where else ""
+    scan = choose_scan(config, run.source, pin, run.audited, columns)
     lines = [
         f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
         f"rows      {_size(pin)}{where}",
         f"classes   {columns.num_classes}: {shown}{more}",
         *_sample_verdict(run),
-        f"method    {config.method.filter_by}, ranked by {config.method.ranked_by}; "
-        f"{count_passes(config.method)} passes over the probabilities",
+        f"method    {config.method.filter_by}, ranked by {config.method.ranked_by}",
+        f"scan      {scan.kind}",
         f"cleaned   mode {config.clean.mode}, rejected rows: {config.clean.rejected}",
     ]
     for name, target in run.targets.items():
@@ -64,16 +66,19 @@ def _sample_verdict(run: Run) -> list[str]:
     workspace = CacheWorkspace()
     tolerance = run.config.admission.row_sum_tolerance
     sample = run.columns.narrow(run.audited).limit(_SAMPLE_ROWS)
-    scanner = Scanner(sample, run.columns, run.columns.reader(tolerance), workspace)
+    scan = FrameScan(sample, run.columns.reader(tolerance), run.columns.id_types)
+    scanner = Scanner(scan, run.columns, workspace)
     warnings: list[str] = []
     try:
         with run.engine_errors():
-            statistics = collect_class_statistics(scanner, with_columns=False)
+            statistics = run_pass(scanner, "sums", ClassSums(run.columns.num_classes)).statistics
             if statistics.audited:
                 examples = statistics.examples
                 thresholds = confident_thresholds(statistics.sums, examples.tolist())
-                kernel = ConfidentCounts(thresholds, run.config.method.collision, tolerance)
-                found = collect_joint(scanner, kernel, examples)
+                kernel = ConfidentCounts(
+                    thresholds, thresholds, run.config.method.collision, tolerance, emit="none"
+                )
+                found = run_pass(scanner, "counts", kernel)
                 warnings = model_warnings(statistics, found.predictions, run.columns.classes)
     finally:
         workspace.close()

@@ -22,7 +22,6 @@ from sparkclean.cluster.pipeline import (
     Findings,
     collect_findings,
     compute_result_hash,
-    count_passes,
 )
 from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.publish import ORDER, Outputs
@@ -34,6 +33,7 @@ from sparkclean.cluster.record import (
     package_versions,
     pin_summary,
 )
+from sparkclean.cluster.scan_choice import choose_scan
 from sparkclean.cluster.stage import stage_cleaned, stage_findings
 from sparkclean.cluster.summary import summarise
 from sparkclean.cluster.tables import Provenance
@@ -188,8 +188,8 @@ class Run:
 
         Notes
         -----
-        Reads the wide column `count_passes` times, and the whole table once more to write the
-        cleaned version.
+        Reads the wide column as often as `collect_findings`, and the whole table once more to
+        write the cleaned version.
         """
         outputs = Outputs(
             self.targets,
@@ -212,13 +212,9 @@ class Run:
         record = self._record()
         staging = Staging(self.home, self.run_id)
         try:
-            scanner = Scanner(
-                self.columns.narrow(self.audited),
-                self.columns,
-                self.columns.reader(self.config.admission.row_sum_tolerance),
-                FolderWorkspace(f"{staging.path}/work"),
-            )
             with self.engine_errors():
+                scan = choose_scan(self.config, self.source, self.pin, self.audited, self.columns)
+                scanner = Scanner(scan, self.columns, FolderWorkspace(f"{staging.path}/work"))
                 text = self._audit_and_publish(scanner, outputs, record)
         finally:
             keep: tuple[str, ...] = ()
@@ -281,7 +277,6 @@ class Run:
 
     def _audit_and_publish(self, scanner: Scanner, outputs: Outputs, record: RunRecord) -> str:
         config, progress = self.config, self.progress
-        progress.total = count_passes(config.method) + 5
         try:
             with progress.phase("check record ids") as phase:
                 everything = self.columns.narrow(self.table)

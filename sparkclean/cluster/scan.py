@@ -1,4 +1,4 @@
-"""Run a kernel over a table: the DataFrame scan.
+"""Run a kernel over a table: what all scans share, and the DataFrame scan.
 
 `mapInArrow` over the narrow input frame; works everywhere, also where files are governed. The scan
 is one Spark job once its output is materialised, with no shuffle.
@@ -7,13 +7,16 @@ is one Spark job once its output is materialised, with no shuffle.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import ID_PREFIX, BatchReader
-from sparkclean.cluster.kernels import KIND, ROW, STATE, Kernel
+from sparkclean.cluster.kernels import ENTRIES, KIND, Kernel
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -26,70 +29,112 @@ _ARROW = {
     "double": pa.float64(),
     "string": pa.string(),
     "boolean": pa.bool_(),
+    ENTRIES: pa.list_(pa.struct([("class", pa.int32()), ("probability", pa.float64())])),
 }
 
 
-def scan_frame(
-    frame: DataFrame, reader: BatchReader, kernel: Kernel, id_types: tuple[str, ...]
-) -> DataFrame:
-    """Run a kernel over a frame of record ids, label and probabilities.
+Sample = tuple[NDArray[np.int64], NDArray[np.float64]]
 
-    Parameters
+
+class Scan(Protocol):
+    """A way to run kernels over the pinned rows; all have the same results."""
+
+    @property
+    def kind(self) -> str:
+        """What it reads: ``files`` or ``dataframe``."""
+
+    @property
+    def reader(self) -> BatchReader:
+        """Turns batches into probabilities."""
+
+    def run(self, kernel: Kernel) -> DataFrame:
+        """Run a kernel over all rows."""
+
+    def sample(self) -> Sample | None:
+        """Read some valid rows on the driver: given classes, probabilities; None if it cannot."""
+
+
+@dataclass(frozen=True)
+class FrameScan:
+    """Scans of a frame of record ids, label and probabilities.
+
+    Attributes
     ----------
     frame : DataFrame
         Columns as `BatchReader` expects them.
     reader : BatchReader
-    kernel : Kernel
-        Unused so far; every task works on a copy.
     id_types : tuple of str
         Spark types of the record id columns.
-
-    Returns
-    -------
-    DataFrame
-        Column ``kind`` (0 state, 1 rows), the record id columns, the kernel's columns. Lazy.
-
-    Notes
-    -----
-    Each action reads the wide column once: materialise the result before it is used twice.
-    Memory of a task: one Arrow batch and a chunk of at most 16 MB of float64.
     """
-    fields = [(KIND, "tinyint")]
-    fields += [(f"{ID_PREFIX}{i}", kind) for i, kind in enumerate(id_types)]
-    fields += list(kernel.columns)
-    schema = ", ".join(f"`{name}` {kind}" for name, kind in fields)
-    return frame.mapInArrow(_task(reader, kernel, tuple(fields)), schema)
+
+    frame: DataFrame
+    reader: BatchReader
+    id_types: tuple[str, ...]
+    kind: str = "dataframe"
+
+    def run(self, kernel: Kernel) -> DataFrame:
+        """Run a kernel over all rows.
+
+        Parameters
+        ----------
+        kernel : Kernel
+            Unused so far; every task works on a copy.
+
+        Returns
+        -------
+        DataFrame
+            Column ``kind``, the record id columns, the kernel's columns. Lazy.
+
+        Notes
+        -----
+        Each action reads the wide column once: materialise the result before it is used twice.
+        Memory of a task: one Arrow batch and a chunk of at most 16 MB of float64.
+        """
+        fields, reader = output_schema(kernel, self.id_types), self.reader
+
+        def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            return kernel_output(reader, kernel, fields, batches)
+
+        return self.frame.mapInArrow(work, ", ".join(f"`{name}` {kind}" for name, kind in fields))
+
+    def sample(self) -> None:
+        """Take no sample: that would be a job that reads no one knows what."""
 
 
-def _task(
-    reader: BatchReader, kernel: Kernel, fields: tuple[tuple[str, str], ...]
-) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        own = copy.deepcopy(kernel)
-        for rows, admitted, rejected in reader.chunks(batches):
-            emitted = own.update(rows, admitted, rejected)
-            if emitted is not None:
-                yield _record_batch(emitted, fields, ROW)
-        for state in own.state():
-            yield _record_batch(state, fields, STATE)
-
-    return run
+def output_schema(kernel: Kernel, id_types: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """List the columns of a scan's output: name and Spark type."""
+    ids = tuple((f"{ID_PREFIX}{i}", kind) for i, kind in enumerate(id_types))
+    return ((KIND, "tinyint"), *ids, *kernel.columns)
 
 
-def _record_batch(
-    columns: dict[str, Any], fields: tuple[tuple[str, str], ...], kind: int
-) -> pa.RecordBatch:
+def kernel_output(
+    reader: BatchReader,
+    kernel: Kernel,
+    fields: tuple[tuple[str, str], ...],
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    """Run a copy of a kernel over the batches of a task; runs on executors."""
+    own = copy.deepcopy(kernel)
+    for rows, admitted, rejected in reader.chunks(batches):
+        for emitted in own.update(rows, admitted, rejected):
+            yield _record_batch(emitted, fields)
+    for state in own.state():
+        yield _record_batch(state, fields)
+
+
+def _record_batch(columns: dict[str, Any], fields: tuple[tuple[str, str], ...]) -> pa.RecordBatch:
     """Arrange columns by the scan's schema; what is not given is null."""
     named = dict(columns)
     for i, ids in enumerate(named.pop("ids", [])):
         named[f"{ID_PREFIX}{i}"] = ids
+    kind = named.pop(KIND)
     count = len(next(iter(named.values())))
-    if KIND not in named:
-        named[KIND] = [kind] * count
     arrays = []
     for name, spark_type in fields:
         arrow_type, values = _ARROW[spark_type], named.get(name)
-        if values is None:
+        if name == KIND:
+            arrays.append(pa.repeat(pa.scalar(kind, arrow_type), count))
+        elif values is None:
             arrays.append(pa.nulls(count, arrow_type))
         elif isinstance(values, pa.Array):
             arrays.append(values if values.type == arrow_type else values.cast(arrow_type))

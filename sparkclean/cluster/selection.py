@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from sparkclean.confident.filters import AGREEMENT_MARGIN
+
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _BUCKETS = 4096
 #: Rows that one task may sort alone when suspects are ranked.
 _ROWS_TO_RANK = 1_000_000
+#: Columns that are those of the row, whichever pair flags it.
+_OF_ROW = ("given", "own", "other", "other_probability", "quality")
 
 
 def quota_frame(like: DataFrame, groups: Sequence[str], quotas: NDArray[np.int64]) -> DataFrame:
@@ -108,7 +112,7 @@ def collect_lowest_margins(low_rows: DataFrame, quotas: NDArray[np.int64]) -> ND
     Parameters
     ----------
     low_rows : DataFrame
-        From pass 2.
+        Of `ConfidentCounts`, with rivals.
     quotas : ndarray of int64, shape (K, K)
         Diagonal 0.
 
@@ -173,7 +177,7 @@ def select_issues(
     Parameters
     ----------
     low_rows : DataFrame
-        From pass 2.
+        Of `ConfidentCounts`.
     filter_by : str
         One of the seven filters.
     ids : sequence of str
@@ -182,19 +186,20 @@ def select_issues(
     pair_quotas : ndarray of int64, shape (K, K)
         Diagonal 0.
     margins : DataFrame or None
-        From pass 3, for ``prune_by_noise_rate`` and ``both``.
+        Of `PairMargins`, for ``prune_by_noise_rate`` and ``both``.
 
     Returns
     -------
     DataFrame
-        The low rows that are label issues. Lazy, but ``low_*`` first count (one job).
+        The rows that are label issues: record ids, ``given``, ``own``, ``other``,
+        ``other_probability``, ``quality``. Lazy, but ``low_*`` first count (one job).
     """
-    differs = ~F.col("agrees")
+    differs = ~agrees()
     confident = differs & (F.col("outcome") >= 0) & (F.col("outcome") != F.col("given"))
     if filter_by == "confident_learning":
         return low_rows.where(confident)
     if filter_by == "predicted_neq_given":
-        return low_rows.where(differs & (F.col("predicted") != F.col("given")))
+        return low_rows.where(differs & (predicted() != F.col("given")))
     if filter_by in ("low_self_confidence", "low_normalized_margin"):
         count = low_rows.where(confident).count()
         # one group, 0; not a literal, as Spark warns of windows over those
@@ -210,25 +215,40 @@ def select_issues(
             ids=ids,
             quotas=quota_frame(low_rows, ["__all"], np.array([count])),
         ).drop("__all")
-    issues = low_rows
-    if filter_by in ("prune_by_class", "both"):
-        issues = lowest_in_groups(
-            issues,
-            groups=["given"],
-            score=F.col("own"),
-            ids=ids,
-            quotas=quota_frame(low_rows, ["given"], class_quotas),
-        )
+    flagged = None
     if margins is not None:
-        flagged = lowest_in_groups(
+        entries = lowest_in_groups(
             margins,
             groups=["given", "true"],
             score=-F.col("margin"),
             ids=ids,
-            quotas=quota_frame(low_rows, ["given", "true"], pair_quotas),
-        )
-        issues = issues.join(flagged.select(*ids).distinct(), list(ids), "left_semi")
-    return issues.where(differs)
+            quotas=quota_frame(margins, ["given", "true"], pair_quotas),
+        ).where(differs)
+        # a row that several pairs reach is the same in each of them
+        flagged = entries.select(*ids, *_OF_ROW).dropDuplicates(list(ids))
+        if filter_by == "prune_by_noise_rate":
+            return flagged
+    issues = lowest_in_groups(
+        low_rows,
+        groups=["given"],
+        score=F.col("own"),
+        ids=ids,
+        quotas=quota_frame(low_rows, ["given"], class_quotas),
+    ).where(differs)
+    return issues if flagged is None else issues.join(flagged.select(*ids), list(ids), "left_semi")
+
+
+def predicted() -> Column:
+    """Class of the largest probability, the first on a tie, of a row with its best rival."""
+    given, other = F.col("given"), F.col("other")
+    own, rival = F.col("own"), F.col("other_probability")
+    return F.when((own > rival) | ((own == rival) & (given < other)), given).otherwise(other)
+
+
+def agrees() -> Column:
+    """Whether the model agrees with the given label, as `sparkclean.confident.filters.agrees`."""
+    raised, rival = F.col("own") + AGREEMENT_MARGIN, F.col("other_probability")
+    return (raised > rival) | ((raised == rival) & (F.col("given") < F.col("other")))
 
 
 def ranked(issues: DataFrame, *, score: str, ids: Sequence[str], count: int) -> DataFrame:

@@ -28,26 +28,25 @@ class Admission:
     ----------
     verdicts : ndarray of int8, shape (N,)
         ``VALID``, or the first reason that applies: ``NOT_FINITE``, ``OUT_OF_RANGE``, ``ROW_SUM``.
-    pred_probs : ndarray of float64, shape (N, K)
-        The probabilities, clipped to [0, 1] where a valid row reaches slightly beyond.
+    pred_probs : ndarray of float, shape (N, K)
+        The probabilities as they came, clipped to [0, 1] where a valid row reaches slightly beyond.
     clipped : int
         Number of valid rows in which a value was clipped.
     """
 
     verdicts: NDArray[np.int8]
-    pred_probs: NDArray[np.float64]
+    pred_probs: NDArray[np.floating]
     clipped: int
 
 
 def admit(
-    pred_probs: NDArray[np.float64], *, row_sum_tolerance: float, at_most_one: bool = False
+    pred_probs: NDArray[np.floating], *, row_sum_tolerance: float, at_most_one: bool = False
 ) -> Admission:
     """Decide which rows hold probabilities.
 
     Parameters
     ----------
-    pred_probs : ndarray of float64, shape (N, K)
-        C-contiguous.
+    pred_probs : ndarray of float32 or float64, shape (N, K)
     row_sum_tolerance : float
         Largest accepted distance of a row's sum from 1.
     at_most_one : bool
@@ -65,9 +64,10 @@ def admit(
     count, num_classes = pred_probs.shape
     verdicts = np.zeros(count, np.int8)
     with np.errstate(invalid="ignore", over="ignore"):
-        sums = pred_probs.sum(axis=1)
-        # pairwise sums of K values are off by less than K * 2**-52, the fixed ones by K * 2**-41
-        slack = num_classes * 2.0**-40
+        # cheapest as a product; how it is rounded does not matter within the slack
+        sums = pred_probs @ np.ones(num_classes, pred_probs.dtype)
+        # sums of K values are off by less than K units of 1, the fixed ones by K * 2**-41
+        slack = num_classes * (4.0 * float(np.finfo(pred_probs.dtype).eps) + 2.0**-40)
         limit = row_sum_tolerance - slack
         fine: NDArray[np.bool_] = sums <= 1.0 + limit
         if not at_most_one:
@@ -78,7 +78,7 @@ def admit(
     doubtful = np.flatnonzero(~fine)
     if not len(doubtful):
         return Admission(verdicts, pred_probs, 0)
-    rows = pred_probs[doubtful]
+    rows = pred_probs[doubtful].astype(np.float64)
     found = _verdicts(rows, row_sum_tolerance, at_most_one)
     verdicts[doubtful] = found
     outside = ((rows < 0.0) | (rows > 1.0)).any(axis=1) & (found == VALID)
@@ -176,7 +176,7 @@ def check_arrays(
             f"pred_probs: {len(invalid)} of {len(given)} rows are invalid "
             f"({'; '.join(what)}), at positions {_first(invalid)}"
         )
-    return given, admission.pred_probs
+    return given, admission.pred_probs.astype(np.float64, copy=False)
 
 
 def _first(positions: NDArray[np.intp]) -> str:

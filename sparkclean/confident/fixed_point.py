@@ -16,12 +16,12 @@ EXACT_ROWS = 8192
 _LOW_BITS = (1 << 32) - 1
 
 
-def to_fixed(pred_probs: NDArray[np.float64]) -> NDArray[np.float64]:
+def to_fixed(pred_probs: NDArray[np.floating]) -> NDArray[np.float64]:
     """Round probabilities to multiples of 2**-40, as integer-valued float64.
 
     Parameters
     ----------
-    pred_probs : ndarray of float64
+    pred_probs : ndarray of float
         Probabilities, any shape.
 
     Returns
@@ -29,7 +29,8 @@ def to_fixed(pred_probs: NDArray[np.float64]) -> NDArray[np.float64]:
     ndarray of float64
         round(p * 2**40), half to even, same shape.
     """
-    fixed: NDArray[np.float64] = np.rint(pred_probs * float(ONE))
+    scaled = np.multiply(pred_probs, float(ONE), dtype=np.float64)
+    fixed: NDArray[np.float64] = np.rint(scaled, out=scaled if scaled.ndim else None)
     return fixed
 
 
@@ -59,7 +60,7 @@ def sum_by_class(
     return totals
 
 
-def sum_columns(pred_probs: NDArray[np.float64]) -> NDArray[np.int64]:
+def sum_columns(pred_probs: NDArray[np.floating]) -> NDArray[np.int64]:
     """Sum each column as exact integers in units of 2**-40.
 
     Parameters

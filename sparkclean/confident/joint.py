@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from sparkclean.confident.thresholds import CONFIDENT_MARGIN
 #: Rules for an example that is confident in several classes.
 COLLISION_RULES = ("cleanlab-2.9", "paper")
 NOT_CONFIDENT = -1
+#: Whether and where an example is confident hangs on thresholds that are not known yet.
+UNDECIDED = -2
 
 
 def confident_classes(
-    pred_probs: NDArray[np.float64],
+    pred_probs: NDArray[np.floating],
     thresholds: NDArray[np.float64],
     *,
     collision: str = "cleanlab-2.9",
@@ -24,7 +27,7 @@ def confident_classes(
 
     Parameters
     ----------
-    pred_probs : ndarray of float64, shape (N, K)
+    pred_probs : ndarray of float, shape (N, K)
     thresholds : ndarray of float64, shape (K,)
     collision : {"cleanlab-2.9", "paper"}
         Several confident classes: the argmax over all classes, or over the confident ones.
@@ -38,16 +41,99 @@ def confident_classes(
     ----------
     Northcutt, Jiang, Chuang (2021), Confident Learning, JAIR 70, section 3.1, eq. 1.
     """
-    confident = pred_probs >= thresholds - CONFIDENT_MARGIN
+    return confident_in_bands(pred_probs, thresholds, thresholds, collision=collision).classes
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What is known of the classes that examples confidently belong to.
+
+    Attributes
+    ----------
+    classes : ndarray of int64, shape (N,)
+        Class index, -1 (`NOT_CONFIDENT`) or -2 (`UNDECIDED`).
+    predicted : ndarray of int64, shape (N,)
+        The most probable class, the first on a tie.
+    rows, entries : ndarray of int64, shape (M,)
+        Of the undecided examples, in order: which, and in which class it may be confident.
+    """
+
+    classes: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    entries: NDArray[np.int64]
+
+
+def confident_in_bands(
+    pred_probs: NDArray[np.floating],
+    lowest: NDArray[np.float64],
+    highest: NDArray[np.float64],
+    *,
+    collision: str = "cleanlab-2.9",
+) -> Outcomes:
+    """Find the class that each example confidently belongs to, where bands decide it.
+
+    Parameters
+    ----------
+    pred_probs : ndarray of float, shape (N, K)
+    lowest, highest : ndarray of float64, shape (K,)
+        The thresholds lie between these, ends included. Equal ones leave nothing undecided.
+    collision : {"cleanlab-2.9", "paper"}
+
+    Returns
+    -------
+    Outcomes
+
+    Notes
+    -----
+    Where the most probable class is confident it is the outcome under both rules, whatever the
+    others are. Only the other rows are compared with all K thresholds.
+    """
+    count = len(pred_probs)
+    low = at_least(lowest - CONFIDENT_MARGIN, pred_probs.dtype)
+    high = at_least(highest - CONFIDENT_MARGIN, pred_probs.dtype)
+    predicted = pred_probs.argmax(axis=1)
+    largest = np.take_along_axis(pred_probs, predicted[:, None], axis=1)[:, 0]
+    classes = np.where(largest >= high[predicted], predicted, NOT_CONFIDENT)
+    rest = np.flatnonzero((classes < 0) & (largest >= low.min(initial=np.inf)))
+    none = np.zeros(0, np.int64)
+    if not len(rest):
+        return Outcomes(classes, predicted, none, none)
+    wide = pred_probs if len(rest) == count else pred_probs[rest]
+    maybe, sure = wide >= low, wide >= high
+    possible, certain = np.count_nonzero(maybe, axis=1), np.count_nonzero(sure, axis=1)
+    undecided = possible > certain
     if collision == "paper":
-        # one confident class: it is its own argmax
-        outcome = np.where(confident, pred_probs, -1.0).argmax(axis=1)
-        return np.where(confident.any(axis=1), outcome, NOT_CONFIDENT)
-    several = np.count_nonzero(confident, axis=1)
-    outcome = confident.argmax(axis=1)
-    many = np.flatnonzero(several > 1)
-    outcome[many] = pred_probs[many].argmax(axis=1)
-    return np.where(several > 0, outcome, NOT_CONFIDENT)
+        decided = np.where(sure, wide, -1.0).argmax(axis=1)
+    else:
+        # a second confident class makes it the argmax over all
+        undecided &= certain < 2
+        decided = np.where(certain > 1, predicted[rest], sure.argmax(axis=1))
+    classes[rest] = np.where(undecided, UNDECIDED, np.where(certain > 0, decided, NOT_CONFIDENT))
+    if not undecided.any():
+        return Outcomes(classes, predicted, none, none)
+    rows, entries = np.nonzero(maybe & undecided[:, None])
+    return Outcomes(classes, predicted, rest[rows], entries)
+
+
+def at_least(cuts: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Round cuts up to a type, so that its values compare with them as if widened.
+
+    Parameters
+    ----------
+    cuts : ndarray of float64
+    dtype : dtype
+        float32 or float64.
+
+    Returns
+    -------
+    ndarray of dtype
+        The smallest values that are not below the cuts.
+    """
+    if dtype == np.float64:
+        return cuts
+    rounded = cuts.astype(dtype)
+    return np.where(rounded.astype(np.float64) < cuts, np.nextafter(rounded, np.inf), rounded)
 
 
 def count_pairs(

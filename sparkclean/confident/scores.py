@@ -35,7 +35,7 @@ class ScoreInputs:
 
 
 def self_confidence(
-    given: NDArray[np.integer], pred_probs: NDArray[np.float64]
+    given: NDArray[np.integer], pred_probs: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     """Pick each row's probability of its given class.
 
@@ -48,11 +48,12 @@ def self_confidence(
     -------
     ndarray of float64, shape (N,)
     """
-    return np.take_along_axis(pred_probs, given[:, None], axis=1)[:, 0]
+    own = np.take_along_axis(pred_probs, given[:, None], axis=1)[:, 0]
+    return own.astype(np.float64, copy=False)
 
 
 def best_other(
-    given: NDArray[np.integer], pred_probs: NDArray[np.float64]
+    given: NDArray[np.integer], pred_probs: NDArray[np.floating]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Find each row's most probable class other than the given one, the first on a tie.
 
@@ -70,7 +71,8 @@ def best_other(
     others = pred_probs.copy()
     np.put_along_axis(others, given[:, None], -1.0, axis=1)
     classes = others.argmax(axis=1)
-    return classes, np.take_along_axis(others, classes[:, None], axis=1)[:, 0]
+    probabilities = np.take_along_axis(others, classes[:, None], axis=1)[:, 0]
+    return classes, probabilities.astype(np.float64, copy=False)
 
 
 def normalized_margin(

@@ -86,6 +86,18 @@ class Pin:
         return cls(**content)
 
 
+@dataclass(frozen=True)
+class NoPlainFiles:
+    """Why the rows of a pin are not simply those of some files.
+
+    Attributes
+    ----------
+    reason : str
+    """
+
+    reason: str
+
+
 class SourceTable(Protocol):
     """A table to read."""
 
@@ -96,6 +108,9 @@ class SourceTable(Protocol):
 
     def read(self, spark: SparkSession, pin: Pin) -> DataFrame:
         """Return the rows of exactly the pinned version. Lazy."""
+
+    def plain_files(self, frame: DataFrame, pin: Pin) -> Sequence[str] | NoPlainFiles:
+        """List local Parquet files that hold exactly the rows of `read`, by the same names."""
 
     def verify(self, pin: Pin) -> None:
         """Raise `InputError` if what was pinned is no longer there."""

@@ -20,6 +20,7 @@ from sparkclean.errors import (
     UnsupportedFeatureError,
 )
 from sparkclean.faults import fault_point
+from sparkclean.lake.base import NoPlainFiles
 from sparkclean.locations import local_path
 
 _THREADS = 16
@@ -127,6 +128,14 @@ def missing_files(paths: Sequence[str]) -> list[str]:
 
     found = zip(paths, in_threads(missing, paths), strict=True)
     return [path for path, gone in found if gone]
+
+
+def local_files(paths: Sequence[str]) -> list[str] | NoPlainFiles:
+    """Turn paths and URIs into paths, if all are on local or shared file systems."""
+    try:
+        return [str(local_path(path)) for path in paths]
+    except UnsupportedFeatureError as exc:
+        return NoPlainFiles(str(exc))
 
 
 def size_below(folder: Path) -> int:

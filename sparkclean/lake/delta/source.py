@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.errors import ConfigError, InputError
-from sparkclean.lake.base import Pin
+from sparkclean.lake.base import NoPlainFiles, Pin
 from sparkclean.lake.engine_errors import translating_reads
+from sparkclean.lake.files import local_files
 from sparkclean.lake.time_travel import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
 from sparkclean.names import TableName
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _TIMESTAMP = "timestamp:"
+#: Table features with which the rows of a version are not those of its files, by their names.
+_CHANGES_FILES = {"deletionVectors", "columnMapping", "typeWidening", "checkpointProtection"}
 
 
 class DeltaSource:
@@ -102,6 +106,31 @@ class DeltaSource:
                 return rows_at(spark, self._sql, str(pin.version))
             reader = spark.read.format("delta").option("versionAsOf", str(pin.version))
             return reader.load(self.name.path)
+
+    def plain_files(self, frame: DataFrame, pin: Pin) -> Sequence[str] | NoPlainFiles:
+        """List the data files of the pinned version, unless the table changes what they mean.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            From `read`.
+        pin : Pin
+
+        Returns
+        -------
+        sequence of str or NoPlainFiles
+
+        Notes
+        -----
+        Reads the log, without a job over data.
+        """
+        with translating_reads(pin):
+            detail = self.spark.sql(f"DESCRIBE DETAIL {self._sql}").collect()[0]
+            features = set(detail["tableFeatures"] or ()) & _CHANGES_FILES
+            if features:
+                return NoPlainFiles(f"{self.location} has the feature {min(features)}")
+            found = frame.inputFiles()
+        return local_files(found)
 
     def verify(self, pin: Pin) -> None:
         """Check that the table is still the one that was pinned.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from sparkclean.errors import ConfigError, InputError
-from sparkclean.lake.base import Pin
+from sparkclean.lake.base import NoPlainFiles, Pin
 from sparkclean.lake.engine_errors import translating_reads
+from sparkclean.lake.files import local_files, read_json
 from sparkclean.lake.time_travel import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
 from sparkclean.names import TableName
@@ -132,6 +135,43 @@ class IcebergSource:
                 return rows_at(spark, str(self.name), str(pin.version))
             reader = spark.read.format("iceberg").option("versionAsOf", str(pin.version))
             return reader.load(self.name.path)
+
+    def plain_files(self, frame: DataFrame, pin: Pin) -> Sequence[str] | NoPlainFiles:  # noqa: ARG002
+        """List the data files of the pinned snapshot, unless the table changes what they mean.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            From `read`.
+        pin : Pin
+
+        Returns
+        -------
+        sequence of str or NoPlainFiles
+
+        Notes
+        -----
+        Reads metadata only. Columns go by ids in Iceberg: names will do as long as the table has
+        had no other schema.
+        """
+        if self.name.path is not None:
+            return NoPlainFiles(f"{self.location} is named by its path, not in a catalog")
+        with translating_reads(pin):
+            self.refresh()
+            log = self.metadata("metadata_log_entries").orderBy(F.col("timestamp").desc())
+            found = local_files([log.select("file").limit(1).collect()[0][0]])
+            if isinstance(found, NoPlainFiles):
+                return found
+            metadata = read_json(Path(found[0])) or {}
+            if [schema.get("schema-id") for schema in metadata.get("schemas", ())] != [0]:
+                return NoPlainFiles(f"the schema of {self.location} has changed")
+            files = rows_at(self.spark, f"{self.name}.files", str(pin.version))
+            rows = files.select("content", "file_format", "file_path").collect()
+        if any(row["content"] for row in rows):
+            return NoPlainFiles(f"{self.location} has delete files")
+        if any(row["file_format"] != "PARQUET" for row in rows):
+            return NoPlainFiles(f"{self.location} has files that are not Parquet")
+        return local_files([row["file_path"] for row in rows])
 
     def verify(self, pin: Pin) -> None:
         """Check that the pinned snapshot is still there.

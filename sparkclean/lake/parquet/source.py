@@ -213,6 +213,10 @@ class ParquetSource:
                 raise
             raise translated from exc
 
+    def plain_files(self, frame: DataFrame, pin: Pin) -> Sequence[str]:  # noqa: ARG002
+        """List the pinned files that have rows."""
+        return [pin.files[index].path for group in pin.schema_groups for index in group]
+
     def verify(self, pin: Pin) -> None:
         """Check that the pinned files are still what they were.
 

@@ -1,0 +1,270 @@
+"""Run a kernel over the Parquet files of a pin: the file scan.
+
+Tasks get files and row groups, and their Python workers read the columns with pyarrow. The rows and
+the types are those of the DataFrame scan, without the way through Spark's rows: several times
+faster. Only for files that hold exactly the rows of the pin (`SourceTable.plain_files`), where the
+workers can open them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sparkclean.cluster.batches import ID_PREFIX, LABEL, PROBS, PROBS_PREFIX, BatchReader
+from sparkclean.cluster.columns import Columns
+from sparkclean.cluster.kernels import Kernel
+from sparkclean.cluster.row_groups import RowGroups, plain_type, read_row_groups
+from sparkclean.cluster.scan import Sample, kernel_output, output_schema
+from sparkclean.lake.files import in_threads
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+#: Bytes of the columns that one task reads, compressed.
+_TASK_BYTES = 64 << 20
+#: Fewer and larger tasks than this leave cores idle at the end.
+_MIN_TASKS = 16
+#: Of the sample: probabilities, share of the rows, row groups.
+_SAMPLE_VALUES, _SAMPLE_SHARE, _SAMPLE_GROUPS = 1 << 21, 0.2, 64
+# A file costs something however small it is.
+_OPEN_BYTES = 64 << 10
+_SPARK_TYPES = {
+    pa.int8(): "tinyint",
+    pa.int16(): "smallint",
+    pa.int32(): "int",
+    pa.int64(): "bigint",
+    pa.float32(): "float",
+    pa.float64(): "double",
+    pa.bool_(): "boolean",
+    pa.string(): "string",
+}
+
+
+@dataclass(frozen=True)
+class FileScan:
+    """Scans of the files of a pin.
+
+    Attributes
+    ----------
+    spark : SparkSession
+    reader : BatchReader
+    id_types : tuple of str
+        Spark types of the record id columns.
+    columns : tuple of (str, str)
+        For each column of the reader its name in the files.
+    groups : tuple of RowGroups
+    """
+
+    spark: SparkSession
+    reader: BatchReader
+    id_types: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+    groups: tuple[RowGroups, ...]
+    kind: str = "files"
+
+    def run(self, kernel: Kernel) -> DataFrame:
+        """Run a kernel over all rows.
+
+        Parameters
+        ----------
+        kernel : Kernel
+            Unused so far; every task works on a copy.
+
+        Returns
+        -------
+        DataFrame
+            As of `FrameScan.run`. Lazy.
+
+        Notes
+        -----
+        Each action reads the needed columns once. Memory of a task: the pages of one row group at
+        a time, and a chunk of rows.
+        """
+        fields = output_schema(kernel, self.id_types)
+        tasks = balanced(self.groups)
+        reader, columns = self.reader, self.columns
+
+        def work(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in numbers:
+                for number in batch.column(0).to_pylist():
+                    rows = read_row_groups(tasks[number], columns, reader.chunk_rows)
+                    yield from kernel_output(reader, kernel, fields, rows)
+
+        frame = self.spark.range(0, len(tasks), 1, len(tasks))
+        return frame.mapInArrow(work, ", ".join(f"`{name}` {kind}" for name, kind in fields))
+
+    def sample(self) -> Sample:
+        """Read some valid rows of row groups that a hash chooses.
+
+        Returns
+        -------
+        given : ndarray of int64, shape (M,)
+        pred_probs : ndarray of float64, shape (M, K)
+
+        Notes
+        -----
+        On the driver: at most 16 MB of probabilities and a fifth of the rows.
+        """
+        total = sum(group.rows for group in self.groups)
+        wanted = min(_SAMPLE_VALUES // self.reader.num_classes, int(total * _SAMPLE_SHARE))
+        order = sorted(self.groups, key=lambda group: _hash(f"{group.path}:{group.indices}"))
+        # few rows of many groups tell more than many rows of few
+        some = order[:_SAMPLE_GROUPS]
+        given, pred_probs = [], []
+        for group in some:
+            rows = min(group.rows, -(-wanted // len(some)))
+            batch = next(read_row_groups([group], self.columns, max(rows, 1)))
+            admitted, _ = self.reader.read(batch)
+            given.append(admitted.given)
+            pred_probs.append(admitted.pred_probs.astype(np.float64))
+        return np.concatenate(given), np.concatenate(pred_probs)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plan_file_scan(
+    columns: Columns, reader: BatchReader, table: DataFrame, paths: Sequence[str]
+) -> FileScan | str:
+    """Plan scans of files, if they can be read so.
+
+    Parameters
+    ----------
+    columns : Columns
+    reader : BatchReader
+    table : DataFrame
+        What a DataFrame scan would read.
+    paths : sequence of str
+        Parquet files that hold exactly the rows to scan.
+
+    Returns
+    -------
+    FileScan or str
+        Or why the files cannot be read so.
+
+    Notes
+    -----
+    Reads the footer of every file on the driver, 16 at a time.
+    """
+    if columns.layout == "vector":
+        return f"column {columns.probs[0]!r} holds Spark ML vectors"
+    names = [(f"{ID_PREFIX}{i}", name) for i, name in enumerate(columns.ids)]
+    names.append((LABEL, columns.label))
+    if columns.layout == "columns":
+        names += [(f"{PROBS_PREFIX}{k}", name) for k, name in enumerate(columns.probs)]
+    else:
+        names.append((PROBS, columns.probs[0]))
+    schema = table.schema
+    types = {name: schema[name].dataType.simpleString() for _, name in names}
+    groups: list[RowGroups] = []
+    for found in in_threads(lambda path: find_row_groups(path, types), paths):
+        if isinstance(found, str):
+            return found
+        groups += found
+    return FileScan(table.sparkSession, reader, columns.id_types, tuple(names), tuple(groups))
+
+
+def spark_type(kind: pa.DataType) -> str:
+    """Name the Spark type of an Arrow type: `simpleString`."""
+    plain = plain_type(kind)
+    if pa.types.is_map(plain):
+        return f"map<{spark_type(plain.key_type)},{spark_type(plain.item_type)}>"
+    if pa.types.is_list(plain):
+        return f"array<{spark_type(plain.value_type)}>"
+    if pa.types.is_struct(plain):
+        fields = [plain.field(i) for i in range(plain.num_fields)]
+        return f"struct<{','.join(f'{f.name}:{spark_type(f.type)}' for f in fields)}>"
+    return _SPARK_TYPES[plain]
+
+
+def find_row_groups(path: str, types: dict[str, str]) -> list[RowGroups] | str:
+    """List the row groups of a file, if the scan can read its columns.
+
+    Parameters
+    ----------
+    path : str
+    types : dict
+        Spark types of the columns to read, by name.
+
+    Returns
+    -------
+    list of RowGroups or str
+        One for each row group with rows; or why the file cannot be read so.
+    """
+    try:
+        metadata = pq.read_metadata(path)
+    except (OSError, pa.ArrowException) as exc:
+        return f"{path} cannot be read from here ({exc})"
+    schema = metadata.schema.to_arrow_schema()
+    for name, wanted in types.items():
+        if any(part.lower().startswith(f"{name.lower()}=") for part in PurePath(path).parts):
+            return f"column {name!r} is in the names of folders"
+        if schema.names.count(name) != 1:
+            return f"{path} has no column {name!r} of its own"
+        try:
+            found = spark_type(schema.field(name).type)
+        except TypeError as exc:
+            found = str(exc)
+        if found != wanted:
+            return f"column {name!r} of {path} is {found}, in the table {wanted}"
+    leaves = [
+        i
+        for i in range(metadata.num_columns)
+        if metadata.schema.column(i).path.split(".")[0] in types
+    ]
+    groups = []
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        size = sum(group.column(i).total_compressed_size for i in leaves)
+        if group.num_rows:
+            groups.append(RowGroups(path, (index,), size, group.num_rows))
+    return groups
+
+
+def balanced(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
+    """Divide row groups among tasks so that all read about as many bytes.
+
+    Parameters
+    ----------
+    groups : sequence of RowGroups
+
+    Returns
+    -------
+    list of list of RowGroups
+        Largest first; at least one task.
+    """
+    total = sum(group.size_bytes for group in groups)
+    count = max(1, min(len(groups), max(_MIN_TASKS, -(-total // _TASK_BYTES))))
+    tasks: list[list[RowGroups]] = [[] for _ in range(count)]
+    loads = [(0, i) for i in range(count)]
+    for group in sorted(groups, key=lambda group: (-group.size_bytes, group.path, group.indices)):
+        load, i = heapq.heappop(loads)
+        tasks[i].append(group)
+        heapq.heappush(loads, (load + group.size_bytes + _OPEN_BYTES, i))
+    return [_joined(task) for task in tasks]
+
+
+def _joined(task: list[RowGroups]) -> list[RowGroups]:
+    """Put row groups of one file together: it is opened once."""
+    files: dict[str, list[RowGroups]] = {}
+    for group in task:
+        files.setdefault(group.path, []).append(group)
+    return [
+        RowGroups(
+            path,
+            tuple(sorted(index for part in parts for index in part.indices)),
+            sum(part.size_bytes for part in parts),
+            sum(part.rows for part in parts),
+        )
+        for path, parts in files.items()
+    ]

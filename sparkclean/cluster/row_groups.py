@@ -1,0 +1,123 @@
+"""Read columns of Parquet row groups as Spark would hand them over.
+
+Runs on executors: numpy and pyarrow only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# Spark reads unsigned integers as the next wider signed ones.
+_PLAIN_TYPES = {
+    pa.uint8(): pa.int16(),
+    pa.uint16(): pa.int32(),
+    pa.uint32(): pa.int64(),
+    pa.large_string(): pa.string(),
+    pa.string_view(): pa.string(),
+}
+_SCALARS = (
+    pa.int8(),
+    pa.int16(),
+    pa.int32(),
+    pa.int64(),
+    pa.float32(),
+    pa.float64(),
+    pa.bool_(),
+    pa.string(),
+)
+# Columns are read through a buffer of this size each, not a whole row group at once.
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class RowGroups:
+    """Some row groups of one file.
+
+    Attributes
+    ----------
+    path : str
+    indices : tuple of int
+    size_bytes : int
+        Of the columns that are read, compressed.
+    rows : int
+    """
+
+    path: str
+    indices: tuple[int, ...]
+    size_bytes: int
+    rows: int
+
+
+def read_row_groups(
+    task: Sequence[RowGroups], columns: Sequence[tuple[str, str]], rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Read columns of row groups as Spark would hand them over, a bounded number of rows at once.
+
+    Parameters
+    ----------
+    task : sequence of RowGroups
+    columns : sequence of (str, str)
+        Name to give, and name in the files.
+    rows : int
+        At most in one batch.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+    """
+    for groups in task:
+        with pq.ParquetFile(groups.path, buffer_size=_BUFFER_BYTES) as file:
+            names = {name for _, name in columns}
+            batches = file.iter_batches(
+                rows, row_groups=list(groups.indices), columns=sorted(names), use_threads=False
+            )
+            for batch in batches:
+                yield pa.RecordBatch.from_arrays(
+                    [_plain(batch.column(name)) for _, name in columns],
+                    names=[alias for alias, _ in columns],
+                )
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    wanted = plain_type(column.type)
+    return column if column.type == wanted else column.cast(wanted)
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """Find the Arrow type in which Spark would hand a column over.
+
+    Parameters
+    ----------
+    kind : pyarrow.DataType
+
+    Returns
+    -------
+    pyarrow.DataType
+
+    Raises
+    ------
+    TypeError
+        If it is none that a scan reads.
+    """
+    kind = _PLAIN_TYPES.get(kind, kind)
+    if kind in _SCALARS:
+        return kind
+    if pa.types.is_dictionary(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_map(kind):
+        return pa.map_(plain_type(kind.key_type), plain_type(kind.item_type))
+    if (
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
+        or pa.types.is_list_view(kind)
+    ):
+        return pa.list_(plain_type(kind.value_type))
+    if pa.types.is_struct(kind):
+        fields = [kind.field(i) for i in range(kind.num_fields)]
+        return pa.struct([pa.field(field.name, plain_type(field.type)) for field in fields])
+    raise TypeError(str(kind))

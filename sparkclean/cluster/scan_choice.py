@@ -1,0 +1,65 @@
+"""Which scan a run uses."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from sparkclean.cluster.columns import Columns
+from sparkclean.cluster.file_scan import plan_file_scan
+from sparkclean.cluster.scan import FrameScan, Scan
+from sparkclean.config import Config
+from sparkclean.errors import UnsupportedFeatureError
+from sparkclean.lake import NoPlainFiles, Pin, SourceTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_log = logging.getLogger("sparkclean")
+
+
+def choose_scan(
+    config: Config, source: SourceTable, pin: Pin, audited: DataFrame, columns: Columns
+) -> Scan:
+    """Choose between files and the DataFrame.
+
+    Parameters
+    ----------
+    config : Config
+    source : SourceTable
+    pin : Pin
+    audited : DataFrame
+        The rows of the pin that are audited.
+    columns : Columns
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    UnsupportedFeatureError
+        If ``scan: files`` is asked for and the files cannot be read so.
+
+    Notes
+    -----
+    Reads the footers of the files on the driver; no job.
+    """
+    reader = columns.reader(config.admission.row_sum_tolerance)
+    if config.scan != "dataframe":
+        reason = "input.where is set"
+        if config.input.where is None:
+            files = source.plain_files(audited, pin)
+            if isinstance(files, NoPlainFiles):
+                reason = files.reason
+            else:
+                found = plan_file_scan(columns, reader, audited, files)
+                if not isinstance(found, str):
+                    return found
+                reason = found
+        if config.scan == "files":
+            raise UnsupportedFeatureError(
+                f"scan: files, but {reason}; set scan to auto or dataframe, which reads any table"
+            )
+        _log.info("scanning through DataFrames, not files: %s", reason)
+    return FrameScan(columns.narrow(audited), reader, columns.id_types)

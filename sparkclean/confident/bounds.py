@@ -1,0 +1,144 @@
+"""What a sample says of the thresholds and cuts of a whole table, with room for chance.
+
+With bounds one pass over the probabilities does the work of two or three. They are certified
+afterwards, exactly; where they do not hold, the passes are made one by one. So a sample that says
+little costs time, never the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkclean.confident.filters import prune_counts
+from sparkclean.confident.joint import (
+    calibrate_joint,
+    confident_classes,
+    confident_joint,
+    count_pairs,
+)
+from sparkclean.confident.scores import self_confidence
+from sparkclean.confident.thresholds import LOWEST_THRESHOLD, MISSING_CLASS_THRESHOLD
+
+# Mean of the sample, give or take 6 standard errors and 3 rows: the latter for skewed classes.
+_ERRORS, _ROWS = 6.0, 3.0
+# A band that reaches down to 0 leaves every probability undecided.
+_LOWEST_SHARE = 1.0 / 8.0
+#: From this many classes on a sample has too few rows a class: one band for all then.
+MANY_CLASSES = 100
+_MANY_LOWEST = 0.1
+# A model this weak has thresholds below that band.
+_MANY_LOWEST_MEAN = 0.3
+# Entries of a pair: half as many again as the sample says, and ten.
+_QUOTA_SHARE, _QUOTA_ROWS = 1.5, 10
+#: Entries a row beyond which it is cheaper to find the cuts of pairs first.
+_MOST_ENTRIES = 0.5
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds of what one pass needs to know before.
+
+    Attributes
+    ----------
+    lowest, highest : ndarray of float64, shape (K,)
+        Of the thresholds.
+    lowest_margins : ndarray of float64, shape (K, K), or None
+        Of the margin at which each pair's quota is reached; infinity on the diagonal. None where
+        they would let too many entries through.
+    """
+
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    lowest_margins: NDArray[np.float64] | None = None
+
+    def hold(self, thresholds: NDArray[np.float64]) -> bool:
+        """Tell whether exact thresholds lie within."""
+        return bool(((self.lowest <= thresholds) & (thresholds <= self.highest)).all())
+
+
+def sample_bounds(
+    given: NDArray[np.int64],
+    pred_probs: NDArray[np.float64],
+    *,
+    fixed: NDArray[np.float64],
+    collision: str,
+    frac_noise: float | None,
+) -> Bounds | None:
+    """Bound thresholds and cuts by a sample.
+
+    Parameters
+    ----------
+    given : ndarray of int64, shape (M,)
+    pred_probs : ndarray of float64, shape (M, K)
+        Valid rows.
+    fixed : ndarray of float64, shape (K,)
+        Thresholds that are not computed; NaN elsewhere.
+    collision : str
+    frac_noise : float or None
+        For quotas of pairs; None where these are not wanted.
+
+    Returns
+    -------
+    Bounds or None
+        None where the sample says nothing useful.
+
+    References
+    ----------
+    Maurer, Pontil (2009), Empirical Bernstein Bounds, COLT, theorem 4, for the shape of the bound.
+    """
+    num_classes = pred_probs.shape[1]
+    if not len(given):
+        return None
+    own = self_confidence(given, pred_probs)
+    known = ~np.isnan(fixed)
+    if num_classes >= MANY_CLASSES:
+        if own.mean() < _MANY_LOWEST_MEAN:
+            return None
+        lowest = np.full(num_classes, _MANY_LOWEST)
+        highest = np.full(num_classes, MISSING_CLASS_THRESHOLD)
+        return Bounds(np.where(known, fixed, lowest), np.where(known, fixed, highest))
+    examples = np.bincount(given, minlength=num_classes)
+    count = np.maximum(examples, 1)
+    mean = np.bincount(given, own, num_classes) / count
+    squares = np.bincount(given, own * own, num_classes) / count
+    variance = np.maximum(squares - mean * mean, 0.0) * count / np.maximum(count - 1, 1)
+    width = _ERRORS * np.sqrt(variance / count) + _ROWS / count
+    few = examples < 2
+    lowest = np.where(few, 0.0, np.maximum(mean - width, mean * _LOWEST_SHARE))
+    lowest = np.maximum(lowest, LOWEST_THRESHOLD)
+    highest = np.where(few, MISSING_CLASS_THRESHOLD, np.maximum(mean + width, LOWEST_THRESHOLD))
+    margins = None
+    if frac_noise is not None:
+        thresholds = np.where(known, fixed, np.where(examples > 0, mean, MISSING_CLASS_THRESHOLD))
+        classes = confident_classes(pred_probs, thresholds, collision=collision)
+        joint = confident_joint(count_pairs(given, classes, num_classes))
+        quotas = prune_counts(
+            calibrate_joint(joint, examples), min_examples=0, frac_noise=frac_noise
+        )
+        margins = _lowest_margins(given, pred_probs, own, quotas)
+    return Bounds(np.where(known, fixed, lowest), np.where(known, fixed, highest), margins)
+
+
+def _lowest_margins(
+    given: NDArray[np.int64],
+    pred_probs: NDArray[np.float64],
+    own: NDArray[np.float64],
+    quotas: NDArray[np.int64],
+) -> NDArray[np.float64] | None:
+    """Find the margin of each pair that some more rows than its quota reach; -2 is all rows."""
+    wanted = np.ceil(quotas * _QUOTA_SHARE).astype(np.int64) + _QUOTA_ROWS
+    np.fill_diagonal(wanted, 0)
+    examples = np.bincount(given, minlength=len(quotas))
+    if np.minimum(wanted, examples[:, None]).sum() > _MOST_ENTRIES * len(given):
+        return None
+    bounds = np.full(quotas.shape, -2.0)
+    by_class = np.split(np.argsort(given, kind="stable"), np.cumsum(examples)[:-1])
+    for k, rows in enumerate(by_class):
+        margins = np.sort(pred_probs[rows] - own[rows, None], axis=0)
+        for j in np.flatnonzero(wanted[k] <= len(rows)):
+            bounds[k, j] = margins[-wanted[k, j], j] if j != k else np.inf
+    np.fill_diagonal(bounds, np.inf)
+    return bounds
