@@ -217,6 +217,8 @@ columns:{columns_comment}
 # null: integers 0..K-1; or the labels in the order of the probabilities; or a file with that list
 classes: {classes}{classes_comment}
 
+scan: auto                # files (fastest) | dataframe | auto: files where these are the table
+
 method:
   # prune_by_noise_rate | prune_by_class | both | confident_learning | predicted_neq_given
   # | low_self_confidence | low_normalized_margin

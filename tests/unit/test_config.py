@@ -185,7 +185,7 @@ def test_config_unknown_key_shows_its_value_and_the_known_ones() -> None:
 
 def test_config_unknown_section_shows_the_known_ones() -> None:
     finding = finding_of({"zzz": 1})
-    assert "known: input, columns, classes, method" in finding
+    assert "known: input, columns, classes, scan, method" in finding
 
 
 def test_config_key_that_is_no_text_is_named() -> None:
@@ -248,6 +248,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"method": {"thresholds": [0.5, True]}}, "method.thresholds", "a list of numbers"),
     ({"method": {"thresholds": [0.5, 3.0]}}, "method.thresholds", "3.0 is outside (0, 2]"),
     ({"method": {"thresholds": {"a": 0.0}}}, "method.thresholds", "0.0 is outside (0, 2]"),
+    ({"scan": "fast"}, "scan", "choose one of auto, files, dataframe"),
     ({"admission": "strict"}, "admission", "is not a section"),
     ({"admission": {"row_sum_tolerance": 0.7}}, "admission.row_sum_tolerance", "from 0 to 0.5"),
     ({"admission": {"row_sum_tolerance": None}}, "admission.row_sum_tolerance", "null is wrong"),
