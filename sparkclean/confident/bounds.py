@@ -34,7 +34,7 @@ _MANY_LOWEST_MEAN = 0.3
 # Entries of a pair: half as many again as the sample says, and ten.
 _QUOTA_SHARE, _QUOTA_ROWS = 1.5, 10
 #: Entries a row beyond which it is cheaper to find the cuts of pairs first.
-_MOST_ENTRIES = 0.5
+_MOST_ENTRIES = 1.0
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,25 @@ def test_publish_dataset_of_two_from_one_parent_one_wins(spark: SparkSession, op
     assert read(spark, target.location, first.number).count() == 10
 
 
+def test_publish_dataset_first_of_a_table_that_another_has_just_filled_is_a_conflict(
+    spark: SparkSession, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slower, faster = opened("cleaned"), opened("cleaned")
+    published = []
+
+    def nothing_yet() -> None:
+        """What the slower one saw; the faster one publishes before it begins to write."""
+        if not published:
+            published.append(publish_dataset(faster, "faster", spark.range(8)))
+        monkeypatch.undo()
+
+    monkeypatch.setattr(slower, "current", nothing_yet)
+    with pytest.raises(PublishConflictError):
+        publish_dataset(slower, "slower", spark.range(6))
+    assert [version.run_id for version in faster.versions()] == ["faster"]
+    assert read(spark, faster.location).count() == 8
+
+
 def test_publish_dataset_columns_follow_the_version(spark: SparkSession, opened: Open) -> None:
     target = opened("cleaned")
     first = publish_dataset(target, "a", spark.range(4))

@@ -14,7 +14,12 @@ from sparkclean.errors import InputError
 from sparkclean.lake.base import CleanUp, Version
 from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.engine_errors import is_missing_table
-from sparkclean.lake.iceberg.snapshots import PREFIX, call_procedure, version_of
+from sparkclean.lake.iceberg.snapshots import (
+    PREFIX,
+    call_procedure,
+    properties_of,
+    version_of,
+)
 from sparkclean.lake.iceberg.source import IcebergSource
 from sparkclean.lake.time_travel import rows_at
 from sparkclean.names import TableName, quote_name
@@ -117,11 +122,19 @@ class IcebergTarget(CommittedTarget):
         self, rows: DataFrame, parent: Version | None, properties: Mapping[str, str]
     ) -> None:
         self._create(rows)
-        # the snapshot that only made the table counts as none
-        made = self._source.pin("branch:main").version if parent is None else None
+        number = parent.number if parent else self._made()
         writer = self._writer(rows, properties).option("isolation-level", "serializable")
-        number = parent.number if parent else made
         writer.option("validate-from-snapshot-id", str(number)).overwrite(F.lit(True))
+
+    def _made(self) -> int:
+        """Find the snapshot that only made the table and counts as none.
+
+        Not the current one: a run that began at the same moment may have published meanwhile.
+        """
+        self._source.refresh()
+        snapshots = self._source.metadata("snapshots").orderBy("committed_at").collect()
+        made = [row for row in snapshots if properties_of(row).get("operation") == MADE]
+        return int(made[0]["snapshot_id"] if made else self._source.pin().version or 0)
 
     def data_files(self, version: str) -> list[str]:
         """List data and delete files of a version."""

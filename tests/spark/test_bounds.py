@@ -1,0 +1,129 @@
+"""One pass where the sample was right, more where it was not: one answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from sparkclean.cli import main
+from sparkclean.cluster import pipeline
+from sparkclean.cluster.pipeline import PAIR_FILTERS
+from sparkclean.confident.bounds import Bounds
+from sparkclean.confident.issues import audit_arrays
+from sparkclean.lake import open_target
+from sparkclean.schema import FILTERS
+from tests.data import noisy_data, write_table
+from tests.spark.answers import hash_of_arrays
+
+K = 4
+GIVEN, PROBS = noisy_data(800, K, seed=11, ties=True)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_table(tmp_path_factory.mktemp("in") / "t", GIVEN, PROBS, files=5)
+
+
+def exact() -> Bounds:
+    found = audit_arrays(GIVEN, PROBS)
+    return Bounds(found.thresholds, found.thresholds, np.where(np.eye(K) > 0, np.inf, -0.2))
+
+
+def everything() -> Bounds:
+    margins = np.where(np.eye(K) > 0, np.inf, -2.0)
+    return Bounds(np.full(K, 2e-6), np.full(K, 2.0), margins)
+
+
+def missed() -> Bounds:
+    return Bounds(np.full(K, 0.2), np.full(K, 0.3), exact().lowest_margins)
+
+
+def pairs_open() -> Bounds:
+    margins = exact().lowest_margins
+    assert margins is not None
+    margins[0, 1] = 0.999
+    return Bounds(exact().lowest, exact().highest, margins)
+
+
+def pairs_unknown() -> Bounds:
+    return Bounds(exact().lowest * 0.9, exact().highest * 1.1)
+
+
+def audit(table: Path, place: Path, *settings: str) -> tuple[str, list[str]]:
+    """Give the result hash, and the passes that were made."""
+    words = {"input.table": table, "output.suspects": place / "s", "output.runs": place / "r"}
+    words |= {f"output.{name}": "null" for name in ("cleaned", "rejected", "classes", "pairs")}
+    place.mkdir()
+    config = place / "config.json"
+    config.write_text(json.dumps({"input": {"table": str(table)}}))
+    sets = [word for pair in words.items() for word in ("--set", f"{pair[0]}={pair[1]}")]
+    sets += [word for setting in settings for word in ("--set", setting)]
+    assert main(["audit", "--config", str(config), *sets]) == 0
+    row = open_target(str(place / "r")).head(1).to_pylist()[0]
+    phases = [phase["name"] for phase in json.loads(row["phases"])]
+    return row["result_hash"], [name[:6] for name in phases if name.startswith("pass")]
+
+
+@pytest.mark.parametrize(
+    ("filter_by", "bounds", "passes"),
+    [
+        ("prune_by_noise_rate", None, 1),
+        ("prune_by_noise_rate", exact, 1),
+        ("prune_by_noise_rate", everything, 1),
+        ("prune_by_noise_rate", missed, 3),
+        ("prune_by_noise_rate", pairs_open, 3),
+        ("prune_by_noise_rate", pairs_unknown, 2),
+        ("both", everything, 1),
+        ("both", pairs_open, 3),
+        ("confident_learning", everything, 1),
+        ("confident_learning", missed, 2),
+    ],
+)
+def test_audit_has_one_answer_whatever_was_expected(
+    spark: SparkSession,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    filter_by: str,
+    bounds: Callable[[], Bounds] | None,
+    passes: int,
+) -> None:
+    if bounds is not None:
+        monkeypatch.setattr(pipeline, "sample_bounds", lambda *_, **__: bounds())
+    collision = "paper" if bounds is everything else "cleanlab-2.9"
+    settings = f"method.filter_by={filter_by}", f"method.collision={collision}"
+    found, made = audit(table, tmp_path / "out", *settings, "scan=files")
+    assert found == hash_of_arrays(GIVEN, PROBS, filter_by, collision=collision)
+    assert len(made) == passes, made
+
+
+@pytest.mark.parametrize("filter_by", [f for f in FILTERS if f not in PAIR_FILTERS])
+def test_audit_of_files_by_every_filter_has_the_hash_of_arrays(
+    spark: SparkSession, table: Path, tmp_path: Path, filter_by: str
+) -> None:
+    settings = f"method.filter_by={filter_by}", "method.ranked_by=confidence_weighted_entropy"
+    found, made = audit(table, tmp_path / "files", *settings, "scan=files")
+    assert found == hash_of_arrays(GIVEN, PROBS, filter_by)
+    assert made == ["pass 1"]
+
+
+def test_audit_scan_files_that_is_impossible_says_why(
+    spark: SparkSession, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"input": {"table": str(table), "where": "id > 5"}}))
+    output = ["--set", f"output.suspects={tmp_path}/s", "--set", f"output.runs={tmp_path}/r"]
+    output += [
+        w
+        for n in ("cleaned", "rejected", "classes", "pairs")
+        for w in ("--set", f"output.{n}=null")
+    ]
+    assert main(["audit", "--config", str(config), *output, "--set", "scan=files"]) == 2
+    assert not (tmp_path / "s").exists()
+    assert main(["audit", "--config", str(config), *output]) == 0
+    assert "scanning through DataFrames, not files: input.where is set" in capsys.readouterr().err
