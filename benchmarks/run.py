@@ -1,16 +1,23 @@
-"""Time `sparkclean audit` and cleanlab on the same generated tables, in the same run.
+"""Time `sparkclean audit`, the reference and bare scans on the same tables, each a whole process.
 
-python benchmarks/run.py --tables 1000000x10 20000000x10 500000x1000 --repeats 3
+python benchmarks/run.py --tables 5000000x10 --repeats 3
 
-Prints wall seconds (median), peak memory of the whole process tree (proportional set size of
-driver, JVM and Python workers together) and the share of each phase. Ratios between the two hold
-on other machines, seconds do not.
+Every program runs once in each round, several rounds; medians of wall seconds, peak memory of the
+whole process tree (proportional set size of driver, JVM and Python workers together), bytes that it
+read and wrote, passes over the probabilities and seconds per phase. Writes
+benchmarks/results/<date>.json and .md. Ratios between programs hold on other machines, seconds do
+not.
+
+Programs: ``decode`` reads the column with pyarrow on two threads; ``noop`` sends it through an
+empty mapInArrow; ``reference`` is cleanlab; ``files`` and ``dataframe`` are ours, by scan.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -19,7 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generate import generate
@@ -38,13 +45,63 @@ print(len(issues))
 """
 
 
+_DECODE = """
+import sys, pyarrow.parquet as pq
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+def read(path):
+    with pq.ParquetFile(path, buffer_size=1 << 20) as file:
+        for batch in file.iter_batches(1 << 17, columns=["pred_probs"], use_threads=False):
+            batch.column(0).flatten()
+
+with ThreadPoolExecutor(2) as pool:
+    list(pool.map(read, sorted(Path(sys.argv[1]).glob("*.parquet"))))
+"""
+_NOOP = """
+import os, sys
+os.environ["PYSPARK_PYTHON"] = sys.executable
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false").getOrCreate()
+spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "65536")
+
+def nothing(batches):
+    for batch in batches:
+        pass
+    return iter(())
+
+frame = spark.read.parquet(sys.argv[1]).select("pred_probs")
+frame.mapInArrow(nothing, "x int").write.format("noop").mode("overwrite").save()
+"""
+PROGRAMS = ("decode", "noop", "reference", "files", "dataframe")
+
+
 @dataclass(frozen=True)
 class Measured:
-    """One command: seconds, peak bytes of its process tree, what it printed."""
+    """One command.
+
+    Attributes
+    ----------
+    seconds : float
+    peak_bytes : int
+        Of the process tree.
+    workers_bytes : int
+        Of the largest Python worker, at its peak.
+    read_bytes, written_bytes : int
+        Through the file system, cached or not.
+    failed : str
+        The last line of stderr where it failed.
+    """
 
     seconds: float
     peak_bytes: int
+    workers_bytes: int
+    read_bytes: int
+    written_bytes: int
     failed: str
+    suspects: int | None = None
+    phases: tuple[tuple[str, float], ...] = ()
+    passes: int | None = None
 
 
 def measure(command: Sequence[str]) -> Measured:
@@ -52,21 +109,54 @@ def measure(command: Sequence[str]) -> Measured:
     begun = time.monotonic()
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
-        peak = [0]
-        watcher = threading.Thread(target=_watch, args=(process, peak), daemon=True)
+        seen = Watched()
+        watcher = threading.Thread(target=seen.watch, args=(process,), daemon=True)
         watcher.start()
         code = process.wait()
         seconds = time.monotonic() - begun
         watcher.join()
         errors.seek(0)
         text = errors.read().strip().splitlines()
-    return Measured(seconds, peak[0], (text[-1] if text else str(code)) if code else "")
+    failed = (text[-1] if text else str(code)) if code else ""
+    read, written = (sum(pair[i] for pair in seen.bytes.values()) for i in (0, 1))
+    return Measured(seconds, seen.peak, seen.worker, read, written, failed)
 
 
-def _watch(process: subprocess.Popen[bytes], peak: list[int]) -> None:
-    while process.poll() is None:
-        peak[0] = max(peak[0], sum(_proportional_bytes(pid) for pid in _tree(process.pid)))
-        time.sleep(0.3)
+class Watched:
+    """What a process tree has used at most, sampled."""
+
+    def __init__(self) -> None:
+        self.peak = self.worker = 0
+        self.bytes: dict[int, tuple[int, int]] = {}
+
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Look three times a second until the process ends."""
+        while process.poll() is None:
+            sizes = {}
+            for pid in _tree(process.pid):
+                sizes[pid] = _proportional_bytes(pid)
+                self.bytes[pid] = max(self.bytes.get(pid, (0, 0)), _moved_bytes(pid))
+                if _is_worker(pid):
+                    self.worker = max(self.worker, sizes[pid])
+            self.peak = max(self.peak, sum(sizes.values()))
+            time.sleep(0.3)
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return b"pyspark.daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _moved_bytes(pid: int) -> tuple[int, int]:
+    """Bytes that a process has read and written."""
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    except OSError:
+        return 0, 0
+    found = dict(line.split(": ") for line in lines)
+    return int(found["rchar"]), int(found["wchar"])
 
 
 def _tree(root: int) -> list[int]:
@@ -91,60 +181,114 @@ def _proportional_bytes(pid: int) -> int:
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:")), 0)
 
 
-def audit(table: Path, work: Path) -> tuple[Measured, str]:
-    """Audit a table with the defaults; also the share of each phase."""
-    names = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
+def audit(table: Path, work: Path, scan: str) -> Measured:
+    """Audit a table with the default method: suspects and run record, no cleaned version."""
     shutil.rmtree(work, ignore_errors=True)
     config = {
         "input": {"table": str(table)},
-        "output": {name: str(work / "out" / name) for name in names},
-        "spark": {"spark.driver.memory": "4g"},
+        "scan": scan,
+        "output": {
+            "suspects": str(work / "suspects"),
+            "runs": str(work / "runs"),
+            **dict.fromkeys(("cleaned", "rejected", "classes", "pairs")),
+        },
     }
     work.mkdir(parents=True)
     path = work / "config.json"
     path.write_text(json.dumps(config))
     done = measure([sys.executable, "-m", "sparkclean", "audit", "--config", str(path)])
     if done.failed:
-        return done, ""
-    row = open_target(config["output"]["runs"]).head(1).to_pylist()[0]
-    phases = json.loads(row["phases"])
-    shares = [f"{phase['name']} {phase['seconds'] / done.seconds:.0%}" for phase in phases]
-    rest = 1 - sum(phase["seconds"] for phase in phases) / done.seconds
-    return done, ", ".join([*shares, f"start and stop {rest:.0%}"])
+        return done
+    row = open_target(str(work / "runs")).head(1).to_pylist()[0]
+    phases = tuple((phase["name"], phase["seconds"]) for phase in json.loads(row["phases"]))
+    return replace(
+        done,
+        suspects=row["suspects"],
+        phases=phases,
+        passes=sum(name.startswith("pass") for name, _ in phases),
+    )
+
+
+def run(program: str, table: Path, work: Path) -> Measured:
+    """Run one program on a table."""
+    if program in ("files", "dataframe"):
+        return audit(table, work, program)
+    code = {"decode": _DECODE, "noop": _NOOP, "reference": _REFERENCE}[program]
+    return measure([sys.executable, "-c", code, str(table)])
+
+
+def summary(name: str, program: str, runs: list[Measured]) -> dict[str, object]:
+    """Medians and peaks of the rounds of one program."""
+    failed = next((run.failed for run in runs if run.failed), "")
+    middle = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+    return {
+        "table": name,
+        "program": program,
+        "seconds": round(statistics.median(run.seconds for run in runs), 2),
+        "all_seconds": [round(run.seconds, 2) for run in runs],
+        "peak_gib": round(max(run.peak_bytes for run in runs) / 2**30, 2),
+        "worker_gib": round(max(run.workers_bytes for run in runs) / 2**30, 2),
+        "read_gib": round(middle.read_bytes / 2**30, 2),
+        "written_gib": round(middle.written_bytes / 2**30, 2),
+        "passes": middle.passes,
+        "suspects": middle.suspects,
+        "phases": {phase: round(seconds, 2) for phase, seconds in middle.phases},
+        "failed": failed,
+    }
+
+
+def machine() -> dict[str, str]:
+    """Where it ran, and with what."""
+    names = ("pyspark", "numpy", "pyarrow", "cleanlab")
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
+    return {
+        "processor": f"{os.cpu_count()} x {model}",
+        **{name: importlib.metadata.version(name) for name in names},
+    }
+
+
+def markdown(rows: Sequence[dict[str, object]]) -> str:
+    """Table of the results."""
+    keys = ("table", "program", "seconds", "peak_gib", "worker_gib", "read_gib", "written_gib")
+    keys += ("passes", "suspects")
+    lines = ["| " + " | ".join(keys) + " |", "|" + "---|" * len(keys)]
+    for row in rows:
+        cells = [str("" if row[key] is None else row[key]) for key in keys]
+        if row["failed"]:
+            cells[2] = "failed"
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Generate what is missing, run, print."""
+    """Generate what is missing, run, write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tables", nargs="+", default=["1000000x10"], metavar="ROWSxCLASSES")
+    parser.add_argument("--tables", nargs="+", default=["5000000x10"], metavar="ROWSxCLASSES")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--work", type=Path, default=Path("out/bench"), help="tables and outputs")
-    parser.add_argument("--only", choices=("sparkclean", "cleanlab"))
+    parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=PROGRAMS)
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
-    print("table | program | seconds | peak GiB | suspects | phases")
+    rows = []
     for name in args.tables:
-        rows, classes = (int(part) for part in name.split("x"))
-        table = args.work / name
+        count, classes = (int(part) for part in name.split("x"))
+        table = (args.work / name).resolve()
         if not table.exists():
-            generate(table, rows, classes)
-        runs: dict[str, list[Measured]] = {"sparkclean": [], "cleanlab": []}
-        phases = suspects = ""
+            generate(table, count, classes)
+        rounds: dict[str, list[Measured]] = {program: [] for program in args.programs}
         for _ in range(args.repeats):
-            if args.only != "cleanlab":
-                done, phases = audit(table.resolve(), args.work / "audit")
-                runs["sparkclean"].append(done)
-                version = open_target(str(args.work / "audit/out/suspects")).current()
-                suspects = f"{version.rows:,}" if version else "-"
-            if args.only != "sparkclean":
-                runs["cleanlab"].append(measure([sys.executable, "-c", _REFERENCE, str(table)]))
-        for program, measured in runs.items():
-            if not measured:
-                continue
-            seconds = statistics.median(run.seconds for run in measured)
-            peak = max(run.peak_bytes for run in measured) / 2**30
-            failed = next((run.failed for run in measured if run.failed), "")
-            told = failed or (f"{suspects} | {phases}" if program == "sparkclean" else "|")
-            print(f"{name} | {program} | {seconds:.1f} | {peak:.1f} | {told}", flush=True)
+            for program, measured in rounds.items():
+                measured.append(run(program, table, (args.work / "audit").resolve()))
+        rows += [summary(name, program, measured) for program, measured in rounds.items()]
+    args.results.mkdir(parents=True, exist_ok=True)
+    stem = args.results / time.strftime("%Y-%m-%d")
+    content = {"machine": machine(), "results": rows}
+    stem.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+    text = markdown(rows)
+    about = ", ".join(f"{key} {value}" for key, value in machine().items())
+    stem.with_suffix(".md").write_text(f"{text}\n\n{about}\n")
+    print(text)
 
 
 if __name__ == "__main__":
