@@ -14,7 +14,7 @@ from sparkclean import schema
 from sparkclean.cluster.checks import count_duplicate_ids
 from sparkclean.cluster.columns import Columns, resolve_columns
 from sparkclean.cluster.passes import Scanner
-from sparkclean.cluster.pipeline import Findings, collect_findings, compute_result_hash
+from sparkclean.cluster.pipeline import Findings, collect_findings, findings_hash
 from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.scan import FrameScan
 from sparkclean.cluster.tables import (
@@ -77,12 +77,8 @@ class AuditResult:
         Returns
         -------
         str
-
-        Notes
-        -----
-        One job over the suspects.
         """
-        return compute_result_hash(self._findings, self._columns.classes, self._scanner.ids)
+        return findings_hash(self._findings, self._columns.classes)
 
     def close(self) -> None:
         """Drop the cached intermediate frames."""

@@ -32,8 +32,9 @@ _FROM_VERDICT = {
     OUT_OF_RANGE: _REASON["pred_probs_out_of_range"],
     ROW_SUM: _REASON["pred_probs_row_sum"],
 }
-# About 16 MB of float64 at once: temporaries stay small whatever K is.
-_CHUNK_VALUES = 1 << 21
+# 8 MB of float64 at once: temporaries stay small whatever K is, and Arrow, which rounds buffers up
+# to a power of two, wastes none.
+_CHUNK_VALUES = 1 << 20
 _CHUNK_ROWS = 1 << 17
 
 

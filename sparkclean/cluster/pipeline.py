@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,8 @@ class Findings:
         The same with ``rank``. Lazy: ranks are computed for whoever reads them.
     suspect_counts : ndarray of int64, shape (K, K)
         Suspects by given and suggested class.
+    suspect_sum : int
+        Sum of the hashes of the suspects.
     reason : str
     warnings : tuple of str
     """
@@ -75,6 +77,7 @@ class Findings:
     issues: DataFrame
     suspects: DataFrame
     suspect_counts: NDArray[np.int64]
+    suspect_sum: int
     reason: str
     warnings: tuple[str, ...]
 
@@ -159,7 +162,7 @@ def collect_findings(
         third = passes.third(low_rows, None if expected else quotas.of_pair, shift, statistics.rows)
         margins = margins if expected else third.rows(MARGIN)
         scores = None if shift is None else third.rows(SCORE).select(*scanner.ids, "quality")
-    issues, counts = _collect_issues(
+    issues, counts, suspect_sum = _collect_issues(
         scanner, method, progress, low_rows=low_rows, margins=margins, scores=scores, quotas=quotas
     )
     suspects = ranked(issues, score="label_quality", ids=scanner.ids, count=int(counts.sum()))
@@ -170,6 +173,7 @@ def collect_findings(
         issues=issues,
         suspects=suspects,
         suspect_counts=counts,
+        suspect_sum=suspect_sum,
         reason=SUSPECT_REASONS[method.filter_by],
         warnings=tuple(warnings),
     )
@@ -337,7 +341,8 @@ def _collect_issues(
     margins: DataFrame | None,
     scores: DataFrame | None,
     quotas: Quotas,
-) -> tuple[DataFrame, NDArray[np.int64]]:
+) -> tuple[DataFrame, NDArray[np.int64], int]:
+    """Give the issues, their counts by given and suggested class, and the sum of their hashes."""
     size = scanner.columns.num_classes
     with progress.phase("select suspects") as phase:
         issues = select_issues(
@@ -360,10 +365,14 @@ def _collect_issues(
         )
         issues = scanner.workspace.materialise("suspects", issues)
         counts = np.zeros((size, size), np.int64)
-        for row in issues.groupBy("given", "suggested").count().collect():
-            counts[row["given"], row["suggested"]] = row["count"]
+        limbs = [0] * LIMBS
+        hashes = _hash_limbs(scanner.ids, dict(issues.dtypes), SUSPECT_REASONS[method.filter_by])
+        found = issues.groupBy("given", "suggested").agg(F.count("*").alias("rows"), *hashes)
+        for row in found.collect():
+            counts[row["given"], row["suggested"]] = row["rows"]
+            limbs = [limb + row[f"limb_{i}"] for i, limb in enumerate(limbs)]
         phase.rows = int(counts.sum())
-    return issues, counts
+    return issues, counts, join_hash_limbs(limbs)
 
 
 @dataclass(frozen=True)
@@ -405,33 +414,13 @@ def _quality(method: MethodSection) -> Column:
     return F.col("quality")
 
 
-def compute_result_hash(findings: Findings, classes: Sequence[Any], ids: Sequence[str]) -> str:
-    """Hash the answer, for comparison with any other run.
-
-    Parameters
-    ----------
-    findings : Findings
-    classes : sequence
-        The K labels.
-    ids : sequence of str
-        Record id columns of the suspects.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits, equal to those of `sparkclean.confident.result_hash` on arrays.
-
-    Notes
-    -----
-    One job over the suspects, without a sort.
-    """
-    types = dict(findings.issues.dtypes)
+def _hash_limbs(ids: Sequence[str], types: Mapping[str, str], reason: str) -> list[Column]:
+    """Sum the hashes of suspects in limbs, as `sparkclean.confident.result_hash` does on arrays."""
     fields = [
         F.concat(F.lit("s" if types[name] == "string" else "i"), F.col(name).cast("string"))
         for name in ids
     ]
-    fields += [F.col("given").cast("string"), F.col("suggested").cast("string")]
-    fields.append(F.lit(findings.reason))
+    fields += [F.col("given").cast("string"), F.col("suggested").cast("string"), F.lit(reason)]
     text = F.concat(
         *[
             part
@@ -439,21 +428,34 @@ def compute_result_hash(findings: Findings, classes: Sequence[Any], ids: Sequenc
             for part in (F.octet_length(field).cast("string"), F.lit(":"), field)
         ]
     )
-    digits = LIMB_BITS // 4
-    hashed = findings.issues.select(F.sha2(text, 256).alias("hash"))
-    limbs = hashed.agg(
-        *[
-            F.sum(F.conv(F.substring("hash", 1 + digits * i, digits), 16, 10).cast("bigint")).alias(
-                f"limb_{i}"
-            )
-            for i in range(LIMBS)
-        ]
-    ).collect()[0]
+    digits, hashed = LIMB_BITS // 4, F.sha2(text, 256)
+    return [
+        F.sum(F.conv(F.substring(hashed, 1 + digits * i, digits), 16, 10).cast("bigint")).alias(
+            f"limb_{i}"
+        )
+        for i in range(LIMBS)
+    ]
+
+
+def findings_hash(findings: Findings, classes: Sequence[Any]) -> str:
+    """Hash the answer, for comparison with any other run.
+
+    Parameters
+    ----------
+    findings : Findings
+    classes : sequence
+        The K labels.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits, equal to those of `sparkclean.confident.result_hash` on arrays.
+    """
     return result_hash(
         classes=classes,
         thresholds=findings.thresholds,
         confident_joint=findings.noise.confident_joint,
         calibrated_joint=findings.noise.calibrated_joint,
         suspects=findings.num_suspects,
-        suspect_sum=join_hash_limbs([limb or 0 for limb in limbs]),
+        suspect_sum=findings.suspect_sum,
     )

@@ -21,7 +21,7 @@ from sparkclean.cluster.passes import Scanner
 from sparkclean.cluster.pipeline import (
     Findings,
     collect_findings,
-    compute_result_hash,
+    findings_hash,
 )
 from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.publish import ORDER, Outputs
@@ -293,7 +293,7 @@ class Run:
             self.pin.dataset_version, self.fingerprint, safe_run_id(self.run_id)
         )
         with progress.phase("write suspects") as phase:
-            record.result_hash = compute_result_hash(findings, self.columns.classes, scanner.ids)
+            record.result_hash = findings_hash(findings, self.columns.classes)
             top = stage_findings(outputs, findings, self.columns, provenance)
             phase.rows = findings.num_suspects
         record.gates = judge(

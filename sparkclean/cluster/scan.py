@@ -88,7 +88,7 @@ class FrameScan:
         Notes
         -----
         Each action reads the wide column once: materialise the result before it is used twice.
-        Memory of a task: one Arrow batch and a chunk of at most 16 MB of float64.
+        Memory of a task: one Arrow batch and a chunk of at most 8 MB of float64.
         """
         fields, reader = output_schema(kernel, self.id_types), self.reader
 

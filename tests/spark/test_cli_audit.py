@@ -183,7 +183,7 @@ def test_audit_dry_run_writes_nothing(
 ) -> None:
     assert audit(dry_run=True) == 0
     shown = capsys.readouterr().out
-    assert "3 passes" in shown
+    assert "scan      files" in shown
     assert "nothing was written" in shown
     assert not (tmp_path / "out").exists()
 

@@ -39,6 +39,7 @@ def make_findings(
         issues=cast(Any, None),
         suspects=cast(Any, None),
         suspect_counts=np.array(suspects, np.int64),
+        suspect_sum=0,
         reason="pruned_from_pair",
         warnings=("few examples",),
     )

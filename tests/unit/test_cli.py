@@ -203,7 +203,7 @@ def test_error_exits_with_its_code_and_no_traceback(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(lake, "open_target", fail_with(kind("what happened")))
-    assert main(["versions", "x"]) == CODES[kind]
+    assert main(["versions", "/x"]) == CODES[kind]
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == "error: what happened\n"
@@ -216,7 +216,7 @@ def test_error_with_several_findings_prints_a_line_each(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(lake, "open_target", fail_with(kind(["one", "two"])))
-    main(["versions", "x"])
+    main(["versions", "/x"])
     assert capsys.readouterr().err == "error: one\nerror: two\n"
 
 
@@ -224,7 +224,7 @@ def test_error_with_debug_shows_the_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(lake, "open_target", fail_with(errors.InputError("what happened")))
-    assert main(["versions", "x", "--debug"]) == 3
+    assert main(["versions", "/x", "--debug"]) == 3
     text = capsys.readouterr().err
     assert "Traceback (most recent call last)" in text
     assert text.endswith("error: what happened\n")
@@ -234,7 +234,7 @@ def test_error_that_nobody_expected_exits_1_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(lake, "open_target", fail_with(ValueError("\n  first\nsecond")))
-    assert main(["versions", "x"]) == 1
+    assert main(["versions", "/x"]) == 1
     assert capsys.readouterr().err == "error: ValueError:   first (--debug shows more)\n"
 
 
@@ -242,7 +242,7 @@ def test_error_that_nobody_expected_shows_its_traceback_with_debug(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(lake, "open_target", fail_with(ValueError("x")))
-    assert main(["versions", "x", "--debug"]) == 1
+    assert main(["versions", "/x", "--debug"]) == 1
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
@@ -259,7 +259,7 @@ def test_interrupt_exits_with_the_code_of_its_signal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(lake, "open_target", fail_with(exc))
-    assert main(["versions", "x"]) == code
+    assert main(["versions", "/x"]) == code
     text = capsys.readouterr().err
     assert text.startswith(f"error: {word}; nothing of this run counts")
     assert "Traceback" not in text
@@ -269,7 +269,7 @@ def test_json_log_is_one_object_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(lake, "open_target", fail_with(errors.InputError(["one\u2028", 'tw"o'])))
-    assert main(["versions", "x", "--log-format", "json", "--debug"]) == 3
+    assert main(["versions", "/x", "--log-format", "json", "--debug"]) == 3
     entries = [json.loads(line) for line in capsys.readouterr().err.rstrip("\n").split("\n")]
     assert [entry["msg"] for entry in entries] == ["failed", "one\u2028", 'tw"o']
     assert {entry["level"] for entry in entries} == {"ERROR"}
