@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -22,7 +23,12 @@ import pyarrow.parquet as pq
 from sparkclean.cluster.batches import ID_PREFIX, LABEL, PROBS, PROBS_PREFIX, BatchReader
 from sparkclean.cluster.columns import Columns
 from sparkclean.cluster.kernels import Kernel
-from sparkclean.cluster.row_groups import RowGroups, plain_type, read_row_groups
+from sparkclean.cluster.row_groups import (
+    RowGroups,
+    plain_type,
+    read_row_groups,
+    rising_ends,
+)
 from sparkclean.cluster.scan import Sample, kernel_output, output_schema
 from sparkclean.lake.files import in_threads
 
@@ -35,6 +41,7 @@ _TASK_BYTES = 64 << 20
 _MIN_TASKS = 16
 #: Of the sample: probabilities, share of the rows, row groups.
 _SAMPLE_VALUES, _SAMPLE_SHARE, _SAMPLE_GROUPS = 1 << 21, 0.2, 64
+_ENDS = pa.schema([("first", pa.int64()), ("last", pa.int64()), ("rows", pa.int64())])
 # A file costs something however small it is.
 _OPEN_BYTES = 64 << 10
 _SPARK_TYPES = {
@@ -127,6 +134,46 @@ class FileScan:
             given.append(admitted.given)
             pred_probs.append(admitted.pred_probs.astype(np.float64))
         return np.concatenate(given), np.concatenate(pred_probs)
+
+    def collect_rising_ids(self) -> int | None:
+        """Count the rows, if the record ids rise all through the table.
+
+        Returns
+        -------
+        int or None
+            None if they do not, or not by one integer column: they may be unique all the same.
+
+        Notes
+        -----
+        One job that reads the ids alone and shuffles nothing; the driver holds two numbers for a
+        million rows. Row groups may stand in any order.
+        """
+        if len(self.id_types) > 1 or self.id_types[0] == "string":
+            return None
+        tasks, columns = balanced(self.groups), self.columns[:1]
+
+        def ends(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in numbers:
+                for number in batch.column(0).to_pylist():
+                    # one by one: a batch must not reach from one row group into another
+                    alone = [part for parts in tasks[number] for part in parts.split()]
+                    for rows in itertools.chain.from_iterable(
+                        read_row_groups([part], columns, 1 << 20) for part in alone
+                    ):
+                        found = rising_ends(rows.column(0))
+                        yield pa.RecordBatch.from_pylist([found], _ENDS)
+                        if found["first"] is None:
+                            return
+
+        frame = self.spark.range(0, len(tasks), 1, len(tasks))
+        found = frame.mapInArrow(ends, "first bigint, last bigint, rows bigint").collect()
+        if any(row["first"] is None for row in found):
+            return None
+        found.sort(key=lambda row: row["first"])
+        for before, after in itertools.pairwise(found):
+            if before["last"] >= after["first"]:
+                return None
+        return sum(row["rows"] for row in found)
 
 
 def _hash(text: str) -> str:

@@ -51,6 +51,12 @@ class RowGroups:
     size_bytes: int
     rows: int
 
+    def split(self) -> list[RowGroups]:
+        """Give each row group alone; sizes and rows are shares."""
+        count = len(self.indices)
+        share = self.size_bytes // count, self.rows // count
+        return [RowGroups(self.path, (index,), *share) for index in self.indices]
+
 
 def read_row_groups(
     task: Sequence[RowGroups], columns: Sequence[tuple[str, str]], rows: int
@@ -121,3 +127,25 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
         fields = [kind.field(i) for i in range(kind.num_fields)]
         return pa.struct([pa.field(field.name, plain_type(field.type)) for field in fields])
     raise TypeError(str(kind))
+
+
+def rising_ends(ids: pa.Array) -> dict[str, int | None]:
+    """Find the ends of a column of integers that rises strictly.
+
+    Parameters
+    ----------
+    ids : pyarrow.Array
+        Integers; at least one.
+
+    Returns
+    -------
+    dict
+        ``first``, ``last`` and ``rows``; ``first`` and ``last`` are None where it does not rise.
+    """
+    rows = len(ids)
+    if ids.null_count:
+        return {"first": None, "last": None, "rows": rows}
+    values = ids.to_numpy()
+    if not (values[1:] > values[:-1]).all():
+        return {"first": None, "last": None, "rows": rows}
+    return {"first": int(values[0]), "last": int(values[-1]), "rows": rows}

@@ -16,6 +16,7 @@ from sparkclean import schema
 from sparkclean.cluster.checks import count_duplicate_ids
 from sparkclean.cluster.clean import check_free_names
 from sparkclean.cluster.columns import Columns, resolve_columns
+from sparkclean.cluster.file_scan import FileScan
 from sparkclean.cluster.gate import gate_error, judge
 from sparkclean.cluster.passes import Scanner
 from sparkclean.cluster.pipeline import (
@@ -279,8 +280,7 @@ class Run:
         config, progress = self.config, self.progress
         try:
             with progress.phase("check record ids") as phase:
-                everything = self.columns.narrow(self.table)
-                rows = count_duplicate_ids(everything, scanner.ids, self.columns.ids)
+                rows = self._check_ids(scanner)
                 phase.rows = rows
             findings = collect_findings(scanner, config.method, config.admission, progress)
         except InputError as exc:
@@ -324,6 +324,15 @@ class Run:
             fault_point("run.verified")
             self._publish(outputs, record, findings)
         return summarise(findings, self.columns, top, outputs.places())
+
+    def _check_ids(self, scanner: Scanner) -> int:
+        """Check that record ids are unique; count the rows of the table."""
+        if isinstance(scanner.scan, FileScan):
+            rows = scanner.scan.collect_rising_ids()
+            if rows is not None:
+                return rows
+        everything = self.columns.narrow(self.table)
+        return count_duplicate_ids(everything, scanner.ids, self.columns.ids)
 
     def _publish(self, outputs: Outputs, record: RunRecord, findings: Findings) -> None:
         conflict = None

@@ -1,14 +1,14 @@
 """Which rows are label issues, selected in Spark from a few numbers a row.
 
 Selection is by cut values: rows are counted in buckets of their score, and only the bucket in which
-a cut falls is sorted, by (score, record id). So no group is ever sorted whole, and ties go by
-record id wherever the rows lie.
+a cut falls is sorted, by (score, record id), to find the last row. So no group is ever sorted
+whole, and ties go by record id wherever the rows lie.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,51 +22,64 @@ if TYPE_CHECKING:
 
 #: Buckets of a score's unit interval; a power of two, so that edges are exact.
 _BUCKETS = 4096
+#: Counts by group and bucket that the driver holds.
+_COUNTS = 1 << 18
 #: Rows that one task may sort alone when suspects are ranked.
 _ROWS_TO_RANK = 1_000_000
 #: Columns that are those of the row, whichever pair flags it.
 _OF_ROW = ("given", "own", "other", "other_probability", "quality")
 
 
-def quota_frame(like: DataFrame, groups: Sequence[str], quotas: NDArray[np.int64]) -> DataFrame:
-    """Make a small frame of the quotas that are not 0.
+def frame_of_cells(
+    like: DataFrame,
+    groups: Sequence[str],
+    columns: Mapping[str, str],
+    cells: Sequence[Sequence[Any]],
+) -> DataFrame:
+    """Make a small frame, a row for each group.
 
     Parameters
     ----------
     like : DataFrame
         Of the session to use.
     groups : sequence of str
-        One name for each dimension of the quotas.
-    quotas : ndarray of int64, shape (K,) or (K, K)
+        Names of the group's columns, integers.
+    columns : mapping
+        Names and Spark types of the others.
+    cells : sequence of rows
+        At most K x K.
 
     Returns
     -------
     DataFrame
-        Columns ``groups`` (int) and ``quota`` (bigint); at most K x K rows.
     """
-    where = np.nonzero(quotas)
-    rows = [(*(int(i) for i in index), int(quotas[index])) for index in zip(*where, strict=True)]
-    schema = ", ".join(f"{name} int" for name in groups) + ", quota bigint"
-    return like.sparkSession.createDataFrame(rows, schema)
+    names = [f"`{name}` int" for name in groups]
+    names += [f"`{name}` {kind}" for name, kind in columns.items()]
+    return like.sparkSession.createDataFrame(list(cells), ", ".join(names))
 
 
-def lowest_in_groups(
-    rows: DataFrame, *, groups: Sequence[str], score: Column, ids: Sequence[str], quotas: DataFrame
+def select_lowest_in_groups(
+    rows: DataFrame,
+    *,
+    groups: Sequence[str],
+    score: Column,
+    ids: Sequence[str],
+    quotas: NDArray[np.int64],
 ) -> DataFrame:
     """Select in each group the rows of lowest (score, record id), as many as its quota.
 
     Parameters
     ----------
     rows : DataFrame
-        Cheap to read twice.
+        Cheap to read three times.
     groups : sequence of str
-        Columns that name the group.
+        Columns that name the group: integers, one for each dimension of the quotas.
     score : Column
         Between -1 and 1.
     ids : sequence of str
         Record id columns: numbers compare as numbers, text by bytes, left to right.
-    quotas : DataFrame
-        ``groups`` and ``quota``; a group without a quota selects nothing.
+    quotas : ndarray of int64, shape (K,) or (K, K)
+        A group without a quota selects nothing.
 
     Returns
     -------
@@ -75,32 +88,70 @@ def lowest_in_groups(
 
     Notes
     -----
-    One shuffle of the bucket counts, one of the rows in buckets with a cut.
+    Two jobs: one counts rows in buckets of the score; one finds the last row to select in the
+    bucket in which each group's quota ends, the only rows that are sorted. The selection itself is
+    a comparison with that row. The driver holds a quarter of a million counts, and K x K rows.
     """
+    wanted = {
+        tuple(int(i) for i in index): int(quotas[index])
+        for index in zip(*np.nonzero(quotas), strict=True)
+    }
+    if not wanted:
+        return rows.limit(0)
+    buckets = 2.0 ** min(12, max(0, int(np.log2(_COUNTS / len(wanted)))))
     bucketed = rows.withColumns(
-        {"__score": score, "__bucket": F.floor(score * F.lit(float(_BUCKETS)))}
-    ).join(F.broadcast(quotas), list(groups))
-    counts = bucketed.groupBy(*groups, "quota", "__bucket").count()
-    running = Window.partitionBy(*groups).orderBy("__bucket")
-    cuts = (
-        counts.withColumn("__before", F.sum("count").over(running) - F.col("count"))
-        .where(F.col("__before") < F.col("quota"))
-        .groupBy(*groups)
-        .agg(
-            F.max("__bucket").alias("__cut"),
-            F.max("__before").alias("__before"),
-        )
+        {"__score": score, "__bucket": F.floor(score * F.lit(buckets)).cast("int")}
     )
-    # `cuts` has at most one row a group: K x K in all
-    near = bucketed.join(F.broadcast(cuts), list(groups)).where(F.col("__bucket") <= F.col("__cut"))
+    counts: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for row in bucketed.groupBy(*groups, "__bucket").count().collect():
+        group = tuple(row[name] for name in groups)
+        if group in wanted:
+            counts.setdefault(group, []).append((row["__bucket"], row["count"]))
+    cuts = [(*group, *_cut(found, wanted[group])) for group, found in counts.items()]
+    types = {"__cut": "int", "__place": "bigint"}
+    cut_frame = F.broadcast(frame_of_cells(rows, groups, types, cuts))
     order = Window.partitionBy(*groups).orderBy("__score", *ids)
-    inside = near.where(F.col("__bucket") < F.col("__cut"))
-    at_cut = (
-        near.where(F.col("__bucket") == F.col("__cut"))
-        .withColumn("__place", F.row_number().over(order))
-        .where(F.col("__place") <= F.col("quota") - F.col("__before"))
+    # the last row to select, where not the whole bucket is
+    ends = (
+        bucketed.join(cut_frame, list(groups))
+        .where((F.col("__bucket") == F.col("__cut")) & F.col("__place").isNotNull())
+        .select(
+            *groups, "__score", *ids, "__cut", "__place", F.row_number().over(order).alias("__n")
+        )
+        .where(F.col("__n") == F.col("__place"))
+        .select(*groups, "__score", *ids)
     )
-    return inside.select(*rows.columns).unionByName(at_cut.select(*rows.columns))
+    last = [f"__last_{i}" for i in range(len(ids) + 1)]
+    found_ends = {}
+    if any(cut[-1] is not None for cut in cuts):
+        for row in ends.collect():
+            values = tuple(row)
+            found_ends[values[: len(groups)]] = values[len(groups) :]
+    nothing = (None,) * len(last)
+    cells = [
+        (*cut[: len(groups)], cut[-2], *found_ends.get(tuple(cut[: len(groups)]), nothing))
+        for cut in cuts
+    ]
+    kinds = dict(rows.dtypes)
+    types = {"__cut": "int", "__last_0": "double"}
+    types |= {f"__last_{i}": kinds[name] for i, name in enumerate(ids, 1)}
+    ended = F.broadcast(frame_of_cells(rows, groups, types, cells))
+    inside = F.col("__bucket") < F.col("__cut")
+    here = F.struct("__score", *ids) <= F.struct(
+        *[F.col(new).alias(old) for new, old in zip(last, ("__score", *ids), strict=True)]
+    )
+    at_cut = (F.col("__bucket") == F.col("__cut")) & (F.col("__last_0").isNull() | here)
+    return bucketed.join(ended, list(groups)).where(inside | at_cut).select(*rows.columns)
+
+
+def _cut(counts: Sequence[tuple[int, int]], quota: int) -> tuple[int, int | None]:
+    """Find the bucket in which a quota ends, and at which of its rows; None is at the last."""
+    before = 0
+    for bucket, count in sorted(counts):
+        if before + count >= quota:
+            return bucket, None if before + count == quota else quota - before
+        before += count
+    return max(counts)[0], None
 
 
 def collect_lowest_margins(low_rows: DataFrame, quotas: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -143,9 +194,7 @@ def collect_lowest_margins(low_rows: DataFrame, quotas: NDArray[np.int64]) -> ND
         ),
     )
     counts = (
-        rivals.join(
-            F.broadcast(quota_frame(low_rows, ("given", "true"), quotas)), ["given", "true"]
-        )
+        rivals.join(F.broadcast(_quota_frame(low_rows, quotas)), ["given", "true"])
         .groupBy(
             "given", "true", "quota", F.floor(F.col("margin") * float(_BUCKETS)).alias("bucket")
         )
@@ -161,6 +210,12 @@ def collect_lowest_margins(low_rows: DataFrame, quotas: NDArray[np.int64]) -> ND
     for row in reached.collect():
         bounds[row["given"], row["true"]] = row["bucket"] / _BUCKETS
     return bounds
+
+
+def _quota_frame(like: DataFrame, quotas: NDArray[np.int64]) -> DataFrame:
+    where = zip(*np.nonzero(quotas), strict=True)
+    cells = [(*(int(i) for i in index), int(quotas[index])) for index in where]
+    return frame_of_cells(like, ("given", "true"), {"quota": "bigint"}, cells)
 
 
 def select_issues(
@@ -192,7 +247,7 @@ def select_issues(
     -------
     DataFrame
         The rows that are label issues: record ids, ``given``, ``own``, ``other``,
-        ``other_probability``, ``quality``. Lazy, but ``low_*`` first count (one job).
+        ``other_probability``, ``quality``. Lazy but for finding the cuts: two jobs each.
     """
     differs = ~agrees()
     confident = differs & (F.col("outcome") >= 0) & (F.col("outcome") != F.col("given"))
@@ -208,32 +263,32 @@ def select_issues(
         if filter_by == "low_normalized_margin":
             # the same operations as on arrays: the same bits
             score = (F.col("own") - F.col("other_probability") + 1.0) / 2.0
-        return lowest_in_groups(
+        return select_lowest_in_groups(
             everything,
             groups=["__all"],
             score=score,
             ids=ids,
-            quotas=quota_frame(low_rows, ["__all"], np.array([count])),
+            quotas=np.array([count]),
         ).drop("__all")
     flagged = None
     if margins is not None:
-        entries = lowest_in_groups(
+        entries = select_lowest_in_groups(
             margins,
             groups=["given", "true"],
             score=-F.col("margin"),
             ids=ids,
-            quotas=quota_frame(margins, ["given", "true"], pair_quotas),
+            quotas=pair_quotas,
         ).where(differs)
         # a row that several pairs reach is the same in each of them
         flagged = entries.select(*ids, *_OF_ROW).dropDuplicates(list(ids))
         if filter_by == "prune_by_noise_rate":
             return flagged
-    issues = lowest_in_groups(
+    issues = select_lowest_in_groups(
         low_rows,
         groups=["given"],
         score=F.col("own"),
         ids=ids,
-        quotas=quota_frame(low_rows, ["given"], class_quotas),
+        quotas=class_quotas,
     ).where(differs)
     return issues if flagged is None else issues.join(flagged.select(*ids), list(ids), "left_semi")
 

@@ -55,7 +55,7 @@ def stage_findings(
     """
     suspects = suspects_frame(findings, columns, provenance)
     if outputs.wants("suspects"):
-        written = outputs.stage_frame("suspects", _by_rank(suspects, findings.num_suspects))
+        written = outputs.stage_frame("suspects", suspects)
         _check_rows("suspects", written, findings.num_suspects)
     if outputs.wants("rejected"):
         rejected = rejected_frame(findings.statistics.rejected, columns, provenance)
@@ -168,14 +168,6 @@ def _stage_edits(
             _check_rows(name, rows, edit.rows)
             total += rows
     return total
-
-
-def _by_rank(suspects: DataFrame, rows: int) -> DataFrame:
-    """Order suspects over files and within them, so that the first rows are the worst."""
-    files = -(-rows // _ROWS_PER_FILE)
-    if files <= 1:
-        return suspects.coalesce(1).sortWithinPartitions(schema.RANK)
-    return suspects.repartitionByRange(files, schema.RANK).sortWithinPartitions(schema.RANK)
 
 
 def _check_rows(name: str, written: int, wanted: int) -> None:
