@@ -10,6 +10,9 @@ PYTHON_4.0 ?= $(PYTHON)
 # result hashes of one run on all versions, which must be one
 HASHES := out/result-hashes.json
 
+# Much of a small Spark job is waiting: two processes, each with a session of its own.
+TWO := -n 2 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-delta demo-iceberg test test-fast test-full matrix lint bench bench-full build clean
 
@@ -69,7 +72,8 @@ demo-iceberg: install  ## the demo on Apache Iceberg
 
 test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
 	rm -f $(HASHES)
-	$(BIN)/python -m pytest -m "not full" --hashes $(HASHES) --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest $(TWO) -m "not full" --hashes $(HASHES) --cov \
+	  --cov-report=term:skip-covered
 	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES) --connect
 	.venv-3.5/bin/python -m pytest tests/matrix --hashes $(HASHES)
 
@@ -77,7 +81,7 @@ test-fast: $(VENV)/.tested  ## tests without Spark
 	$(BIN)/python -m pytest tests/unit tests/property
 
 test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest $(TWO) --cov --cov-report=term:skip-covered
 
 matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested  ## tests with Spark, on all versions
 	rm -f $(HASHES)

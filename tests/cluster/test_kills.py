@@ -34,7 +34,7 @@ STEPS = [
     "publish.runs.begin",
     "publish.runs.end",
 ]
-IN_CI = {"run.audited", "target.renamed#6"}
+IN_CI = {"target.renamed#6"}
 NAMES = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
 
 

@@ -53,7 +53,8 @@ def check_dataset_of(place: Place, run_id: str) -> None:
     assert {row["id"] for row in cleaned} == set(range(ROWS)) - ids(place, "suspects", run_id)
 
 
-@pytest.mark.parametrize("kind", [pytest.param("delta", marks=FULL), "iceberg"])
+@FULL
+@pytest.mark.parametrize("kind", ["delta", "iceberg"])
 def test_audit_of_two_run_ids_at_once_one_cleaned_version_wins_and_the_other_is_repeated(
     undisturbed: Callable[[str], Undisturbed], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

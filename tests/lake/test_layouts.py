@@ -177,6 +177,7 @@ def test_audit_branch_copies_on_write_unless_allowed_to_set_properties(
     assert place.record("r2")["bytes_written"] < place.record()["bytes_written"] / 2
 
 
+@FULL
 def test_audit_branch_fast_forward_follows_or_exits_5(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,7 +64,9 @@ ROWS: list[Callable[[SparkSession], DataFrame]] = [
     lambda spark: suspects(spark, "a", 3),
     lambda spark: spark.range(3),
 ]
-KINDS = pytest.mark.parametrize("rows", ROWS, ids=["accumulating", "dataset"])
+KINDS = pytest.mark.parametrize(
+    "rows", [pytest.param(ROWS[0], marks=FULL), ROWS[1]], ids=["accumulating", "dataset"]
+)
 
 
 @KINDS

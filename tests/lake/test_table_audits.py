@@ -44,6 +44,7 @@ def test_audit_table_has_the_answer_of_its_files(
     assert record["result_hash"] == plain["result_hash"]
 
 
+@FULL
 def test_audit_same_run_id_again_does_nothing(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +113,7 @@ def test_audit_failed_at_a_step_is_completed_on_the_same_version(
     assert record["status"] == "published"
 
 
+@FULL
 def test_audit_of_two_from_one_parent_the_second_exits_5(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from sparkclean.schema import FILTERS
 from tests.data import noisy_data
 from tests.spark.answers import frame_of, hash_of_arrays
 
+CONFIDENT = "confident_learning"
 CUTS = [(1, False), (7, True), (16, False)]
 
 
@@ -52,8 +53,10 @@ def test_audit_any_batch_size_has_the_hash_of_arrays(spark: SparkSession, batch:
         spark.conf.set(key, before)
 
 
-@pytest.mark.parametrize("filter_by", FILTERS)
-@pytest.mark.parametrize("collision", ["cleanlab-2.9", "paper"])
+@pytest.mark.parametrize(
+    ("collision", "filter_by"),
+    [*(("cleanlab-2.9", name) for name in FILTERS), ("paper", "both"), ("paper", CONFIDENT)],
+)
 def test_audit_every_filter_selects_and_ranks_as_on_arrays(
     spark: SparkSession, filter_by: str, collision: str
 ) -> None:
