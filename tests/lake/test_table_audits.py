@@ -13,6 +13,9 @@ from sparkclean.lake import open_target
 from tests.tables import NAMES, ROWS, Place
 
 
+FULL = pytest.mark.full
+
+
 @pytest.fixture(params=["delta", "iceberg"])
 def place(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Place:
     return Place(spark, tmp_path, request.param)
@@ -56,9 +59,6 @@ def test_audit_same_run_id_again_does_nothing(
     after = [v.name for v in open_target(place.prefix + "runs", spark=place.spark).versions()]
     assert before == after
     assert place.audit("method.filter_by=both") == 5
-
-
-FULL = pytest.mark.full
 
 
 @pytest.mark.parametrize(
