@@ -12,7 +12,6 @@ from sparkclean.cli import main
 from sparkclean.lake import open_target
 from tests.tables import NAMES, ROWS, Place
 
-
 FULL = pytest.mark.full
 
 
