@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from sparkclean import schema
 from sparkclean.cluster.checks import count_duplicate_ids
 from sparkclean.cluster.columns import Columns, resolve_columns
+from sparkclean.cluster.findings import Findings, findings_hash
 from sparkclean.cluster.passes import Scanner
-from sparkclean.cluster.pipeline import Findings, collect_findings, findings_hash
+from sparkclean.cluster.pipeline import collect_findings
 from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.scan import FrameScan
 from sparkclean.cluster.tables import (

@@ -5,6 +5,7 @@ Runs on executors: numpy and pyarrow only.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,8 +75,8 @@ class Rejected:
     label : pyarrow.StringArray
         The given label as text.
     reason, detail : pyarrow.StringArray
-    lowest, highest : float
-        Range of the finite values of rejected rows; NaN without any.
+    lowest, highest : ndarray of float64
+        Range of the finite values of each row; NaN without any.
     percentages : int
         Rows whose values sum to 100, within 1.
     """
@@ -84,9 +85,22 @@ class Rejected:
     label: pa.Array
     reason: pa.Array
     detail: pa.Array
-    lowest: float
-    highest: float
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
     percentages: int
+
+    def to_json(self) -> list[str]:
+        """Write each row down but for its ids."""
+        rows = zip(
+            self.label.to_pylist(),
+            self.reason.to_pylist(),
+            self.detail.to_pylist(),
+            pa.array(self.lowest, from_pandas=True).to_pylist(),  # NaN is null
+            pa.array(self.highest, from_pandas=True).to_pylist(),
+            strict=True,
+        )
+        names = ("given_label", "reason", "detail", "lowest", "highest")
+        return [json.dumps(dict(zip(names, row, strict=True))) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -277,16 +291,20 @@ class BatchReader:
             f"sum {s:.6g}, values from {low:.6g} to {high:.6g}"
             for s, low, high in zip(sums[numeric], lows[numeric], highs[numeric], strict=True)
         ]
-        finite = rows[numeric][np.isfinite(rows[numeric])]
+        finite = np.isfinite(rows) & numeric[:, None]
         return Rejected(
             ids=[column.filter(keep) for column in ids],
             label=label.filter(keep).cast(pa.string()),
             reason=pa.array([REJECTION_REASONS[code] for code in codes], pa.string()),
             detail=pa.array(detail, pa.string()),
-            lowest=float(finite.min()) if len(finite) else float("nan"),
-            highest=float(finite.max()) if len(finite) else float("nan"),
+            lowest=_or_nan(np.where(finite, rows, np.inf).min(axis=1)),
+            highest=_or_nan(np.where(finite, rows, -np.inf).max(axis=1)),
             percentages=int((np.abs(sums[numeric] - 100.0) < 1.0).sum()),
         )
+
+
+def _or_nan(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _index_in(values: pa.Array, classes: tuple[Any, ...]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from sparkclean import schema
 from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.columns import Columns, quoted
-from sparkclean.cluster.pipeline import Findings
+from sparkclean.cluster.findings import Findings
 from sparkclean.errors import InputError
 from sparkclean.lake.edits import GOES, KEY, VALUE, Edit
 

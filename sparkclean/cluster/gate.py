@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparkclean.cluster.pipeline import Findings
+from sparkclean.cluster.findings import Findings
 from sparkclean.errors import AuditGateError
 
 if TYPE_CHECKING:

@@ -9,31 +9,28 @@ kinds of output rows. Runs on executors: numpy and pyarrow only.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import Admitted, Rejected
 from sparkclean.confident.fixed_point import split_limbs, sum_by_class, sum_columns
-from sparkclean.confident.joint import (
-    NOT_CONFIDENT,
-    UNDECIDED,
-    Outcomes,
-    add_pairs,
-    confident_in_bands,
-)
-from sparkclean.confident.scores import ScoreInputs, best_other, label_quality
 
 #: Kinds of rows in the output of a scan.
 SUMS, REJECTED, COUNTS, LOW, OPEN, MARGIN, SCORE = range(7)
 KIND = "kind"
 #: Spark type of the classes in which a row may be confident, with its probabilities.
 ENTRIES = "array<struct<class:int,probability:double>>"
+#: State, added up element by element: what it means depends on the kind.
+STATE, STATE_TYPE = "state", "array<bigint>"
+SUMS_STATE = ("examples", "sum_high", "sum_low", "column_high", "column_low")
+TOTALS_STATE = ("rows", "clipped", "surely", "percentages")
+COUNTS_STATE = ("confident", "predictions", "entries_found")
+REJECTED_TYPE = "given_label string, reason string, detail string, lowest double, highest double"
 #: Self-confidence above which a row counts towards the warning of in-sample probabilities.
 SURE = 0.999
+
 
 Emitted = dict[str, Any]
 
@@ -92,20 +89,9 @@ class ClassSums:
 
     columns: ClassVar[tuple[tuple[str, str], ...]] = (
         ("given", "int"),  # -1: totals of the task
-        ("true", "int"),  # unused
-        ("examples", "bigint"),
-        ("sum_high", "bigint"),
-        ("sum_low", "bigint"),
-        ("column_high", "bigint"),
-        ("column_low", "bigint"),
-        ("clipped", "bigint"),
-        ("surely", "bigint"),
-        ("percentages", "bigint"),
-        ("lowest", "double"),
-        ("highest", "double"),
-        ("given_label", "string"),
-        ("reason", "string"),
-        ("detail", "string"),
+        ("true", "int"),
+        (STATE, STATE_TYPE),
+        ("rejected", "string"),  # JSON by `REJECTED_TYPE`: few rows, so that others pay little
     )
 
     num_classes: int
@@ -114,7 +100,6 @@ class ClassSums:
     _clipped: int = 0
     _surely: int = 0
     _percentages: int = 0
-    _range: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._examples = np.zeros(self.num_classes, np.int64)
@@ -137,360 +122,14 @@ class ClassSums:
         if rejected is None:
             return
         self._percentages += rejected.percentages
-        if rejected.lowest == rejected.lowest:  # not NaN
-            seen = [*self._range, rejected.lowest, rejected.highest]
-            self._range = [min(seen), max(seen)]
-        yield {
-            KIND: REJECTED,
-            "ids": rejected.ids,
-            "given_label": rejected.label,
-            "reason": rejected.reason,
-            "detail": rejected.detail,
-        }
+        yield {KIND: REJECTED, "ids": rejected.ids, "rejected": rejected.to_json()}
 
     def state(self) -> Iterator[Emitted]:
-        """Emit a row for each class that was seen, and one of totals."""
+        """Emit a row for each class that was seen, and one of totals, by `SUMS_STATE`."""
         seen = [k for k in range(self.num_classes) if self._examples[k] or self._columns[k]]
-        sums = [split_limbs(self._sums[k]) for k in seen]
-        columns = [split_limbs(self._columns[k]) for k in seen]
-        yield {
-            KIND: SUMS,
-            "given": [*seen, -1],
-            "examples": [*(int(self._examples[k]) for k in seen), self._rows],
-            "sum_high": [*(high for high, _ in sums), 0],
-            "sum_low": [*(low for _, low in sums), 0],
-            "column_high": [*(high for high, _ in columns), 0],
-            "column_low": [*(low for _, low in columns), 0],
-            "clipped": [*(0 for _ in seen), self._clipped],
-            "surely": [*(0 for _ in seen), self._surely],
-            "percentages": [*(0 for _ in seen), self._percentages],
-            "lowest": [*(None for _ in seen), self._range[0] if self._range else None],
-            "highest": [*(None for _ in seen), self._range[1] if self._range else None],
-        }
-
-
-def highest_own(num_classes: int, row_sum_tolerance: float, lowest_margin: float = -4e-6) -> float:
-    """Largest self-confidence of a row with some p_j - p_given that reaches a bound.
-
-    By default the bound of *low rows*, which are all that any filter could flag: above it, whatever
-    clipping and the row sum's tolerance leave, every other class is less probable by more than
-    the margin at which the model agrees with the given label.
-
-    Parameters
-    ----------
-    num_classes : int
-        K.
-    row_sum_tolerance : float
-    lowest_margin : float
-
-    Returns
-    -------
-    float
-    """
-    return (1.0 + row_sum_tolerance + num_classes * 1e-6 - lowest_margin) / 2.0
-
-
-@dataclass
-class ConfidentCounts:
-    """The confident joint; the rows that a filter could flag, as a few numbers each.
-
-    A row whose self-confidence exceeds a half has its given label as argmax: no filter flags it,
-    and no quota reaches it before all others. Only the rest, the *low rows*, are emitted.
-
-    Where thresholds are known as bands only, rows that these leave undecided are not counted but
-    emitted, with the classes in which they may be confident.
-
-    Attributes
-    ----------
-    lowest, highest : ndarray of float64, shape (K,)
-        Bands of the thresholds; equal where these are known.
-    collision : str
-    row_sum_tolerance : float
-    emit : {"low", "rivals", "confident", "differing", "none"}
-        Which low rows: all; all, with their second best rival; those that are or may be confident
-        in another class than given; those whose argmax is another.
-    score : str or None
-        A score to compute here, from the whole row of probabilities.
-    adjusted : bool
-        Whether on adjusted probabilities; needs equal bands.
-    """
-
-    columns: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("given", "int"),
-        ("true", "int"),  # state only
-        ("confident", "bigint"),  # state only
-        ("predictions", "bigint"),  # state only: by argmax
-        ("own", "double"),
-        ("other", "int"),
-        ("other_probability", "double"),
-        ("second", "int"),
-        ("second_probability", "double"),
-        ("outcome", "int"),
-        ("entries", ENTRIES),
-        ("predicted", "int"),
-        ("quality", "double"),
-    )
-
-    lowest: NDArray[np.float64]
-    highest: NDArray[np.float64]
-    collision: str
-    row_sum_tolerance: float
-    emit: str = "low"
-    score: str | None = None
-    adjusted: bool = False
-
-    def __post_init__(self) -> None:
-        size = len(self.lowest)
-        self._confident = np.zeros((size, size), np.int64)
-        self._predicted = np.zeros((size, size), np.int64)
-        self._highest_own = highest_own(size, self.row_sum_tolerance)
-        # what a row leaves to all other classes together, at most
-        self._left = 1.0 + self.row_sum_tolerance + (size + 2) * 1e-6
-
-    def update(
-        self,
-        rows: int,  # noqa: ARG002 (the protocol's)
-        admitted: Admitted,
-        rejected: Rejected | None,  # noqa: ARG002
-    ) -> Iterator[Emitted]:
-        """Count a chunk; yield its low rows and its undecided ones."""
-        size = len(self.lowest)
-        given, own = admitted.given, admitted.own
-        is_low = own <= self._highest_own
-        # above a half the given label is the argmax: the outcome, if its threshold is reached
-        settled = ~is_low & (own >= self.highest[given])
-        # or if it is the only class that can be confident, and is not
-        settled_not = ~is_low & ~settled & (self._left - own < self.lowest.min())
-        settled_not &= own < self.lowest[given] - 2e-6
-        by_class = np.bincount(given[settled], minlength=size)
-        self._confident[np.diag_indices(size)] += by_class
-        high = np.bincount(given, minlength=size) - np.bincount(given[is_low], minlength=size)
-        self._predicted[np.diag_indices(size)] += high
-        wide = np.flatnonzero(~(settled | settled_not))
-        if not len(wide):
-            return
-        outcomes = confident_in_bands(
-            admitted.pred_probs[wide], self.lowest, self.highest, collision=self.collision
-        )
-        add_pairs(self._confident, given[wide], outcomes.classes)
-        low = is_low[wide]
-        add_pairs(self._predicted, given[wide[low]], outcomes.predicted[low])
-        yield from self._emitted(admitted, wide, low, outcomes)
-
-    def _emitted(
-        self,
-        admitted: Admitted,
-        wide: NDArray[np.intp],
-        low: NDArray[np.bool_],
-        outcomes: Outcomes,
-    ) -> Iterator[Emitted]:
-        given = admitted.given[wide]
-        emitted = np.zeros(len(wide), np.bool_)
-        if self.emit != "none":
-            emitted = low & self._wanted(given, outcomes)
-        for kind, chosen in (
-            (OPEN, np.flatnonzero((outcomes.classes == UNDECIDED) & ~emitted)),
-            (LOW, np.flatnonzero(emitted)),
-        ):
-            if not len(chosen):
-                continue
-            columns: Emitted = {
-                KIND: kind,
-                "given": given[chosen],
-                "outcome": outcomes.classes[chosen],
-                "predicted": outcomes.predicted[chosen],
-                "entries": _entries(outcomes, chosen, admitted.pred_probs, wide),
-            }
-            if kind == LOW:
-                probs = admitted.pred_probs[wide[chosen]]
-                columns |= _rival_columns(admitted, wide[chosen], probs)
-                if self.emit == "rivals":
-                    second = _second_other(columns["given"], columns["other"], probs)
-                    columns["second"], columns["second_probability"] = second
-                if self.score is not None:
-                    columns["quality"] = label_quality(
-                        given[chosen],
-                        probs.astype(np.float64),
-                        method=self.score,
-                        adjusted=self.adjusted,
-                        inputs=ScoreInputs(self.lowest),
-                    )
-            yield columns
-
-    def _wanted(self, given: NDArray[np.int64], outcomes: Outcomes) -> NDArray[np.bool_]:
-        """Tell which rows to emit, if they are low."""
-        if self.emit == "confident":
-            return (outcomes.classes != given) & (outcomes.classes != NOT_CONFIDENT)
-        if self.emit == "differing":
-            return outcomes.predicted != given
-        return np.ones(len(given), np.bool_)
-
-    def state(self) -> Iterator[Emitted]:
-        """Emit a row for each pair of classes that was seen."""
-        given, true = np.nonzero(self._confident + self._predicted)
-        if len(given):
-            yield {
-                KIND: COUNTS,
-                "given": given,
-                "true": true,
-                "confident": self._confident[given, true],
-                "predictions": self._predicted[given, true],
-            }
-
-
-def _rival_columns(
-    admitted: Admitted, rows: NDArray[np.intp], probs: NDArray[np.floating]
-) -> Emitted:
-    """Describe rows by themselves and their best rival; ``probs`` are those of the rows."""
-    position = pa.array(rows)
-    given = admitted.given[rows]
-    other, other_probability = best_other(given, probs)
-    return {
-        "ids": [column.take(position) for column in admitted.ids],
-        "given": given,
-        "own": admitted.own[rows],
-        "other": other,
-        "other_probability": other_probability,
-    }
-
-
-def _entries(
-    outcomes: Outcomes,
-    chosen: NDArray[np.intp],
-    pred_probs: NDArray[np.floating],
-    wide: NDArray[np.intp],
-) -> pa.Array | None:
-    """List the classes in which each chosen row may be confident; null where none is open."""
-    if not len(outcomes.rows):
-        return None
-    counts = np.bincount(outcomes.rows, minlength=len(outcomes.classes))
-    mask = np.zeros(len(outcomes.classes), np.bool_)
-    mask[chosen] = True
-    held = mask[outcomes.rows]
-    rows, classes = outcomes.rows[held], outcomes.entries[held]
-    values = pa.StructArray.from_arrays(
-        [
-            pa.array(classes, pa.int32()),
-            pa.array(pred_probs[wide[rows], classes].astype(np.float64)),
-        ],
-        names=["class", "probability"],
-    )
-    offsets = np.zeros(len(chosen) + 1, np.int32)
-    np.cumsum(counts[chosen], out=offsets[1:])
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
-
-
-def _second_other(
-    given: NDArray[np.int64], other: NDArray[np.int64], pred_probs: NDArray[np.floating]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Find the next most probable class; with K = 2 there is none (-1, probability -1)."""
-    rest = pred_probs.copy()
-    np.put_along_axis(rest, given[:, None], -1.0, axis=1)
-    np.put_along_axis(rest, other[:, None], -1.0, axis=1)
-    second = rest.argmax(axis=1)
-    probability = np.take_along_axis(rest, second[:, None], axis=1)[:, 0]
-    return np.where(probability >= 0.0, second, -1), probability.astype(np.float64)
-
-
-@dataclass
-class PairMargins:
-    """For quotas of pairs, the entries that may be among the largest margins of a pair.
-
-    Attributes
-    ----------
-    lowest_margins : ndarray of float64, shape (K, K), or None
-        Emit (row given i, j) where p_j - p_i reaches entry (i, j); infinity where nothing is to be
-        pruned.
-    row_sum_tolerance : float
-    prior_shift : ndarray of float64, shape (K,), or None
-        Score low rows by ``prior_shifted_self_confidence``, too.
-    score : str or None
-        A score of the emitted entries, from the whole row of probabilities.
-    """
-
-    columns: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("given", "int"),
-        ("true", "int"),
-        ("entries_found", "bigint"),  # state only
-        ("own", "double"),
-        ("other", "int"),
-        ("other_probability", "double"),
-        ("margin", "double"),
-        ("quality", "double"),
-    )
-
-    lowest_margins: NDArray[np.float64] | None
-    row_sum_tolerance: float
-    prior_shift: NDArray[np.float64] | None = None
-    score: str | None = None
-
-    def __post_init__(self) -> None:
-        self._found = None
-        if self.lowest_margins is not None:
-            size = len(self.lowest_margins)
-            self._found = np.zeros((size, size), np.int64)
-            lowest = float(self.lowest_margins.min(initial=np.inf))
-            self._highest = highest_own(size, self.row_sum_tolerance, lowest)
-
-    def update(
-        self,
-        rows: int,  # noqa: ARG002 (the protocol's)
-        admitted: Admitted,
-        rejected: Rejected | None,  # noqa: ARG002
-    ) -> Iterator[Emitted]:
-        """Yield the entries of a chunk that reach their pair's bound, and its scores."""
-        given, own, pred_probs = admitted.given, admitted.own, admitted.pred_probs
-        if self.lowest_margins is not None and self._found is not None:
-            near = np.flatnonzero(own <= self._highest)
-            margins = pred_probs[near].astype(np.float64)
-            margins -= own[near, None]
-            row, true = np.nonzero(margins >= self.lowest_margins[given[near]])
-            if len(row):
-                add_pairs(self._found, given[near[row]], true)
-                yield self._entries(admitted, near[row], true, margins[row, true])
-        if self.prior_shift is not None:
-            size = pred_probs.shape[1]
-            low = np.flatnonzero(own <= highest_own(size, self.row_sum_tolerance))
-            if len(low):
-                position = pa.array(low)
-                yield {
-                    KIND: SCORE,
-                    "ids": [column.take(position) for column in admitted.ids],
-                    "quality": label_quality(
-                        given[low],
-                        pred_probs[low].astype(np.float64),
-                        method="prior_shifted_self_confidence",
-                        inputs=ScoreInputs(prior_shift=self.prior_shift),
-                    ),
-                }
-
-    def _entries(
-        self,
-        admitted: Admitted,
-        rows: NDArray[np.intp],
-        true: NDArray[np.intp],
-        margin: NDArray[np.float64],
-    ) -> Emitted:
-        probs = admitted.pred_probs[rows]
-        columns = _rival_columns(admitted, rows, probs)
-        if self.score is not None:
-            columns["quality"] = label_quality(
-                columns["given"],
-                probs.astype(np.float64),
-                method=self.score,
-                inputs=ScoreInputs(),
-            )
-        return columns | {KIND: MARGIN, "true": true, "margin": margin}
-
-    def state(self) -> Iterator[Emitted]:
-        """Emit how many entries each pair has."""
-        if self._found is None:
-            return
-        given, true = np.nonzero(self._found)
-        if len(given):
-            yield {
-                KIND: COUNTS,
-                "given": given,
-                "true": true,
-                "entries_found": self._found[given, true],
-            }
+        state = [
+            [int(self._examples[k]), *split_limbs(self._sums[k]), *split_limbs(self._columns[k])]
+            for k in seen
+        ]
+        totals = [self._rows, self._clipped, self._surely, self._percentages, 0]
+        yield {KIND: SUMS, "given": [*seen, -1], STATE: [*state, totals]}

@@ -6,7 +6,7 @@ A pass runs one or more kernels on one scan. What it leaves in the workspace is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,16 @@ from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.columns import Columns
 from sparkclean.cluster.kernels import (
     COUNTS,
+    COUNTS_STATE,
     KIND,
     LOW,
     OPEN,
     REJECTED,
+    REJECTED_TYPE,
+    STATE,
     SUMS,
+    SUMS_STATE,
+    TOTALS_STATE,
     Kernel,
     Together,
 )
@@ -78,7 +83,7 @@ class ClassStatistics:
     rejections : dict
         Number of rejected rows by reason.
     rejected : DataFrame
-        Record ids, ``given_label``, ``reason``, ``detail`` among its columns.
+        Record ids, ``given_label``, ``reason``, ``detail``, range of values.
     """
 
     rows: int
@@ -97,22 +102,6 @@ class ClassStatistics:
     def audited(self) -> int:
         """Admitted rows."""
         return int(self.examples.sum())
-
-
-#: State that is added up.
-_ADDED = (
-    "examples",
-    "sum_high",
-    "sum_low",
-    "column_high",
-    "column_low",
-    "clipped",
-    "surely",
-    "percentages",
-    "confident",
-    "predictions",
-    "entries_found",
-)
 
 
 @dataclass(frozen=True)
@@ -142,6 +131,13 @@ class Pass:
         """Select output rows by kind. Lazy."""
         return self.output.where(F.col(KIND).isin(*kinds)).drop(KIND)
 
+    def low_rows(self, thresholds: NDArray[np.float64], collision: str) -> DataFrame:
+        """Select the low rows, the outcome of the undecided ones by thresholds. Lazy."""
+        rows = self.rows(LOW)
+        if "entries" not in rows.columns:
+            return rows
+        return rows.withColumn("outcome", outcome(thresholds, collision))
+
     def collect_undecided(
         self, thresholds: NDArray[np.float64], collision: str
     ) -> NDArray[np.int64]:
@@ -162,6 +158,8 @@ class Pass:
         One job over the undecided rows; the driver holds at most K x K rows.
         """
         counts = np.zeros_like(self.confident)
+        if "entries" not in self.output.columns:
+            return counts
         undecided = self.rows(OPEN, LOW).where(F.col("outcome") == UNDECIDED)
         decided = undecided.select("given", outcome(thresholds, collision).alias("true"))
         for row in decided.where(F.col("true") >= 0).groupBy("given", "true").count().collect():
@@ -227,20 +225,19 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
     """
     size = scanner.columns.num_classes
     output = scanner.workspace.materialise(name, scanner.scan.run(Together(kernels)))
-    added = [F.sum(column).alias(column) for column in output.columns if column in _ADDED]
-    if "lowest" in output.columns:
-        added += [F.min("lowest").alias("lowest"), F.max("highest").alias("highest")]
+    parts = range(max(len(SUMS_STATE), len(TOTALS_STATE), len(COUNTS_STATE)))
+    added = [F.sum(F.get(STATE, F.lit(i))).alias(f"part_{i}") for i in parts]
     state = output.where(F.col(KIND).isin(SUMS, COUNTS)).groupBy(KIND, "given", "true")
-    rows = [row.asDict() for row in state.agg(*added).collect()]
-    matrices = {
-        column: np.zeros((size, size), np.int64)
-        for column in ("confident", "predictions", "entries_found")
-    }
-    for row in rows:
-        if row[KIND] == COUNTS:
-            for column, matrix in matrices.items():
-                matrix[row["given"], row["true"]] = row.get(column) or 0
-    sums = [row for row in rows if row[KIND] == SUMS]
+    matrices = {name: np.zeros((size, size), np.int64) for name in COUNTS_STATE}
+    sums: list[dict[str, int]] = []
+    for row in state.agg(*added).collect():
+        kind, given, true, *values = row
+        if kind == SUMS:
+            names = SUMS_STATE if given >= 0 else TOTALS_STATE
+            sums.append({"given": given} | dict(zip(names, values, strict=False)))
+        else:
+            for matrix, value in zip(matrices.values(), values, strict=False):
+                matrix[given, true] = value
     return Pass(
         output=output,
         statistics=_class_statistics(scanner, output, sums),
@@ -251,35 +248,45 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
 
 
 def _class_statistics(
-    scanner: Scanner, output: DataFrame, state: list[dict[str, Any]]
+    scanner: Scanner, output: DataFrame, state: list[dict[str, int]]
 ) -> ClassStatistics:
     size = scanner.columns.num_classes
     examples = np.zeros(size, np.int64)
     sums, column_sums = [0] * size, [0] * size
-    for row in state:
-        if row["given"] >= 0:
-            examples[row["given"]] = row["examples"]
-            sums[row["given"]] = join_limbs(row["sum_high"], row["sum_low"])
-            column_sums[row["given"]] = join_limbs(row["column_high"], row["column_low"])
     # no rows: no tasks, or no state of theirs
-    nothing = dict.fromkeys(("examples", "clipped", "surely", "percentages"), 0)
-    totals = next((row for row in state if row["given"] == -1), nothing)
-    rows = int(totals["examples"])
+    totals = dict.fromkeys(TOTALS_STATE, 0)
+    for row in state:
+        k = row["given"]
+        if k < 0:
+            totals = row
+            continue
+        examples[k] = row["examples"]
+        sums[k] = join_limbs(row["sum_high"], row["sum_low"])
+        column_sums[k] = join_limbs(row["column_high"], row["column_low"])
     rejected = output.where(F.col(KIND) == REJECTED)
+    if "rejected" in output.columns:
+        parsed = F.from_json("rejected", REJECTED_TYPE).alias("rejected")
+        rejected = rejected.select(*scanner.ids, parsed).select(*scanner.ids, "rejected.*")
     rejections = {}
-    if rows > examples.sum():
-        counted = rejected.groupBy("reason").count().collect()
-        rejections = {row["reason"]: row["count"] for row in counted}
+    lowest = highest = None
+    if totals["rows"] > examples.sum():
+        ends = F.min("lowest").alias("lowest"), F.max("highest").alias("highest")
+        counted = rejected.groupBy("reason").agg(F.count("*").alias("rows"), *ends).collect()
+        rejections = {row["reason"]: row["rows"] for row in counted}
+        lowest = min((row["lowest"] for row in counted if row["lowest"] is not None), default=None)
+        highest = max(
+            (row["highest"] for row in counted if row["highest"] is not None), default=None
+        )
     return ClassStatistics(
-        rows=rows,
+        rows=totals["rows"],
         examples=examples,
         sums=sums,
         column_sums=column_sums,
-        clipped=int(totals["clipped"]),
-        surely=int(totals["surely"]),
-        percentages=int(totals["percentages"]),
-        lowest=totals.get("lowest"),
-        highest=totals.get("highest"),
+        clipped=totals["clipped"],
+        surely=totals["surely"],
+        percentages=totals["percentages"],
+        lowest=lowest,
+        highest=highest,
         rejections=rejections,
         rejected=rejected,
     )

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import functions as F
 
 from sparkclean.cluster.checks import check_admission, data_warnings
-from sparkclean.cluster.kernels import (
-    LOW,
-    MARGIN,
-    SCORE,
-    ClassSums,
-    ConfidentCounts,
-    Kernel,
-    PairMargins,
-)
-from sparkclean.cluster.passes import ClassStatistics, Pass, Scanner, outcome, run_pass
+from sparkclean.cluster.findings import Findings, collect_issues, find_quotas
+from sparkclean.cluster.kernels import MARGIN, SCORE, ClassSums, Kernel
+from sparkclean.cluster.passes import Pass, Scanner, run_pass
 from sparkclean.cluster.progress import Progress
+from sparkclean.cluster.row_kernels import ConfidentCounts, PairMargins
 from sparkclean.cluster.selection import (
     collect_lowest_margins,
-    predicted,
     ranked,
-    select_issues,
 )
 from sparkclean.confident.bounds import Bounds, sample_bounds
-from sparkclean.confident.filters import PRUNING_FILTERS, class_quotas, has_enough, prune_counts
 from sparkclean.confident.joint import calibrate_joint, confident_joint
-from sparkclean.confident.noise import NoiseModel, estimate_noise
-from sparkclean.confident.result_hash import LIMB_BITS, LIMBS, join_hash_limbs, result_hash
+from sparkclean.confident.noise import estimate_noise
 from sparkclean.confident.scores import WIDE_SCORES, prior_shift
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.config import AdmissionSection, MethodSection
@@ -41,50 +30,12 @@ from sparkclean.errors import ConfigError
 from sparkclean.schema import SUSPECT_REASONS
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 _log = logging.getLogger("sparkclean")
 
 PAIR_FILTERS = ("prune_by_noise_rate", "both")
 PRIOR_SHIFTED = "prior_shifted_self_confidence"
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What an audit found.
-
-    Attributes
-    ----------
-    statistics : ClassStatistics
-    thresholds : ndarray of float64, shape (K,)
-    noise : NoiseModel
-    issues : DataFrame
-        Record ids under their internal names, ``given``, ``suggested`` (class indices),
-        ``self_confidence``, ``suggested_probability``, ``label_quality``. Cheap to read again.
-    suspects : DataFrame
-        The same with ``rank``. Lazy: ranks are computed for whoever reads them.
-    suspect_counts : ndarray of int64, shape (K, K)
-        Suspects by given and suggested class.
-    suspect_sum : int
-        Sum of the hashes of the suspects.
-    reason : str
-    warnings : tuple of str
-    """
-
-    statistics: ClassStatistics
-    thresholds: NDArray[np.float64]
-    noise: NoiseModel
-    issues: DataFrame
-    suspects: DataFrame
-    suspect_counts: NDArray[np.int64]
-    suspect_sum: int
-    reason: str
-    warnings: tuple[str, ...]
-
-    @property
-    def num_suspects(self) -> int:
-        """Number of label issues."""
-        return int(self.suspect_counts.sum())
 
 
 def collect_findings(
@@ -147,12 +98,12 @@ def collect_findings(
     ]
     for warning in warnings:
         _log.warning("%s", warning)
-    quotas = _quotas(method, noise, statistics.examples)
+    quotas = find_quotas(method, noise, statistics.examples)
     expected = bounds is not None and bounds.lowest_margins is not None
     if expected and (counted.found < quotas.of_pair).any():
         _log.info("the cuts of pairs are not where a sample had them: two more passes")
         counted, expected = passes.exact(thresholds, statistics.rows), False
-    low_rows = counted.rows(LOW).withColumn("outcome", outcome(thresholds, method.collision))
+    low_rows = counted.low_rows(thresholds, method.collision)
     margins = counted.rows(MARGIN) if expected else None
     scores = None
     if (method.filter_by in PAIR_FILTERS and not expected) or method.ranked_by == PRIOR_SHIFTED:
@@ -162,7 +113,7 @@ def collect_findings(
         third = passes.third(low_rows, None if expected else quotas.of_pair, shift, statistics.rows)
         margins = margins if expected else third.rows(MARGIN)
         scores = None if shift is None else third.rows(SCORE).select(*scanner.ids, "quality")
-    issues, counts, suspect_sum = _collect_issues(
+    issues, counts, suspect_sum = collect_issues(
         scanner, method, progress, low_rows=low_rows, margins=margins, scores=scores, quotas=quotas
     )
     suspects = ranked(issues, score="label_quality", ids=scanner.ids, count=int(counts.sum()))
@@ -330,132 +281,3 @@ def score_of_row(method: MethodSection) -> str | None:
     """Name the score that needs the whole row, if the method has one that a pass can compute."""
     wide = method.ranked_by in WIDE_SCORES or method.adjust_pred_probs
     return method.ranked_by if wide and method.ranked_by != PRIOR_SHIFTED else None
-
-
-def _collect_issues(
-    scanner: Scanner,
-    method: MethodSection,
-    progress: Progress,
-    *,
-    low_rows: DataFrame,
-    margins: DataFrame | None,
-    scores: DataFrame | None,
-    quotas: Quotas,
-) -> tuple[DataFrame, NDArray[np.int64], int]:
-    """Give the issues, their counts by given and suggested class, and the sum of their hashes."""
-    size = scanner.columns.num_classes
-    with progress.phase("select suspects") as phase:
-        issues = select_issues(
-            low_rows,
-            filter_by=method.filter_by,
-            ids=scanner.ids,
-            class_quotas=quotas.of_class,
-            pair_quotas=quotas.of_pair,
-            margins=margins,
-        )
-        if scores is not None:
-            issues = issues.drop("quality").join(scores, scanner.ids)
-        issues = issues.select(
-            *scanner.ids,
-            "given",
-            predicted().alias("suggested"),
-            F.col("own").alias("self_confidence"),
-            F.greatest("own", "other_probability").alias("suggested_probability"),
-            _quality(method).alias("label_quality"),
-        )
-        issues = scanner.workspace.materialise("suspects", issues)
-        counts = np.zeros((size, size), np.int64)
-        limbs = [0] * LIMBS
-        hashes = _hash_limbs(scanner.ids, dict(issues.dtypes), SUSPECT_REASONS[method.filter_by])
-        found = issues.groupBy("given", "suggested").agg(F.count("*").alias("rows"), *hashes)
-        for row in found.collect():
-            counts[row["given"], row["suggested"]] = row["rows"]
-            limbs = [limb + row[f"limb_{i}"] for i, limb in enumerate(limbs)]
-        phase.rows = int(counts.sum())
-    return issues, counts, join_hash_limbs(limbs)
-
-
-@dataclass(frozen=True)
-class Quotas:
-    """Rows to prune.
-
-    Attributes
-    ----------
-    of_class : ndarray of int64, shape (K,)
-    of_pair : ndarray of int64, shape (K, K)
-        Diagonal 0.
-    """
-
-    of_class: NDArray[np.int64]
-    of_pair: NDArray[np.int64]
-
-
-def _quotas(method: MethodSection, noise: NoiseModel, examples: NDArray[np.int64]) -> Quotas:
-    size = len(examples)
-    if method.filter_by not in PRUNING_FILTERS:
-        return Quotas(np.zeros(size, np.int64), np.zeros((size, size), np.int64))
-    counts = prune_counts(
-        noise.calibrated_joint,
-        min_examples=method.min_examples_per_class,
-        frac_noise=method.frac_noise,
-    )
-    enough = has_enough(examples, method.min_examples_per_class)
-    of_class = np.where(enough, class_quotas(counts, examples), 0)
-    of_pair = np.where(enough[:, None], counts, 0)
-    np.fill_diagonal(of_pair, 0)
-    return Quotas(of_class, of_pair)
-
-
-def _quality(method: MethodSection) -> Column:
-    if method.ranked_by == "self_confidence" and not method.adjust_pred_probs:
-        return F.col("own")
-    if method.ranked_by == "normalized_margin" and not method.adjust_pred_probs:
-        return (F.col("own") - F.col("other_probability") + 1.0) / 2.0
-    return F.col("quality")
-
-
-def _hash_limbs(ids: Sequence[str], types: Mapping[str, str], reason: str) -> list[Column]:
-    """Sum the hashes of suspects in limbs, as `sparkclean.confident.result_hash` does on arrays."""
-    fields = [
-        F.concat(F.lit("s" if types[name] == "string" else "i"), F.col(name).cast("string"))
-        for name in ids
-    ]
-    fields += [F.col("given").cast("string"), F.col("suggested").cast("string"), F.lit(reason)]
-    text = F.concat(
-        *[
-            part
-            for field in fields
-            for part in (F.octet_length(field).cast("string"), F.lit(":"), field)
-        ]
-    )
-    digits, hashed = LIMB_BITS // 4, F.sha2(text, 256)
-    return [
-        F.sum(F.conv(F.substring(hashed, 1 + digits * i, digits), 16, 10).cast("bigint")).alias(
-            f"limb_{i}"
-        )
-        for i in range(LIMBS)
-    ]
-
-
-def findings_hash(findings: Findings, classes: Sequence[Any]) -> str:
-    """Hash the answer, for comparison with any other run.
-
-    Parameters
-    ----------
-    findings : Findings
-    classes : sequence
-        The K labels.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits, equal to those of `sparkclean.confident.result_hash` on arrays.
-    """
-    return result_hash(
-        classes=classes,
-        thresholds=findings.thresholds,
-        confident_joint=findings.noise.confident_joint,
-        calibrated_joint=findings.noise.calibrated_joint,
-        suspects=findings.num_suspects,
-        suspect_sum=findings.suspect_sum,
-    )

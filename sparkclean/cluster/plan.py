@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sparkclean.cluster.checks import model_warnings
-from sparkclean.cluster.kernels import ClassSums, ConfidentCounts
+from sparkclean.cluster.kernels import ClassSums
 from sparkclean.cluster.passes import Scanner, run_pass
+from sparkclean.cluster.row_kernels import ConfidentCounts
 from sparkclean.cluster.run import Run
 from sparkclean.cluster.scan import FrameScan
 from sparkclean.cluster.scan_choice import choose_scan

@@ -11,8 +11,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sparkclean import __version__
+from sparkclean.cluster.findings import Findings
 from sparkclean.cluster.gate import Verdict
-from sparkclean.cluster.pipeline import Findings
 from sparkclean.cluster.progress import Phase
 from sparkclean.lake import Pin
 

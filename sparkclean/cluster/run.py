@@ -17,13 +17,10 @@ from sparkclean.cluster.checks import count_duplicate_ids
 from sparkclean.cluster.clean import check_free_names
 from sparkclean.cluster.columns import Columns, resolve_columns
 from sparkclean.cluster.file_scan import FileScan
+from sparkclean.cluster.findings import Findings, findings_hash
 from sparkclean.cluster.gate import gate_error, judge
 from sparkclean.cluster.passes import Scanner
-from sparkclean.cluster.pipeline import (
-    Findings,
-    collect_findings,
-    findings_hash,
-)
+from sparkclean.cluster.pipeline import collect_findings
 from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.publish import ORDER, Outputs
 from sparkclean.cluster.record import (

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import ID_PREFIX, BatchReader
-from sparkclean.cluster.kernels import ENTRIES, KIND, Kernel
+from sparkclean.cluster.kernels import ENTRIES, KIND, STATE_TYPE, Kernel
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -29,6 +29,7 @@ _ARROW = {
     "double": pa.float64(),
     "string": pa.string(),
     "boolean": pa.bool_(),
+    STATE_TYPE: pa.list_(pa.int64()),
     ENTRIES: pa.list_(pa.struct([("class", pa.int32()), ("probability", pa.float64())])),
 }
 

@@ -280,7 +280,8 @@ def select_issues(
             quotas=pair_quotas,
         ).where(differs)
         # a row that several pairs reach is the same in each of them
-        flagged = entries.select(*ids, *_OF_ROW).dropDuplicates(list(ids))
+        of_row = [name for name in _OF_ROW if name in margins.columns]
+        flagged = entries.select(*ids, *of_row).dropDuplicates(list(ids))
         if filter_by == "prune_by_noise_rate":
             return flagged
     issues = select_lowest_in_groups(

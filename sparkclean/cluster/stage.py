@@ -11,7 +11,7 @@ from sparkclean import schema
 from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.clean import clean_dataset, edit_dataset
 from sparkclean.cluster.columns import Columns
-from sparkclean.cluster.pipeline import Findings
+from sparkclean.cluster.findings import Findings
 from sparkclean.cluster.publish import Outputs
 from sparkclean.cluster.tables import (
     Provenance,

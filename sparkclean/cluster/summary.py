@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sparkclean.cluster.columns import Columns
-from sparkclean.cluster.pipeline import Findings
+from sparkclean.cluster.findings import Findings
 from sparkclean.confident.noise import class_quality
 
 _SHOWN = 5

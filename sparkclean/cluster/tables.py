@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from sparkclean import schema
 from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.columns import Columns
-from sparkclean.cluster.pipeline import Findings
+from sparkclean.cluster.findings import Findings
 from sparkclean.confident.noise import class_quality
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from pyspark.sql import functions as F
 
 from sparkclean.cluster.columns import resolve_columns
 from sparkclean.cluster.file_scan import FileScan, balanced, plan_file_scan
-from sparkclean.cluster.kernels import LOW, REJECTED, ClassSums, ConfidentCounts
+from sparkclean.cluster.kernels import LOW, REJECTED, ClassSums
 from sparkclean.cluster.passes import Scanner, run_pass
 from sparkclean.cluster.row_groups import RowGroups
+from sparkclean.cluster.row_kernels import ConfidentCounts
 from sparkclean.cluster.scan import FrameScan, Scan
 from sparkclean.cluster.workspace import CacheWorkspace
 from sparkclean.lake import ParquetSource

@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 
 from sparkclean.cluster.columns import Columns
+from sparkclean.cluster.findings import Findings
 from sparkclean.cluster.passes import ClassStatistics
-from sparkclean.cluster.pipeline import Findings
 from sparkclean.confident.noise import estimate_noise
 
 

@@ -21,7 +21,13 @@ PACKAGE = REPOSITORY / "sparkclean"
 BASE = ("errors", "schema", "faults", "locations", "names")
 CONFIG = ("config", "config_explain", "config_places", "config_file")
 COMMANDS = ("cli", "cli_versions")
-EXECUTORS = ("cluster.batches", "cluster.kernels", "cluster.row_groups", "cluster.scan")
+EXECUTORS = (
+    "cluster.batches",
+    "cluster.kernels",
+    "cluster.row_groups",
+    "cluster.row_kernels",
+    "cluster.scan",
+)
 
 #: Rooms that a room may import besides itself. "" is the package: its version.
 MAY_IMPORT = {
