@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
-from sparkclean.cluster.passes import ClassStatistics, Scanner
+from sparkclean.cluster.kernels import MARGIN
+from sparkclean.cluster.passes import ClassStatistics, Pass, Scanner
 from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.selection import predicted, select_issues
 from sparkclean.confident.filters import PRUNING_FILTERS, class_quotas, has_enough, prune_counts
@@ -67,7 +68,7 @@ def collect_issues(
     progress: Progress,
     *,
     low_rows: DataFrame,
-    margins: DataFrame | None,
+    pairs: Pass | None,
     scores: DataFrame | None,
     quotas: Quotas,
 ) -> tuple[DataFrame, NDArray[np.int64], int]:
@@ -80,8 +81,8 @@ def collect_issues(
     progress : Progress
     low_rows : DataFrame
         Of `ConfidentCounts`.
-    margins : DataFrame or None
-        Of `PairMargins`.
+    pairs : Pass or None
+        With the entries of `PairMargins`, for filters by pair.
     scores : DataFrame or None
         Record ids and ``quality``, where a pass of its own has scored.
     quotas : Quotas
@@ -107,7 +108,8 @@ def collect_issues(
             ids=scanner.ids,
             class_quotas=quotas.of_class,
             pair_quotas=quotas.of_pair,
-            margins=margins,
+            margins=None if pairs is None else pairs.rows(MARGIN),
+            margins_count=0 if pairs is None else int(pairs.found.sum()),
         )
         if scores is not None:
             issues = issues.drop("quality").join(scores, scanner.ids)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sparkclean.cluster.checks import check_admission, data_warnings
 from sparkclean.cluster.findings import Findings, collect_issues, find_quotas
-from sparkclean.cluster.kernels import MARGIN, SCORE, ClassSums, Kernel
+from sparkclean.cluster.kernels import SCORE, ClassSums, Kernel
 from sparkclean.cluster.passes import Pass, Scanner, run_pass
 from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.row_kernels import ConfidentCounts, PairMargins
@@ -104,17 +104,18 @@ def collect_findings(
         _log.info("the cuts of pairs are not where a sample had them: two more passes")
         counted, expected = passes.exact(thresholds, statistics.rows), False
     low_rows = counted.low_rows(thresholds, method.collision)
-    margins = counted.rows(MARGIN) if expected else None
+    pairs = counted if expected else None
     scores = None
     if (method.filter_by in PAIR_FILTERS and not expected) or method.ranked_by == PRIOR_SHIFTED:
         shift = None
         if method.ranked_by == PRIOR_SHIFTED:
             shift = prior_shift(noise.calibrated_joint, statistics.column_sums, statistics.audited)
         third = passes.third(low_rows, None if expected else quotas.of_pair, shift, statistics.rows)
-        margins = margins if expected else third.rows(MARGIN)
+        if method.filter_by in PAIR_FILTERS and not expected:
+            pairs = third
         scores = None if shift is None else third.rows(SCORE).select(*scanner.ids, "quality")
     issues, counts, suspect_sum = collect_issues(
-        scanner, method, progress, low_rows=low_rows, margins=margins, scores=scores, quotas=quotas
+        scanner, method, progress, low_rows=low_rows, pairs=pairs, scores=scores, quotas=quotas
     )
     suspects = ranked(issues, score="label_quality", ids=scanner.ids, count=int(counts.sum()))
     return Findings(

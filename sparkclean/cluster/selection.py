@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Buckets of a score's unit interval; a power of two, so that edges are exact.
 _BUCKETS = 4096
+#: Rows that are sorted whole rather than counted first.
+_ROWS_TO_SORT = 4_000_000
 #: Counts by group and bucket that the driver holds.
 _COUNTS = 1 << 18
 #: Rows that one task may sort alone when suspects are ranked.
@@ -65,6 +67,7 @@ def select_lowest_in_groups(
     score: Column,
     ids: Sequence[str],
     quotas: NDArray[np.int64],
+    count: int | None = None,
 ) -> DataFrame:
     """Select in each group the rows of lowest (score, record id), as many as its quota.
 
@@ -80,6 +83,8 @@ def select_lowest_in_groups(
         Record id columns: numbers compare as numbers, text by bytes, left to right.
     quotas : ndarray of int64, shape (K,) or (K, K)
         A group without a quota selects nothing.
+    count : int, optional
+        Number of rows, where it is known.
 
     Returns
     -------
@@ -88,7 +93,8 @@ def select_lowest_in_groups(
 
     Notes
     -----
-    Two jobs: one counts rows in buckets of the score; one finds the last row to select in the
+    So few rows that sorting them costs less than two jobs are sorted whole. Otherwise two jobs: one
+    counts rows in buckets of the score; one finds the last row to select in the
     bucket in which each group's quota ends, the only rows that are sorted. The selection itself is
     a comparison with that row. The driver holds a quarter of a million counts, and K x K rows.
     """
@@ -98,6 +104,16 @@ def select_lowest_in_groups(
     }
     if not wanted:
         return rows.limit(0)
+    if count is not None and count <= _ROWS_TO_SORT:
+        ends_at = [(*group, quota) for group, quota in wanted.items()]
+        quota_frame = F.broadcast(frame_of_cells(rows, groups, {"__quota": "bigint"}, ends_at))
+        order = Window.partitionBy(*groups).orderBy("__score", *ids)
+        placed = (
+            rows.withColumn("__score", score)
+            .join(quota_frame, list(groups))
+            .withColumn("__place", F.row_number().over(order))
+        )
+        return placed.where(F.col("__place") <= F.col("__quota")).select(*rows.columns)
     buckets = 2.0 ** min(12, max(0, int(np.log2(_COUNTS / len(wanted)))))
     bucketed = rows.withColumns(
         {"__score": score, "__bucket": F.floor(score * F.lit(buckets)).cast("int")}
@@ -226,6 +242,7 @@ def select_issues(
     class_quotas: NDArray[np.int64],
     pair_quotas: NDArray[np.int64],
     margins: DataFrame | None,
+    margins_count: int = 0,
 ) -> DataFrame:
     """Select the label issues among the low rows.
 
@@ -242,6 +259,8 @@ def select_issues(
         Diagonal 0.
     margins : DataFrame or None
         Of `PairMargins`, for ``prune_by_noise_rate`` and ``both``.
+    margins_count : int
+        Their number.
 
     Returns
     -------
@@ -278,6 +297,7 @@ def select_issues(
             score=-F.col("margin"),
             ids=ids,
             quotas=pair_quotas,
+            count=margins_count,
         ).where(differs)
         # a row that several pairs reach is the same in each of them
         of_row = [name for name in _OF_ROW if name in margins.columns]
