@@ -11,7 +11,8 @@ PYTHON_4.0 ?= $(PYTHON)
 HASHES := out/result-hashes.json
 
 # Much of a small Spark job is waiting: two processes, each with a session of its own.
-TWO := -n 2 --dist loadfile
+# Files in the order of the tree: those that take longest come first.
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-delta demo-iceberg test test-fast test-full matrix lint bench bench-full build clean
