@@ -339,7 +339,7 @@ def _lengths(column: pa.Array, null: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _to_floats(values: pa.Array) -> NDArray[np.floating]:
     """Take float32 and float64 as they are, anything else as float64; a null becomes NaN."""
     if not (pa.types.is_float32(values.type) or pa.types.is_float64(values.type)):
-        values = values.cast(pa.float64())
+        values = values.cast(pa.float64(), safe=False)
     floats: NDArray[np.floating] = values.to_numpy(zero_copy_only=False)
     return floats
 

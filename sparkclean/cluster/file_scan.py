@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +43,8 @@ _MIN_TASKS = 16
 #: Of the sample: probabilities, share of the rows, row groups.
 _SAMPLE_VALUES, _SAMPLE_SHARE, _SAMPLE_GROUPS = 1 << 21, 0.2, 64
 _ENDS = pa.schema([("first", pa.int64()), ("last", pa.int64()), ("rows", pa.int64())])
+# Metadata of a column that was declared CHAR or VARCHAR.
+_TEXT_TYPE = "__CHAR_VARCHAR_TYPE_STRING"
 # A file costs something however small it is.
 _OPEN_BYTES = 64 << 10
 _SPARK_TYPES = {
@@ -109,8 +112,8 @@ class FileScan:
         frame = self.spark.range(0, len(tasks), 1, len(tasks))
         return frame.mapInArrow(work, ", ".join(f"`{name}` {kind}" for name, kind in fields))
 
-    def sample(self) -> Sample:
-        """Read some valid rows of row groups that a hash chooses.
+    def sample(self) -> Sample | None:
+        """Read some valid rows of row groups that a hash chooses; None where there are none.
 
         Returns
         -------
@@ -119,8 +122,11 @@ class FileScan:
 
         Notes
         -----
-        On the driver: at most 16 MB of probabilities and a fifth of the rows.
+        On the driver: at most 16 MB of probabilities, held twice for a moment, and a fifth of the
+        rows.
         """
+        if not self.groups:
+            return None
         total = sum(group.rows for group in self.groups)
         wanted = min(_SAMPLE_VALUES // self.reader.num_classes, int(total * _SAMPLE_SHARE))
         order = sorted(self.groups, key=lambda group: _hash(f"{group.path}:{group.indices}"))
@@ -212,6 +218,11 @@ def plan_file_scan(
     else:
         names.append((PROBS, columns.probs[0]))
     schema = table.schema
+    padded = [
+        name for _, name in names if schema[name].metadata.get(_TEXT_TYPE, "").startswith("char")
+    ]
+    if padded:
+        return f"column {padded[0]!r} is CHAR, which Spark pads as it reads"
     types = {name: schema[name].dataType.simpleString() for _, name in names}
     groups: list[RowGroups] = []
     for found in in_threads(lambda path: find_row_groups(path, types), paths):
@@ -254,7 +265,8 @@ def find_row_groups(path: str, types: dict[str, str]) -> list[RowGroups] | str:
         return f"{path} cannot be read from here ({exc})"
     schema = metadata.schema.to_arrow_schema()
     for name, wanted in types.items():
-        if any(part.lower().startswith(f"{name.lower()}=") for part in PurePath(path).parts):
+        folders = (unquote(part).lower() for part in PurePath(path).parts)
+        if any(folder.startswith(f"{name.lower()}=") for folder in folders):
             return f"column {name!r} is in the names of folders"
         if schema.names.count(name) != 1:
             return f"{path} has no column {name!r} of its own"

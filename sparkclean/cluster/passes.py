@@ -115,8 +115,8 @@ class Pass:
     statistics : ClassStatistics
         Of `ClassSums`; zeros if it was not among the kernels.
     confident, predictions : ndarray of int64, shape (K, K)
-        Of `ConfidentCounts`: decided rows by given class and outcome; rows by given class and
-        argmax.
+        Of `ConfidentCounts`: rows by given class and outcome, but for the undecided ones
+        (`collect_undecided`); rows by given class and argmax.
     found : ndarray of int64, shape (K, K)
         Of `PairMargins`: emitted entries by pair.
     """

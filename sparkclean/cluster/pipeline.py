@@ -110,7 +110,8 @@ def collect_findings(
         shift = None
         if method.ranked_by == PRIOR_SHIFTED:
             shift = prior_shift(noise.calibrated_joint, statistics.column_sums, statistics.audited)
-        third = passes.third(low_rows, None if expected else quotas.of_pair, shift, statistics.rows)
+        of_pair = None if expected else quotas.of_pair
+        third = passes.third(thresholds, statistics.rows, low_rows, of_pair=of_pair, shift=shift)
         if method.filter_by in PAIR_FILTERS and not expected:
             pairs = third
         scores = None if shift is None else third.rows(SCORE).select(*scanner.ids, "quality")
@@ -162,10 +163,12 @@ class _Passes:
 
     def third(
         self,
+        thresholds: NDArray[np.float64],
+        rows: int,
         low_rows: DataFrame,
+        *,
         of_pair: NDArray[np.int64] | None,
         shift: NDArray[np.float64] | None,
-        rows: int,
     ) -> Pass:
         """Emit what pairs may prune, by bounds from the low rows; score by the noise model."""
         with self.progress.phase("pass 3: margins of class pairs") as phase:
@@ -173,7 +176,7 @@ class _Passes:
             bounds = None
             if of_pair is not None and self.method.filter_by in PAIR_FILTERS:
                 bounds = collect_lowest_margins(low_rows, of_pair)
-            return run_pass(self.scanner, "pass_3", self._margins(bounds, shift))
+            return run_pass(self.scanner, "pass_3", self._margins(bounds, shift, thresholds))
 
     def _counts(
         self,
@@ -200,10 +203,18 @@ class _Passes:
         )
 
     def _margins(
-        self, lowest: NDArray[np.float64] | None, shift: NDArray[np.float64] | None = None
+        self,
+        lowest: NDArray[np.float64] | None,
+        shift: NDArray[np.float64] | None = None,
+        thresholds: NDArray[np.float64] | None = None,
     ) -> PairMargins:
-        tolerance = self.scanner.scan.reader.row_sum_tolerance
-        return PairMargins(lowest, tolerance, shift, score=score_of_row(self.method))
+        return PairMargins(
+            lowest,
+            self.scanner.scan.reader.row_sum_tolerance,
+            shift,
+            score=score_of_row(self.method),
+            thresholds=thresholds if self.method.adjust_pred_probs else None,
+        )
 
 
 def collect_bounds(

@@ -76,16 +76,30 @@ def read_row_groups(
     pyarrow.RecordBatch
     """
     for groups in task:
-        with pq.ParquetFile(groups.path, buffer_size=_BUFFER_BYTES) as file:
-            names = {name for _, name in columns}
-            batches = file.iter_batches(
-                rows, row_groups=list(groups.indices), columns=sorted(names), use_threads=False
+        batches = _batches(groups, sorted({name for _, name in columns}), rows)
+        while True:
+            try:
+                batch = next(batches, None)
+            except FileNotFoundError as exc:
+                raise OSError(f"FAILED_READ_FILE.FILE_NOT_EXIST file://{groups.path}") from exc
+            except pa.ArrowMemoryError:
+                raise
+            except (OSError, pa.ArrowException) as exc:
+                # as Spark says it: what translates its errors knows these
+                raise OSError(f"FAILED_READ_FILE file://{groups.path} : {exc}") from exc
+            if batch is None:
+                break
+            yield pa.RecordBatch.from_arrays(
+                [_plain(batch.column(name)) for _, name in columns],
+                names=[alias for alias, _ in columns],
             )
-            for batch in batches:
-                yield pa.RecordBatch.from_arrays(
-                    [_plain(batch.column(name)) for _, name in columns],
-                    names=[alias for alias, _ in columns],
-                )
+
+
+def _batches(groups: RowGroups, names: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(groups.path, buffer_size=_BUFFER_BYTES) as file:
+        yield from file.iter_batches(
+            rows, row_groups=list(groups.indices), columns=names, use_threads=False
+        )
 
 
 def _plain(column: pa.Array) -> pa.Array:

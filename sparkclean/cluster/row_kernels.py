@@ -62,8 +62,9 @@ def highest_own(num_classes: int, row_sum_tolerance: float, lowest_margin: float
 class ConfidentCounts:
     """The confident joint; the rows that a filter could flag, as a few numbers each.
 
-    A row whose self-confidence exceeds a half has its given label as argmax: no filter flags it,
-    and no quota reaches it before all others. Only the rest, the *low rows*, are emitted.
+    A row whose self-confidence exceeds a half (and a tolerance, `highest_own`) has its given label
+    as argmax: no filter flags it, and no quota reaches it before all others. Only the rest, the
+    *low rows*, are emitted.
 
     Where thresholds are known as bands only, rows that these leave undecided are not counted but
     emitted, with the classes in which they may be confident.
@@ -110,7 +111,8 @@ class ConfidentCounts:
             columns += _RIVAL_COLUMNS
         if self.emit == "rivals":
             columns += [("second", "int"), ("second_probability", "double")]
-        return (*columns, *([("quality", "double")] if self.score else []))
+        has_score = self.score is not None and self.emit != "none"
+        return (*columns, *([("quality", "double")] if has_score else []))
 
     def update(
         self,
@@ -122,7 +124,7 @@ class ConfidentCounts:
         size = len(self.lowest)
         given, own = admitted.given, admitted.own
         is_low = own <= self._highest_own
-        # above a half the given label is the argmax: the outcome, if its threshold is reached
+        # above that the given label is the argmax: the outcome, if its threshold is reached
         settled = ~is_low & (own >= self.highest[given])
         # or if it is the only class that can be confident, and is not
         settled_not = ~is_low & ~settled & (self._left - own < self.lowest.min())
@@ -228,7 +230,7 @@ def _entries(
     pred_probs: NDArray[np.floating],
     wide: NDArray[np.intp],
 ) -> pa.Array | None:
-    """List the classes in which each chosen row may be confident; null where none is open."""
+    """List the classes in which each chosen row may be confident: none where it is decided."""
     if not len(outcomes.rows):
         return None
     counts = np.bincount(outcomes.rows, minlength=len(outcomes.classes))
@@ -274,12 +276,15 @@ class PairMargins:
         Score low rows by ``prior_shifted_self_confidence``, too.
     score : str or None
         A score of the emitted entries, from the whole row of probabilities.
+    thresholds : ndarray of float64, shape (K,), or None
+        Where the score is of adjusted probabilities.
     """
 
     lowest_margins: NDArray[np.float64] | None
     row_sum_tolerance: float
     prior_shift: NDArray[np.float64] | None = None
     score: str | None = None
+    thresholds: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         self._found = None
@@ -344,7 +349,8 @@ class PairMargins:
                 columns["given"],
                 probs.astype(np.float64),
                 method=self.score,
-                inputs=ScoreInputs(),
+                adjusted=self.thresholds is not None,
+                inputs=ScoreInputs(self.thresholds),
             )
         return columns | {KIND: MARGIN, "true": true, "margin": margin}
 

@@ -74,7 +74,7 @@ def select_lowest_in_groups(
     Parameters
     ----------
     rows : DataFrame
-        Cheap to read three times.
+        Cheap to read three times, where there are many.
     groups : sequence of str
         Columns that name the group: integers, one for each dimension of the quotas.
     score : Column
@@ -266,7 +266,8 @@ def select_issues(
     -------
     DataFrame
         The rows that are label issues: record ids, ``given``, ``own``, ``other``,
-        ``other_probability``, ``quality``. Lazy but for finding the cuts: two jobs each.
+        ``other_probability``, ``quality``. Lazy, but for finding the cuts among many rows: two jobs
+        each.
     """
     differs = ~agrees()
     confident = differs & (F.col("outcome") >= 0) & (F.col("outcome") != F.col("given"))

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from sparkclean.errors import (
     CommitStateUnknownError,
+    ConfigError,
     InputError,
     SparkCleanError,
     UnsupportedFeatureError,
@@ -131,10 +132,18 @@ def missing_files(paths: Sequence[str]) -> list[str]:
 
 
 def local_files(paths: Sequence[str]) -> list[str] | NoPlainFiles:
-    """Turn paths and URIs into paths, if all are on local or shared file systems."""
+    """Turn paths and URIs into paths, if all are on local or shared file systems.
+
+    Formats differ in whether names of folders are quoted once more in a URI: what exists counts.
+    """
+
+    def local(path: str) -> str:
+        plain = re.sub(r"^file:/*", "/", path)
+        return plain if Path(plain).exists() else str(local_path(path))
+
     try:
-        return [str(local_path(path)) for path in paths]
-    except UnsupportedFeatureError as exc:
+        return in_threads(local, paths)
+    except (UnsupportedFeatureError, ConfigError) as exc:
         return NoPlainFiles(str(exc))
 
 

@@ -14,11 +14,12 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from sparkclean.cluster.batches import BatchReader
 from sparkclean.cluster.columns import resolve_columns
 from sparkclean.cluster.file_scan import FileScan, balanced, plan_file_scan
 from sparkclean.cluster.kernels import LOW, REJECTED, ClassSums
 from sparkclean.cluster.passes import Scanner, run_pass
-from sparkclean.cluster.row_groups import RowGroups
+from sparkclean.cluster.row_groups import RowGroups, read_row_groups
 from sparkclean.cluster.row_kernels import ConfidentCounts
 from sparkclean.cluster.scan import FrameScan, Scan
 from sparkclean.cluster.workspace import CacheWorkspace
@@ -234,3 +235,42 @@ def test_balanced_divides_bytes_and_opens_each_file_once() -> None:
     for task in tasks:
         assert len({part.path for part in task}) == len(task)
     assert balanced([]) == [[]]
+
+
+def test_read_row_groups_says_which_file_is_broken_or_gone(tmp_path: Path) -> None:
+    by_arrow(table(), compression="snappy")(tmp_path)
+    path = tmp_path / "part.parquet"
+    size = path.stat().st_size
+    groups = RowGroups(str(path), (0,), size, 300)
+    content = bytearray(path.read_bytes())
+    content[4 : size // 2] = b"\x07" * (size // 2 - 4)
+    path.write_bytes(bytes(content))
+    with pytest.raises(OSError, match=f"FAILED_READ_FILE file://{path}"):
+        list(read_row_groups([groups], (("__id_0", "id"),), 100))
+    path.unlink()
+    with pytest.raises(OSError, match=f"FAILED_READ_FILE.FILE_NOT_EXIST file://{path}"):
+        list(read_row_groups([groups], (("__id_0", "id"),), 100))
+
+
+def test_collect_rising_ids_counts_rows_only_where_none_can_stand_twice(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    found = table()
+    for name, parts in {
+        "rising": [found.slice(200), found.slice(0, 200)],
+        "overlapping": [found.slice(0, 201), found.slice(200)],
+        "falling": [found.take(list(range(299, -1, -1)))],
+        "twice": [found.take([0, 1, 1, 2])],
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        for i, part in enumerate(parts):
+            pq.write_table(part, folder / f"{i}.parquet", row_group_size=70)
+        scan = scans(spark, folder)[1]
+        assert isinstance(scan, FileScan)
+        assert scan.collect_rising_ids() == (300 if name == "rising" else None), name
+
+
+def test_sample_of_no_rows_is_none(spark: SparkSession) -> None:
+    reader = BatchReader(1, CLASSES, "array", 1e-3)
+    assert FileScan(spark, reader, ("bigint",), (("__id_0", "id"),), ()).sample() is None

@@ -74,20 +74,20 @@ def test_audit_every_filter_selects_and_ranks_as_on_arrays(
 
 
 @pytest.mark.parametrize(
-    ("ranked_by", "adjusted"),
+    ("filter_by", "ranked_by", "adjusted"),
     [
-        ("normalized_margin", False),
-        ("self_confidence", True),
-        ("normalized_margin", True),
-        ("confidence_weighted_entropy", False),
-        ("prior_shifted_self_confidence", False),
+        ("both", "normalized_margin", False),
+        ("prune_by_noise_rate", "self_confidence", True),
+        ("both", "normalized_margin", True),
+        ("prune_by_noise_rate", "confidence_weighted_entropy", False),
+        ("prune_by_noise_rate", "prior_shifted_self_confidence", False),
     ],
 )
 def test_audit_every_score_has_the_bits_of_arrays(
-    spark: SparkSession, ranked_by: str, adjusted: bool
+    spark: SparkSession, filter_by: str, ranked_by: str, adjusted: bool
 ) -> None:
     given, probs = noisy_data(300, 4, seed=5)
-    options = {"ranked_by": ranked_by, "adjust_pred_probs": adjusted, "filter_by": "both"}
+    options = {"ranked_by": ranked_by, "adjust_pred_probs": adjusted, "filter_by": filter_by}
     found = audit_arrays(given, probs, **options)
     frame = frame_of(spark, given, probs, "double").repartition(3)
     with sparkclean.audit(frame, **options) as result:

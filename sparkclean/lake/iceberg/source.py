@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from pyspark.sql import functions as F
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.lake.base import NoPlainFiles, Pin
 from sparkclean.lake.engine_errors import translating_reads
-from sparkclean.lake.files import local_files, read_json
+from sparkclean.lake.files import local_files
 from sparkclean.lake.time_travel import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
 from sparkclean.names import TableName
@@ -158,20 +160,30 @@ class IcebergSource:
             return NoPlainFiles(f"{self.location} is named by its path, not in a catalog")
         with translating_reads(pin):
             self.refresh()
-            log = self.metadata("metadata_log_entries").orderBy(F.col("timestamp").desc())
-            found = local_files([log.select("file").limit(1).collect()[0][0]])
-            if isinstance(found, NoPlainFiles):
-                return found
-            metadata = read_json(Path(found[0])) or {}
-            if [schema.get("schema-id") for schema in metadata.get("schemas", ())] != [0]:
-                return NoPlainFiles(f"the schema of {self.location} has changed")
             files = rows_at(self.spark, f"{self.name}.files", str(pin.version))
             rows = files.select("content", "file_format", "file_path").collect()
+            schemas = self._schema_ids()
         if any(row["content"] for row in rows):
             return NoPlainFiles(f"{self.location} has delete files")
         if any(row["file_format"] != "PARQUET" for row in rows):
             return NoPlainFiles(f"{self.location} has files that are not Parquet")
+        if schemas != [0]:
+            return NoPlainFiles(f"the schema of {self.location} has changed, or cannot be read")
         return local_files([row["file_path"] for row in rows])
+
+    def _schema_ids(self) -> list[int] | None:
+        """List the schemas that the table has had; None where its metadata cannot be read here."""
+        log = self.metadata("metadata_log_entries").orderBy(F.col("timestamp").desc())
+        found = local_files([log.select("file").limit(1).collect()[0][0]])
+        if isinstance(found, NoPlainFiles):
+            return None
+        try:
+            content = Path(found[0]).read_bytes()
+            if found[0].endswith(".gz.metadata.json"):
+                content = gzip.decompress(content)
+            return [schema["schema-id"] for schema in json.loads(content)["schemas"]]
+        except (OSError, EOFError, ValueError, KeyError):
+            return None
 
     def verify(self, pin: Pin) -> None:
         """Check that the pinned snapshot is still there.
