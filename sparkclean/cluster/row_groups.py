@@ -96,7 +96,8 @@ def read_row_groups(
 
 
 def _batches(groups: RowGroups, names: list[str], rows: int) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(groups.path, buffer_size=_BUFFER_BYTES) as file:
+    # without pre_buffer: it holds all row groups of the task, until the last one is read
+    with pq.ParquetFile(groups.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
         yield from file.iter_batches(
             rows, row_groups=list(groups.indices), columns=names, use_threads=False
         )

@@ -20,6 +20,7 @@ TARGETS = (
     "matrix",
     "lint",
     "bench",
+    "bench-full",
     "build",
     "clean",
 )
