@@ -280,6 +280,11 @@ class Run:
                 rows = self._check_ids(scanner)
                 phase.rows = rows
             findings = collect_findings(scanner, config.method, config.admission, progress)
+            if config.input.where is None and findings.statistics.rows != rows:
+                raise SparkCleanError(
+                    f"the scan of {scanner.scan.kind} has read {findings.statistics.rows:,} rows "
+                    f"of {rows:,}; nothing was published. Run again with scan: dataframe"
+                )
         except InputError as exc:
             record.status, record.message = GATE_FAILED, str(exc)
             self._publish_record(outputs, record, None)
@@ -326,7 +331,8 @@ class Run:
         """Check that record ids are unique; count the rows of the table."""
         if isinstance(scanner.scan, FileScan):
             rows = scanner.scan.collect_rising_ids()
-            if rows is not None:
+            there = self.table.count() if self.pin.rows is None else self.pin.rows
+            if rows == there:
                 return rows
         everything = self.columns.narrow(self.table)
         return count_duplicate_ids(everything, scanner.ids, self.columns.ids)

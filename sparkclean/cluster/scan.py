@@ -99,7 +99,7 @@ class FrameScan:
         return self.frame.mapInArrow(work, ", ".join(f"`{name}` {kind}" for name, kind in fields))
 
     def sample(self) -> None:
-        """Take no sample: that would be a job that reads no one knows what."""
+        """Take no sample: it could cost as much as a pass."""
 
 
 def output_schema(kernel: Kernel, id_types: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

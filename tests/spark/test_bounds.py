@@ -15,7 +15,7 @@ from sparkclean.cluster import pipeline
 from sparkclean.cluster.pipeline import PAIR_FILTERS
 from sparkclean.confident.bounds import Bounds
 from sparkclean.confident.issues import audit_arrays
-from sparkclean.lake import open_target
+from sparkclean.lake import ParquetSource, open_target
 from sparkclean.schema import FILTERS
 from tests.data import noisy_data, write_table
 from tests.spark.answers import hash_of_arrays
@@ -110,6 +110,24 @@ def test_audit_of_files_by_every_filter_has_the_hash_of_arrays(
     found, made = audit(table, tmp_path / "files", *settings, "scan=files")
     assert found == hash_of_arrays(GIVEN, PROBS, filter_by)
     assert made == ["pass 1"]
+
+
+def test_audit_of_files_that_are_not_the_whole_table_publishes_nothing(
+    spark: SparkSession,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole = ParquetSource.plain_files
+    monkeypatch.setattr(ParquetSource, "plain_files", lambda *args: whole(*args)[:3])
+    config = tmp_path / "config.json"
+    outputs = dict.fromkeys(("cleaned", "rejected", "classes", "pairs"))
+    outputs |= {name: str(tmp_path / name) for name in ("suspects", "runs")}
+    config.write_text(json.dumps({"input": {"table": str(table)}, "output": outputs}))
+    assert main(["audit", "--config", str(config)]) == 1
+    assert "the scan of files has read 480 rows of 800" in capsys.readouterr().err
+    assert open_target(str(tmp_path / "suspects")).current() is None
 
 
 def test_audit_scan_files_that_is_impossible_says_why(
