@@ -125,7 +125,9 @@ def test_audit_worker_killed_in_the_scan_is_tried_again(config: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.full)],
+    ids=["ctrl-c", "sigterm"],
 )
 def test_audit_interrupted_publishes_nothing(config: Path, number: int, code: int) -> None:
     with subprocess.Popen(command(config), stderr=subprocess.PIPE, text=True) as process:
@@ -145,6 +147,7 @@ def test_audit_interrupted_publishes_nothing(config: Path, number: int, code: in
     assert staged == []
 
 
+@pytest.mark.full
 def test_audit_two_at_once_one_cleaned_version_wins(config: Path) -> None:
     processes = [
         subprocess.Popen(command(config, "--run-id", run_id), stderr=subprocess.PIPE, text=True)

@@ -98,6 +98,7 @@ def test_audit_in_place_relabels_without_new_columns(place: InPlace) -> None:
     assert {row["id"]: row["label"] for row in cleaned} == given | suggested
 
 
+@FULL
 def test_audit_in_place_later_run_is_current_and_can_be_reverted(
     place: InPlace, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,7 +129,7 @@ def test_audit_in_place_later_run_is_current_and_can_be_reverted(
     "step",
     [
         pytest.param("edit.made", marks=FULL),
-        "edit.written",
+        pytest.param("edit.written", marks=FULL),
         pytest.param("stage.cleaned.end", marks=FULL),
         pytest.param("publish.cleaned.begin", marks=FULL),
         pytest.param("commit.done#6", marks=FULL),

@@ -60,9 +60,8 @@ def test_audit_same_run_id_again_does_nothing(
     assert place.audit("method.filter_by=both") == 5
 
 
-@pytest.mark.parametrize(
-    "mode", [pytest.param("relabel", marks=FULL), pytest.param("weight", marks=FULL), "quarantine"]
-)
+@FULL
+@pytest.mark.parametrize("mode", ["relabel", "weight", "quarantine"])
 def test_audit_modes_account_for_every_row(place: Place, mode: str) -> None:
     assert place.audit(f"clean.mode={mode}") == 0
     suspects, cleaned = {row["id"] for row in place.read("suspects")}, place.read("cleaned")

@@ -20,6 +20,8 @@ from sparkclean.schema import FILTERS
 from tests.data import noisy_data, write_table
 from tests.spark.answers import hash_of_arrays
 
+FULL = pytest.mark.full
+IN_CI = {"prune_by_class", "low_normalized_margin"}
 K = 4
 GIVEN, PROBS = noisy_data(800, K, seed=11, ties=True)
 
@@ -73,14 +75,14 @@ def audit(table: Path, place: Path, *settings: str) -> tuple[str, list[str]]:
     ("filter_by", "bounds", "passes"),
     [
         ("prune_by_noise_rate", None, 1),
-        ("prune_by_noise_rate", exact, 1),
+        pytest.param("prune_by_noise_rate", exact, 1, marks=FULL),
         ("prune_by_noise_rate", everything, 1),
         ("prune_by_noise_rate", missed, 3),
         ("prune_by_noise_rate", pairs_open, 3),
-        ("prune_by_noise_rate", pairs_unknown, 2),
+        pytest.param("prune_by_noise_rate", pairs_unknown, 2, marks=FULL),
         ("both", everything, 1),
-        ("both", pairs_open, 3),
-        ("confident_learning", everything, 1),
+        pytest.param("both", pairs_open, 3, marks=FULL),
+        pytest.param("confident_learning", everything, 1, marks=FULL),
         ("confident_learning", missed, 2),
     ],
 )
@@ -102,7 +104,10 @@ def test_audit_has_one_answer_whatever_was_expected(
     assert len(made) == passes, made
 
 
-@pytest.mark.parametrize("filter_by", [f for f in FILTERS if f not in PAIR_FILTERS])
+@pytest.mark.parametrize(
+    "filter_by",
+    [f if f in IN_CI else pytest.param(f, marks=FULL) for f in FILTERS if f not in PAIR_FILTERS],
+)
 def test_audit_of_files_by_every_filter_has_the_hash_of_arrays(
     spark: SparkSession, table: Path, tmp_path: Path, filter_by: str
 ) -> None:

@@ -147,7 +147,13 @@ def found_by(scan: Scan, spark: SparkSession, folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("writer", list(WRITERS))
+IN_CI = {"arrow", "pages-2.0", "large", "dictionary", "duckdb", "orders"}
+
+
+@pytest.mark.parametrize(
+    "writer",
+    [name if name in IN_CI else pytest.param(name, marks=pytest.mark.full) for name in WRITERS],
+)
 def test_file_scan_finds_what_the_dataframe_scan_finds(
     spark: SparkSession, tmp_path: Path, writer: str
 ) -> None:
