@@ -136,7 +136,7 @@ class BatchReader:
 
     def chunks(
         self, batches: Iterable[pa.RecordBatch]
-    ) -> Iterator[tuple[int, Admitted, Rejected | None]]:
+    ) -> Iterator[tuple[Admitted, Rejected | None]]:
         """Read batches, a bounded number of rows at a time.
 
         Parameters
@@ -145,15 +145,12 @@ class BatchReader:
 
         Yields
         ------
-        rows : int
         admitted : Admitted
         rejected : Rejected or None
         """
         for batch in batches:
             for start in range(0, batch.num_rows, self.chunk_rows):
-                chunk = batch.slice(start, self.chunk_rows)
-                admitted, rejected = self.read(chunk)
-                yield chunk.num_rows, admitted, rejected
+                yield self.read(batch.slice(start, self.chunk_rows))
 
     def read(self, batch: pa.RecordBatch) -> tuple[Admitted, Rejected | None]:
         """Admit or reject each row of a batch.

@@ -30,7 +30,7 @@ from sparkclean.cluster.row_groups import (
     read_row_groups,
     rising_ends,
 )
-from sparkclean.cluster.scan import Sample, kernel_output, output_schema
+from sparkclean.cluster.scan import Sample, kernel_output, output_schema, schema_text
 from sparkclean.lake.files import in_threads
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class FileScan:
                     yield from kernel_output(reader, kernel, fields, rows)
 
         frame = self.spark.range(0, len(tasks), 1, len(tasks))
-        return frame.mapInArrow(work, ", ".join(f"`{name}` {kind}" for name, kind in fields))
+        return frame.mapInArrow(work, schema_text(fields))
 
     def sample(self) -> Sample | None:
         """Read some valid rows of row groups that a hash chooses; None where there are none.

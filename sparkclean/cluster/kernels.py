@@ -42,7 +42,7 @@ class Kernel(Protocol):
     def columns(self) -> tuple[tuple[str, str], ...]:
         """Output columns after the record ids: name and Spark type."""
 
-    def update(self, rows: int, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
+    def update(self, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
         """Take in a chunk; yield columns of rows to emit, the kind and ``ids`` among them."""
 
     def state(self) -> Iterator[Emitted]:
@@ -65,10 +65,10 @@ class Together:
         """Columns of all of them."""
         return tuple(dict.fromkeys(column for kernel in self.kernels for column in kernel.columns))
 
-    def update(self, rows: int, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
+    def update(self, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
         """Hand the chunk to each."""
         for kernel in self.kernels:
-            yield from kernel.update(rows, admitted, rejected)
+            yield from kernel.update(admitted, rejected)
 
     def state(self) -> Iterator[Emitted]:
         """Yield the state of each."""
@@ -106,9 +106,9 @@ class ClassSums:
         self._sums = [0] * self.num_classes
         self._columns = [0] * self.num_classes
 
-    def update(self, rows: int, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
+    def update(self, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
         """Add a chunk."""
-        self._rows += rows
+        self._rows += len(admitted.given)
         self._clipped += admitted.clipped
         given = admitted.given
         self._examples += np.bincount(given, minlength=self.num_classes)
@@ -121,6 +121,7 @@ class ClassSums:
             self._columns = [a + int(b) for a, b in zip(self._columns, sums, strict=True)]
         if rejected is None:
             return
+        self._rows += len(rejected.reason)
         self._percentages += rejected.percentages
         yield {KIND: REJECTED, "ids": rejected.ids, "rejected": rejected.to_json()}
 

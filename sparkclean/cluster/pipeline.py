@@ -16,10 +16,7 @@ from sparkclean.cluster.kernels import SCORE, ClassSums, Kernel
 from sparkclean.cluster.passes import Pass, Scanner, run_pass
 from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.row_kernels import ConfidentCounts, PairMargins
-from sparkclean.cluster.selection import (
-    collect_lowest_margins,
-    ranked,
-)
+from sparkclean.cluster.selection import collect_lowest_margins, ranked
 from sparkclean.confident.bounds import Bounds, sample_bounds
 from sparkclean.confident.joint import calibrate_joint, confident_joint
 from sparkclean.confident.noise import estimate_noise
@@ -105,15 +102,13 @@ def collect_findings(
         counted, expected = passes.exact(thresholds, statistics.rows), False
     low_rows = counted.low_rows(thresholds, method.collision)
     pairs = counted if expected else None
-    scores = None
-    if (method.filter_by in PAIR_FILTERS and not expected) or method.ranked_by == PRIOR_SHIFTED:
-        shift = None
-        if method.ranked_by == PRIOR_SHIFTED:
-            shift = prior_shift(noise.calibrated_joint, statistics.column_sums, statistics.audited)
-        of_pair = None if expected else quotas.of_pair
+    of_pair = quotas.of_pair if method.filter_by in PAIR_FILTERS and not expected else None
+    shift = scores = None
+    if method.ranked_by == PRIOR_SHIFTED:
+        shift = prior_shift(noise.calibrated_joint, statistics.column_sums, statistics.audited)
+    if of_pair is not None or shift is not None:
         third = passes.third(thresholds, statistics.rows, low_rows, of_pair=of_pair, shift=shift)
-        if method.filter_by in PAIR_FILTERS and not expected:
-            pairs = third
+        pairs = pairs if of_pair is None else third
         scores = None if shift is None else third.rows(SCORE).select(*scanner.ids, "quality")
     issues, counts, suspect_sum = collect_issues(
         scanner, method, progress, low_rows=low_rows, pairs=pairs, scores=scores, quotas=quotas
@@ -173,9 +168,7 @@ class _Passes:
         """Emit what pairs may prune, by bounds from the low rows; score by the noise model."""
         with self.progress.phase("pass 3: margins of class pairs") as phase:
             phase.rows = rows
-            bounds = None
-            if of_pair is not None and self.method.filter_by in PAIR_FILTERS:
-                bounds = collect_lowest_margins(low_rows, of_pair)
+            bounds = None if of_pair is None else collect_lowest_margins(low_rows, of_pair)
             return run_pass(self.scanner, "pass_3", self._margins(bounds, shift, thresholds))
 
     def _counts(

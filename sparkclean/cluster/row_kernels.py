@@ -116,9 +116,8 @@ class ConfidentCounts:
 
     def update(
         self,
-        rows: int,  # noqa: ARG002 (the protocol's)
         admitted: Admitted,
-        rejected: Rejected | None,  # noqa: ARG002
+        rejected: Rejected | None,  # noqa: ARG002 (the protocol's)
     ) -> Iterator[Emitted]:
         """Count a chunk; yield its low rows and its undecided ones."""
         size = len(self.lowest)
@@ -195,17 +194,18 @@ class ConfidentCounts:
 
     def state(self) -> Iterator[Emitted]:
         """Emit a row for each pair of classes that was seen."""
-        given, true = np.nonzero(self._confident + self._predicted)
-        if len(given):
-            yield {
-                KIND: COUNTS,
-                "given": given,
-                "true": true,
-                STATE: [
-                    [int(self._confident[i, j]), int(self._predicted[i, j]), 0]
-                    for i, j in zip(given, true, strict=True)
-                ],
-            }
+        yield from _pair_state(self._confident, self._predicted, np.zeros_like(self._confident))
+
+
+def _pair_state(*counts: NDArray[np.int64]) -> Iterator[Emitted]:
+    """Emit matrices by `COUNTS_STATE`, a row for each pair in which one of them is not 0."""
+    stacked = np.stack(counts, axis=-1)
+    given, true = np.nonzero(stacked.any(axis=-1))
+    if len(given):
+        values = stacked[given, true]
+        offsets = np.arange(0, values.size + 1, len(counts), dtype=np.int32)
+        state = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.reshape(-1)))
+        yield {KIND: COUNTS, "given": given, "true": true, STATE: state}
 
 
 def _rival_columns(
@@ -305,9 +305,8 @@ class PairMargins:
 
     def update(
         self,
-        rows: int,  # noqa: ARG002 (the protocol's)
         admitted: Admitted,
-        rejected: Rejected | None,  # noqa: ARG002
+        rejected: Rejected | None,  # noqa: ARG002 (the protocol's)
     ) -> Iterator[Emitted]:
         """Yield the entries of a chunk that reach their pair's bound, and its scores."""
         given, own, pred_probs = admitted.given, admitted.own, admitted.pred_probs
@@ -356,13 +355,6 @@ class PairMargins:
 
     def state(self) -> Iterator[Emitted]:
         """Emit how many entries each pair has."""
-        if self._found is None:
-            return
-        given, true = np.nonzero(self._found)
-        if len(given):
-            yield {
-                KIND: COUNTS,
-                "given": given,
-                "true": true,
-                STATE: [[0, 0, int(self._found[i, j])] for i, j in zip(given, true, strict=True)],
-            }
+        if self._found is not None:
+            nothing = np.zeros_like(self._found)
+            yield from _pair_state(nothing, nothing, self._found)

@@ -16,7 +16,6 @@ from sparkclean import schema
 from sparkclean.cluster.checks import count_duplicate_ids
 from sparkclean.cluster.clean import check_free_names
 from sparkclean.cluster.columns import Columns, resolve_columns
-from sparkclean.cluster.file_scan import FileScan
 from sparkclean.cluster.findings import Findings, findings_hash
 from sparkclean.cluster.gate import gate_error, judge
 from sparkclean.cluster.passes import Scanner
@@ -329,8 +328,8 @@ class Run:
 
     def _check_ids(self, scanner: Scanner) -> int:
         """Check that record ids are unique; count the rows of the table."""
-        if isinstance(scanner.scan, FileScan):
-            rows = scanner.scan.collect_rising_ids()
+        rows = scanner.scan.collect_rising_ids()
+        if rows is not None:
             there = self.table.count() if self.pin.rows is None else self.pin.rows
             if rows == there:
                 return rows

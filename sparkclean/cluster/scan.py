@@ -54,6 +54,9 @@ class Scan(Protocol):
     def sample(self) -> Sample | None:
         """Read some valid rows on the driver: given classes, probabilities; None if it cannot."""
 
+    def collect_rising_ids(self) -> int | None:
+        """Count the rows, if the record ids are seen to be unique without a shuffle."""
+
 
 @dataclass(frozen=True)
 class FrameScan:
@@ -96,16 +99,24 @@ class FrameScan:
         def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             return kernel_output(reader, kernel, fields, batches)
 
-        return self.frame.mapInArrow(work, ", ".join(f"`{name}` {kind}" for name, kind in fields))
+        return self.frame.mapInArrow(work, schema_text(fields))
 
     def sample(self) -> None:
         """Take no sample: it could cost as much as a pass."""
+
+    def collect_rising_ids(self) -> None:
+        """See nothing: rows come in no order that could be relied on."""
 
 
 def output_schema(kernel: Kernel, id_types: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """List the columns of a scan's output: name and Spark type."""
     ids = tuple((f"{ID_PREFIX}{i}", kind) for i, kind in enumerate(id_types))
     return ((KIND, "tinyint"), *ids, *kernel.columns)
+
+
+def schema_text(fields: tuple[tuple[str, str], ...]) -> str:
+    """Write the columns of a scan's output for Spark."""
+    return ", ".join(f"`{name}` {kind}" for name, kind in fields)
 
 
 def kernel_output(
@@ -116,8 +127,8 @@ def kernel_output(
 ) -> Iterator[pa.RecordBatch]:
     """Run a copy of a kernel over the batches of a task; runs on executors."""
     own = copy.deepcopy(kernel)
-    for rows, admitted, rejected in reader.chunks(batches):
-        for emitted in own.update(rows, admitted, rejected):
+    for admitted, rejected in reader.chunks(batches):
+        for emitted in own.update(admitted, rejected):
             yield _record_batch(emitted, fields)
     for state in own.state():
         yield _record_batch(state, fields)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from sparkclean.cluster.batches import BatchReader
 from sparkclean.cluster.columns import Columns
-from sparkclean.cluster.file_scan import plan_file_scan
+from sparkclean.cluster.file_scan import FileScan, plan_file_scan
 from sparkclean.cluster.scan import FrameScan, Scan
 from sparkclean.config import Config
 from sparkclean.errors import UnsupportedFeatureError
@@ -47,19 +48,27 @@ def choose_scan(
     """
     reader = columns.reader(config.admission.row_sum_tolerance)
     if config.scan != "dataframe":
-        reason = "input.where is set"
-        if config.input.where is None:
-            files = source.plain_files(audited, pin)
-            if isinstance(files, NoPlainFiles):
-                reason = files.reason
-            else:
-                found = plan_file_scan(columns, reader, audited, files)
-                if not isinstance(found, str):
-                    return found
-                reason = found
+        reason = "input.where is set" if config.input.where is not None else None
+        found = reason or _file_scan(source, pin, audited, columns, reader)
+        if not isinstance(found, str):
+            return found
         if config.scan == "files":
             raise UnsupportedFeatureError(
-                f"scan: files, but {reason}; set scan to auto or dataframe, which reads any table"
+                f"scan: files, but {found}; set scan to auto or dataframe, which reads any table"
             )
-        _log.info("scanning through DataFrames, not files: %s", reason)
+        _log.info("scanning through DataFrames, not files: %s", found)
     return FrameScan(columns.narrow(audited), reader, columns.id_types)
+
+
+def _file_scan(
+    source: SourceTable,
+    pin: Pin,
+    audited: DataFrame,
+    columns: Columns,
+    reader: BatchReader,
+) -> FileScan | str:
+    """Plan the scan of files, or say why there is none."""
+    files = source.plain_files(pin)
+    if isinstance(files, NoPlainFiles):
+        return files.reason
+    return plan_file_scan(columns, reader, audited, files)

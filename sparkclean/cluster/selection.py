@@ -1,173 +1,25 @@
-"""Which rows are label issues, selected in Spark from a few numbers a row.
-
-Selection is by cut values: rows are counted in buckets of their score, and only the bucket in which
-a cut falls is sorted, by (score, record id), to find the last row. So no group is ever sorted
-whole, and ties go by record id wherever the rows lie.
-"""
+"""Which rows are label issues, selected in Spark from a few numbers a row, and their ranks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from sparkclean.cluster.cuts import BUCKETS, quota_frame, select_lowest_in_groups
 from sparkclean.confident.filters import AGREEMENT_MARGIN
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-#: Buckets of a score's unit interval; a power of two, so that edges are exact.
-_BUCKETS = 4096
-#: Rows that are sorted whole rather than counted first.
-_ROWS_TO_SORT = 4_000_000
-#: Counts by group and bucket that the driver holds.
-_COUNTS = 1 << 18
 #: Rows that one task may sort alone when suspects are ranked.
 _ROWS_TO_RANK = 1_000_000
 #: Columns that are those of the row, whichever pair flags it.
 _OF_ROW = ("given", "own", "other", "other_probability", "quality")
-
-
-def frame_of_cells(
-    like: DataFrame,
-    groups: Sequence[str],
-    columns: Mapping[str, str],
-    cells: Sequence[Sequence[Any]],
-) -> DataFrame:
-    """Make a small frame, a row for each group.
-
-    Parameters
-    ----------
-    like : DataFrame
-        Of the session to use.
-    groups : sequence of str
-        Names of the group's columns, integers.
-    columns : mapping
-        Names and Spark types of the others.
-    cells : sequence of rows
-        At most K x K.
-
-    Returns
-    -------
-    DataFrame
-    """
-    names = [f"`{name}` int" for name in groups]
-    names += [f"`{name}` {kind}" for name, kind in columns.items()]
-    return like.sparkSession.createDataFrame(list(cells), ", ".join(names))
-
-
-def select_lowest_in_groups(
-    rows: DataFrame,
-    *,
-    groups: Sequence[str],
-    score: Column,
-    ids: Sequence[str],
-    quotas: NDArray[np.int64],
-    count: int | None = None,
-) -> DataFrame:
-    """Select in each group the rows of lowest (score, record id), as many as its quota.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Cheap to read three times, where there are many.
-    groups : sequence of str
-        Columns that name the group: integers, one for each dimension of the quotas.
-    score : Column
-        Between -1 and 1.
-    ids : sequence of str
-        Record id columns: numbers compare as numbers, text by bytes, left to right.
-    quotas : ndarray of int64, shape (K,) or (K, K)
-        A group without a quota selects nothing.
-    count : int, optional
-        Number of rows, where it is known.
-
-    Returns
-    -------
-    DataFrame
-        The selected rows, all columns of ``rows``. Lazy.
-
-    Notes
-    -----
-    So few rows that sorting them costs less than two jobs are sorted whole. Otherwise two jobs: one
-    counts rows in buckets of the score; one finds the last row to select in the
-    bucket in which each group's quota ends, the only rows that are sorted. The selection itself is
-    a comparison with that row. The driver holds a quarter of a million counts, and K x K rows.
-    """
-    wanted = {
-        tuple(int(i) for i in index): int(quotas[index])
-        for index in zip(*np.nonzero(quotas), strict=True)
-    }
-    if not wanted:
-        return rows.limit(0)
-    if count is not None and count <= _ROWS_TO_SORT:
-        ends_at = [(*group, quota) for group, quota in wanted.items()]
-        quota_frame = F.broadcast(frame_of_cells(rows, groups, {"__quota": "bigint"}, ends_at))
-        order = Window.partitionBy(*groups).orderBy("__score", *ids)
-        placed = (
-            rows.withColumn("__score", score)
-            .join(quota_frame, list(groups))
-            .withColumn("__place", F.row_number().over(order))
-        )
-        return placed.where(F.col("__place") <= F.col("__quota")).select(*rows.columns)
-    buckets = 2.0 ** min(12, max(0, int(np.log2(_COUNTS / len(wanted)))))
-    bucketed = rows.withColumns(
-        {"__score": score, "__bucket": F.floor(score * F.lit(buckets)).cast("int")}
-    )
-    counts: dict[tuple[int, ...], list[tuple[int, int]]] = {}
-    for row in bucketed.groupBy(*groups, "__bucket").count().collect():
-        group = tuple(row[name] for name in groups)
-        if group in wanted:
-            counts.setdefault(group, []).append((row["__bucket"], row["count"]))
-    cuts = [(*group, *_cut(found, wanted[group])) for group, found in counts.items()]
-    types = {"__cut": "int", "__place": "bigint"}
-    cut_frame = F.broadcast(frame_of_cells(rows, groups, types, cuts))
-    order = Window.partitionBy(*groups).orderBy("__score", *ids)
-    # the last row to select, where not the whole bucket is
-    ends = (
-        bucketed.join(cut_frame, list(groups))
-        .where((F.col("__bucket") == F.col("__cut")) & F.col("__place").isNotNull())
-        .select(
-            *groups, "__score", *ids, "__cut", "__place", F.row_number().over(order).alias("__n")
-        )
-        .where(F.col("__n") == F.col("__place"))
-        .select(*groups, "__score", *ids)
-    )
-    last = [f"__last_{i}" for i in range(len(ids) + 1)]
-    found_ends = {}
-    if any(cut[-1] is not None for cut in cuts):
-        for row in ends.collect():
-            values = tuple(row)
-            found_ends[values[: len(groups)]] = values[len(groups) :]
-    nothing = (None,) * len(last)
-    cells = [
-        (*cut[: len(groups)], cut[-2], *found_ends.get(tuple(cut[: len(groups)]), nothing))
-        for cut in cuts
-    ]
-    kinds = dict(rows.dtypes)
-    types = {"__cut": "int", "__last_0": "double"}
-    types |= {f"__last_{i}": kinds[name] for i, name in enumerate(ids, 1)}
-    ended = F.broadcast(frame_of_cells(rows, groups, types, cells))
-    inside = F.col("__bucket") < F.col("__cut")
-    here = F.struct("__score", *ids) <= F.struct(
-        *[F.col(new).alias(old) for new, old in zip(last, ("__score", *ids), strict=True)]
-    )
-    at_cut = (F.col("__bucket") == F.col("__cut")) & (F.col("__last_0").isNull() | here)
-    return bucketed.join(ended, list(groups)).where(inside | at_cut).select(*rows.columns)
-
-
-def _cut(counts: Sequence[tuple[int, int]], quota: int) -> tuple[int, int | None]:
-    """Find the bucket in which a quota ends, and at which of its rows; None is at the last."""
-    before = 0
-    for bucket, count in sorted(counts):
-        if before + count >= quota:
-            return bucket, None if before + count == quota else quota - before
-        before += count
-    return max(counts)[0], None
 
 
 def collect_lowest_margins(low_rows: DataFrame, quotas: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -209,10 +61,11 @@ def collect_lowest_margins(low_rows: DataFrame, quotas: NDArray[np.int64]) -> ND
             )
         ),
     )
+    pair = ["given", "true"]
     counts = (
-        rivals.join(F.broadcast(_quota_frame(low_rows, quotas)), ["given", "true"])
+        rivals.join(F.broadcast(quota_frame(low_rows, pair, quotas)), ["given", "true"])
         .groupBy(
-            "given", "true", "quota", F.floor(F.col("margin") * float(_BUCKETS)).alias("bucket")
+            "given", "true", "quota", F.floor(F.col("margin") * float(BUCKETS)).alias("bucket")
         )
         .count()
     )
@@ -224,14 +77,8 @@ def collect_lowest_margins(low_rows: DataFrame, quotas: NDArray[np.int64]) -> ND
         .agg(F.max("bucket").alias("bucket"))
     )
     for row in reached.collect():
-        bounds[row["given"], row["true"]] = row["bucket"] / _BUCKETS
+        bounds[row["given"], row["true"]] = row["bucket"] / BUCKETS
     return bounds
-
-
-def _quota_frame(like: DataFrame, quotas: NDArray[np.int64]) -> DataFrame:
-    where = zip(*np.nonzero(quotas), strict=True)
-    cells = [(*(int(i) for i in index), int(quotas[index])) for index in where]
-    return frame_of_cells(like, ("given", "true"), {"quota": "bigint"}, cells)
 
 
 def select_issues(

@@ -109,7 +109,7 @@ class SourceTable(Protocol):
     def read(self, spark: SparkSession, pin: Pin) -> DataFrame:
         """Return the rows of exactly the pinned version. Lazy."""
 
-    def plain_files(self, frame: DataFrame, pin: Pin) -> Sequence[str] | NoPlainFiles:
+    def plain_files(self, pin: Pin) -> Sequence[str] | NoPlainFiles:
         """List local Parquet files that hold exactly the rows of `read`, by the same names."""
 
     def verify(self, pin: Pin) -> None:

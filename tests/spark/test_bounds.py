@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from sparkclean.cli import main
-from sparkclean.cluster import pipeline
+from sparkclean.cluster import cuts, pipeline
 from sparkclean.cluster.pipeline import PAIR_FILTERS
 from sparkclean.confident.bounds import Bounds
 from sparkclean.confident.issues import audit_arrays
@@ -102,6 +102,14 @@ def test_audit_has_one_answer_whatever_was_expected(
     found, made = audit(table, tmp_path / "out", *settings, "scan=files")
     assert found == hash_of_arrays(GIVEN, PROBS, filter_by, collision=collision)
     assert len(made) == passes, made
+
+
+def test_audit_of_many_entries_is_cut_by_counts_and_last_rows(
+    spark: SparkSession, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuts, "_ROWS_TO_SORT", 0)
+    found, _ = audit(table, tmp_path / "out", "scan=files")
+    assert found == hash_of_arrays(GIVEN, PROBS, "prune_by_noise_rate")
 
 
 @pytest.mark.parametrize(

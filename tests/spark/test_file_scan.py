@@ -115,7 +115,7 @@ def scans(spark: SparkSession, folder: Path) -> tuple[FrameScan, FileScan | str]
     )
     reader = columns.reader(1e-3)
     plain = FrameScan(columns.narrow(frame), reader, columns.id_types)
-    return plain, plan_file_scan(columns, reader, frame, source.plain_files(frame, pin))
+    return plain, plan_file_scan(columns, reader, frame, source.plain_files(pin))
 
 
 def found_by(scan: Scan, spark: SparkSession, folder: Path) -> dict[str, Any]:

@@ -107,13 +107,11 @@ class DeltaSource:
             reader = spark.read.format("delta").option("versionAsOf", str(pin.version))
             return reader.load(self.name.path)
 
-    def plain_files(self, frame: DataFrame, pin: Pin) -> Sequence[str] | NoPlainFiles:
+    def plain_files(self, pin: Pin) -> Sequence[str] | NoPlainFiles:
         """List the data files of the pinned version, unless the table changes what they mean.
 
         Parameters
         ----------
-        frame : DataFrame
-            From `read`.
         pin : Pin
 
         Returns
@@ -129,7 +127,7 @@ class DeltaSource:
             features = set(detail["tableFeatures"] or ()) & _CHANGES_FILES
             if features:
                 return NoPlainFiles(f"{self.location} has the feature {min(features)}")
-            found = frame.inputFiles()
+            found = self.read(self.spark, pin).inputFiles()
         return local_files(found)
 
     def verify(self, pin: Pin) -> None:

@@ -138,13 +138,11 @@ class IcebergSource:
             reader = spark.read.format("iceberg").option("versionAsOf", str(pin.version))
             return reader.load(self.name.path)
 
-    def plain_files(self, frame: DataFrame, pin: Pin) -> Sequence[str] | NoPlainFiles:  # noqa: ARG002
+    def plain_files(self, pin: Pin) -> Sequence[str] | NoPlainFiles:
         """List the data files of the pinned snapshot, unless the table changes what they mean.
 
         Parameters
         ----------
-        frame : DataFrame
-            From `read`.
         pin : Pin
 
         Returns

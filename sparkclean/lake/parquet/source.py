@@ -213,7 +213,7 @@ class ParquetSource:
                 raise
             raise translated from exc
 
-    def plain_files(self, frame: DataFrame, pin: Pin) -> Sequence[str]:  # noqa: ARG002
+    def plain_files(self, pin: Pin) -> Sequence[str]:
         """List the pinned files that have rows."""
         return [pin.files[index].path for group in pin.schema_groups for index in group]
 
