@@ -9,7 +9,6 @@ workers can open them.
 from __future__ import annotations
 
 import hashlib
-import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,30 +22,27 @@ import pyarrow.parquet as pq
 
 from sparkclean.cluster.batches import ID_PREFIX, LABEL, PROBS, PROBS_PREFIX, BatchReader
 from sparkclean.cluster.columns import Columns
-from sparkclean.cluster.kernels import Kernel
 from sparkclean.cluster.row_groups import (
     RowGroups,
+    balanced,
     plain_type,
     read_row_groups,
     rising_ends,
+    task_numbers,
 )
-from sparkclean.cluster.scan import Sample, kernel_output, output_schema, schema_text
+from sparkclean.cluster.scan import Sample
+from sparkclean.cluster.streams import FileStream, Stream
+from sparkclean.cluster.workspace import Workspace
 from sparkclean.lake.files import in_threads
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-#: Bytes of the columns that one task reads, compressed.
-_TASK_BYTES = 64 << 20
-#: Fewer and larger tasks than this leave cores idle at the end.
-_MIN_TASKS = 16
 #: Of the sample: probabilities, share of the rows, row groups.
 _SAMPLE_VALUES, _SAMPLE_SHARE, _SAMPLE_GROUPS = 1 << 21, 0.2, 64
 _ENDS = pa.schema([("first", pa.int64()), ("last", pa.int64()), ("rows", pa.int64())])
 # Metadata of a column that was declared CHAR or VARCHAR.
 _TEXT_TYPE = "__CHAR_VARCHAR_TYPE_STRING"
-# A file costs something however small it is.
-_OPEN_BYTES = 64 << 10
 _SPARK_TYPES = {
     pa.int8(): "tinyint",
     pa.int16(): "smallint",
@@ -81,36 +77,11 @@ class FileScan:
     groups: tuple[RowGroups, ...]
     kind: str = "files"
 
-    def run(self, kernel: Kernel) -> DataFrame:
-        """Run a kernel over all rows.
-
-        Parameters
-        ----------
-        kernel : Kernel
-            Unused so far; every task works on a copy.
-
-        Returns
-        -------
-        DataFrame
-            As of `FrameScan.run`. Lazy.
-
-        Notes
-        -----
-        Each action reads the needed columns once. Memory of a task: the pages of one row group at
-        a time, and a chunk of rows.
-        """
-        fields = output_schema(kernel, self.id_types)
-        tasks = balanced(self.groups)
-        reader, columns = self.reader, self.columns
-
-        def work(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in numbers:
-                for number in batch.column(0).to_pylist():
-                    rows = read_row_groups(tasks[number], columns, reader.chunk_rows)
-                    yield from kernel_output(reader, kernel, fields, rows)
-
-        frame = self.spark.range(0, len(tasks), 1, len(tasks))
-        return frame.mapInArrow(work, schema_text(fields))
+    def stream(self, workspace: Workspace) -> Stream:
+        """Give the rows that a kernel reads: record ids, label, probabilities."""
+        return FileStream(
+            self.spark, self.columns, self.groups, workspace, chunk_rows=self.reader.chunk_rows
+        )
 
     def sample(self) -> Sample | None:
         """Read some valid rows of row groups that a hash chooses; None where there are none.
@@ -159,17 +130,16 @@ class FileScan:
         tasks, columns = balanced(self.groups), self.columns[:1]
 
         def ends(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in numbers:
-                for number in batch.column(0).to_pylist():
-                    # one by one: a batch must not reach from one row group into another
-                    alone = [part for parts in tasks[number] for part in parts.split()]
-                    for rows in itertools.chain.from_iterable(
-                        read_row_groups([part], columns, 1 << 20) for part in alone
-                    ):
-                        found = rising_ends(rows.column(0))
-                        yield pa.RecordBatch.from_pylist([found], _ENDS)
-                        if found["first"] is None:
-                            return
+            for number in task_numbers(numbers):
+                # one by one: a batch must not reach from one row group into another
+                alone = [part for parts in tasks[number] for part in parts.split()]
+                for rows in itertools.chain.from_iterable(
+                    read_row_groups([part], columns, 1 << 20) for part in alone
+                ):
+                    found = rising_ends(rows.column(0))
+                    yield pa.RecordBatch.from_pylist([found], _ENDS)
+                    if found["first"] is None:
+                        return
 
         frame = self.spark.range(0, len(tasks), 1, len(tasks))
         found = frame.mapInArrow(ends, "first bigint, last bigint, rows bigint").collect()
@@ -288,42 +258,3 @@ def find_row_groups(path: str, types: dict[str, str]) -> list[RowGroups] | str:
         if group.num_rows:
             groups.append(RowGroups(path, (index,), size, group.num_rows))
     return groups
-
-
-def balanced(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
-    """Divide row groups among tasks so that all read about as many bytes.
-
-    Parameters
-    ----------
-    groups : sequence of RowGroups
-
-    Returns
-    -------
-    list of list of RowGroups
-        Largest first; at least one task.
-    """
-    total = sum(group.size_bytes for group in groups)
-    count = max(1, min(len(groups), max(_MIN_TASKS, -(-total // _TASK_BYTES))))
-    tasks: list[list[RowGroups]] = [[] for _ in range(count)]
-    loads = [(0, i) for i in range(count)]
-    for group in sorted(groups, key=lambda group: (-group.size_bytes, group.path, group.indices)):
-        load, i = heapq.heappop(loads)
-        tasks[i].append(group)
-        heapq.heappush(loads, (load + group.size_bytes + _OPEN_BYTES, i))
-    return [_joined(task) for task in tasks]
-
-
-def _joined(task: list[RowGroups]) -> list[RowGroups]:
-    """Put row groups of one file together: it is opened once."""
-    files: dict[str, list[RowGroups]] = {}
-    for group in task:
-        files.setdefault(group.path, []).append(group)
-    return [
-        RowGroups(
-            path,
-            tuple(sorted(index for part in parts for index in part.indices)),
-            sum(part.size_bytes for part in parts),
-            sum(part.rows for part in parts),
-        )
-        for path, parts in files.items()
-    ]

@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import functions as F
 
-from sparkclean.cluster.kernels import MARGIN
-from sparkclean.cluster.passes import ClassStatistics, Pass, Scanner
+from sparkclean.cluster.cuts import Counted
+from sparkclean.cluster.issue_kernels import CountOutcomes, SelectIssues
+from sparkclean.cluster.kernels import COUNTS, ISSUE, KIND, LOW, MARGIN, QUALITY, STATE
+from sparkclean.cluster.passes import ClassStatistics, Scanner
 from sparkclean.cluster.progress import Progress
-from sparkclean.cluster.selection import predicted, select_issues
-from sparkclean.confident.filters import PRUNING_FILTERS, class_quotas, has_enough, prune_counts
+from sparkclean.cluster.selection import Quotas, collect_issue_cuts
+from sparkclean.cluster.streams import Stream
+from sparkclean.confident.filters import (
+    PAIR_FILTERS,
+    PRUNING_FILTERS,
+    class_quotas,
+    has_enough,
+    prune_counts,
+)
 from sparkclean.confident.noise import NoiseModel
-from sparkclean.confident.result_hash import LIMB_BITS, LIMBS, join_hash_limbs, result_hash
+from sparkclean.confident.result_hash import join_hash_limbs, result_hash
 from sparkclean.config import MethodSection
 from sparkclean.schema import SUSPECT_REASONS
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True)
@@ -62,16 +70,38 @@ class Findings:
         return int(self.suspect_counts.sum())
 
 
+@dataclass(frozen=True)
+class Issues:
+    """Label issues.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        As in `Findings`.
+    counts : ndarray of int64, shape (K, K)
+        By given and suggested class.
+    suspect_sum : int
+        Sum of the hashes.
+    qualities : dict
+        Rows by `quality_bucket` of the label quality.
+    """
+
+    frame: DataFrame
+    counts: NDArray[np.int64]
+    suspect_sum: int
+    qualities: dict[int, int]
+
+
 def collect_issues(
     scanner: Scanner,
     method: MethodSection,
     progress: Progress,
     *,
-    low_rows: DataFrame,
-    pairs: Pass | None,
-    scores: DataFrame | None,
+    streams: Mapping[int, Stream],
     quotas: Quotas,
-) -> tuple[DataFrame, NDArray[np.int64], int]:
+    thresholds: NDArray[np.float64],
+    counted: Counted | None,
+) -> Issues:
     """Select the label issues, count and hash them.
 
     Parameters
@@ -79,73 +109,56 @@ def collect_issues(
     scanner : Scanner
     method : MethodSection
     progress : Progress
-    low_rows : DataFrame
-        Of `ConfidentCounts`.
-    pairs : Pass or None
-        With the entries of `PairMargins`, for filters by pair.
-    scores : DataFrame or None
-        Record ids and ``quality``, where a pass of its own has scored.
+    streams : mapping
+        By kind: low rows of `ConfidentCounts`; rows of `PairMargins`, for filters by pair.
     quotas : Quotas
+    thresholds : ndarray of float64, shape (K,)
+    counted : Counted or None
+        Entries of pairs by bucket, where the pass has counted them.
 
     Returns
     -------
-    issues : DataFrame
-        As in `Findings`.
-    counts : ndarray of int64, shape (K, K)
-        By given and suggested class.
-    suspect_sum : int
-        Sum of the hashes of the issues.
+    Issues
 
     Notes
     -----
-    A job that writes the issues to the workspace, one that counts them; those of `select_issues`.
+    The jobs of `collect_issue_cuts`, and one that selects.
     """
-    size = scanner.columns.num_classes
+    size, id_types = len(thresholds), scanner.scan.id_types
     with progress.phase("select suspects") as phase:
-        issues = select_issues(
-            low_rows,
+        cuts = collect_issue_cuts(
             filter_by=method.filter_by,
-            ids=scanner.ids,
-            class_quotas=quotas.of_class,
-            pair_quotas=quotas.of_pair,
-            margins=None if pairs is None else pairs.rows(MARGIN),
-            margins_count=0 if pairs is None else int(pairs.found.sum()),
+            streams=streams,
+            quotas=quotas,
+            confident=CountOutcomes(thresholds, method.collision, issues=True),
+            id_types=id_types,
+            counted=counted,
         )
-        if scores is not None:
-            issues = issues.drop("quality").join(scores, scanner.ids)
-        issues = issues.select(
-            *scanner.ids,
-            "given",
-            predicted().alias("suggested"),
-            F.col("own").alias("self_confidence"),
-            F.greatest("own", "other_probability").alias("suggested_probability"),
-            _quality(method).alias("label_quality"),
+        select = SelectIssues(
+            method.filter_by,
+            cuts,
+            thresholds,
+            method.collision,
+            _quality(method),
+            SUSPECT_REASONS[method.filter_by],
+            id_types,
         )
-        issues = scanner.workspace.materialise("suspects", issues)
+        output = streams[MARGIN if method.filter_by in PAIR_FILTERS else LOW].run(
+            "suspects", select
+        )
         counts = np.zeros((size, size), np.int64)
-        limbs = [0] * LIMBS
-        hashes = _hash_limbs(scanner.ids, dict(issues.dtypes), SUSPECT_REASONS[method.filter_by])
-        found = issues.groupBy("given", "suggested").agg(F.count("*").alias("rows"), *hashes)
-        for row in found.collect():
-            counts[row["given"], row["suggested"]] = row["rows"]
-            limbs = [limb + row[f"limb_{i}"] for i, limb in enumerate(limbs)]
+        qualities: dict[int, int] = {}
+        suspect_sum = 0
+        for kind, given, true, values in output.states:
+            if kind == COUNTS:
+                counts[given, true] = values[0]
+            elif kind == QUALITY:
+                qualities[given] = values[0]
+            else:
+                suspect_sum = join_hash_limbs(values)
         phase.rows = int(counts.sum())
-    return issues, counts, join_hash_limbs(limbs)
-
-
-@dataclass(frozen=True)
-class Quotas:
-    """Rows to prune.
-
-    Attributes
-    ----------
-    of_class : ndarray of int64, shape (K,)
-    of_pair : ndarray of int64, shape (K, K)
-        Diagonal 0.
-    """
-
-    of_class: NDArray[np.int64]
-    of_pair: NDArray[np.int64]
+    frame = output.streams[ISSUE].frame.drop(KIND, STATE, "true")
+    return Issues(frame, counts, suspect_sum, qualities)
 
 
 def find_quotas(method: MethodSection, noise: NoiseModel, examples: NDArray[np.int64]) -> Quotas:
@@ -177,35 +190,10 @@ def find_quotas(method: MethodSection, noise: NoiseModel, examples: NDArray[np.i
     return Quotas(of_class, of_pair)
 
 
-def _quality(method: MethodSection) -> Column:
-    if method.ranked_by == "self_confidence" and not method.adjust_pred_probs:
-        return F.col("own")
-    if method.ranked_by == "normalized_margin" and not method.adjust_pred_probs:
-        return (F.col("own") - F.col("other_probability") + 1.0) / 2.0
-    return F.col("quality")
-
-
-def _hash_limbs(ids: Sequence[str], types: Mapping[str, str], reason: str) -> list[Column]:
-    """Sum the hashes of suspects in limbs, as `sparkclean.confident.result_hash` does on arrays."""
-    fields = [
-        F.concat(F.lit("s" if types[name] == "string" else "i"), F.col(name).cast("string"))
-        for name in ids
-    ]
-    fields += [F.col("given").cast("string"), F.col("suggested").cast("string"), F.lit(reason)]
-    text = F.concat(
-        *[
-            part
-            for field in fields
-            for part in (F.octet_length(field).cast("string"), F.lit(":"), field)
-        ]
-    )
-    digits, hashed = LIMB_BITS // 4, F.sha2(text, 256)
-    return [
-        F.sum(F.conv(F.substring(hashed, 1 + digits * i, digits), 16, 10).cast("bigint")).alias(
-            f"limb_{i}"
-        )
-        for i in range(LIMBS)
-    ]
+def _quality(method: MethodSection) -> str:
+    """Name what the quality of an emitted row is."""
+    narrow = {"self_confidence": "own", "normalized_margin": "normalized_margin"}
+    return "quality" if method.adjust_pred_probs else narrow.get(method.ranked_by, "quality")
 
 
 def findings_hash(findings: Findings, classes: Sequence[Any]) -> str:

@@ -8,20 +8,25 @@ kinds of output rows. Runs on executors: numpy and pyarrow only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import pyarrow as pa
 
-from sparkclean.cluster.batches import Admitted, Rejected
+from sparkclean.cluster.batches import ID_PREFIX, Admitted, BatchReader, Rejected
 from sparkclean.confident.fixed_point import split_limbs, sum_by_class, sum_columns
 
-#: Kinds of rows in the output of a scan.
-SUMS, REJECTED, COUNTS, LOW, OPEN, MARGIN, SCORE = range(7)
+#: Kinds of rows in the output of a task: state, and what was emitted.
+SUMS, COUNTS, BUCKETS, HASHES, QUALITY, WRITTEN, REJECTED, LOW, OPEN, MARGIN, ISSUE = range(11)
+STATES = frozenset({SUMS, COUNTS, BUCKETS, HASHES, QUALITY, WRITTEN})
 KIND = "kind"
 #: Spark type of the classes in which a row may be confident, with its probabilities.
 ENTRIES = "array<struct<class:int,probability:double>>"
+#: Spark type of the classes by whose pairs a row may be pruned, with its margins.
+MARGINS = "array<struct<class:int,margin:double>>"
 #: State, added up element by element: what it means depends on the kind.
 STATE, STATE_TYPE = "state", "array<bigint>"
 SUMS_STATE = ("examples", "sum_high", "sum_low", "column_high", "column_low")
@@ -31,8 +36,22 @@ REJECTED_TYPE = "given_label string, reason string, detail string, lowest double
 #: Self-confidence above which a row counts towards the warning of in-sample probabilities.
 SURE = 0.999
 
-
+#: Names and Spark types of columns.
+Fields = tuple[tuple[str, str], ...]
+STATE_FIELDS: Fields = ((KIND, "tinyint"), ("given", "int"), ("true", "int"), (STATE, STATE_TYPE))
 Emitted = dict[str, Any]
+ARROW_TYPES = {
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    STATE_TYPE: pa.list_(pa.int64()),
+    ENTRIES: pa.list_(pa.struct([("class", pa.int32()), ("probability", pa.float64())])),
+    MARGINS: pa.list_(pa.struct([("class", pa.int32()), ("margin", pa.float64())])),
+}
 
 
 class Kernel(Protocol):
@@ -41,6 +60,10 @@ class Kernel(Protocol):
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
         """Output columns after the record ids: name and Spark type."""
+
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """Kinds of the rows that it emits, but for state."""
 
     def update(self, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
         """Take in a chunk; yield columns of rows to emit, the kind and ``ids`` among them."""
@@ -64,6 +87,11 @@ class Together:
     def columns(self) -> tuple[tuple[str, str], ...]:
         """Columns of all of them."""
         return tuple(dict.fromkeys(column for kernel in self.kernels for column in kernel.columns))
+
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """Kinds of all of them."""
+        return tuple(kind for kernel in self.kernels for kind in kernel.kinds)
 
     def update(self, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
         """Hand the chunk to each."""
@@ -93,6 +121,7 @@ class ClassSums:
         (STATE, STATE_TYPE),
         ("rejected", "string"),  # JSON by `REJECTED_TYPE`: few rows, so that others pay little
     )
+    kinds: ClassVar[tuple[int, ...]] = (REJECTED,)
 
     num_classes: int
     with_columns: bool = False
@@ -134,3 +163,67 @@ class ClassSums:
         ]
         totals = [self._rows, self._clipped, self._surely, self._percentages, 0]
         yield {KIND: SUMS, "given": [*seen, -1], STATE: [*state, totals]}
+
+
+@dataclass(frozen=True)
+class KernelWork:
+    """A kernel at work on the batches of a task.
+
+    Attributes
+    ----------
+    reader : BatchReader
+    kernel : Kernel
+        Unused so far; every task works on a copy.
+    id_types : tuple of str
+        Spark types of the record id columns.
+    """
+
+    reader: BatchReader
+    kernel: Kernel
+    id_types: tuple[str, ...]
+
+    @property
+    def fields(self) -> Fields:
+        """Columns of the output."""
+        return ((KIND, "tinyint"), *id_fields(self.id_types), *self.kernel.columns)
+
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """Kinds of the rows that it emits, but for state."""
+        return self.kernel.kinds
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield what the kernel emits, then its state."""
+        own, fields = copy.deepcopy(self.kernel), self.fields
+        for admitted, rejected in self.reader.chunks(batches):
+            for emitted in own.update(admitted, rejected):
+                yield to_batch(emitted, fields)
+        for state in own.state():
+            yield to_batch(state, fields)
+
+
+def id_fields(id_types: tuple[str, ...]) -> Fields:
+    """Name the record id columns of intermediate rows."""
+    return tuple((f"{ID_PREFIX}{i}", kind) for i, kind in enumerate(id_types))
+
+
+def to_batch(columns: Emitted, fields: Fields) -> pa.RecordBatch:
+    """Arrange columns as a batch of one kind; what is not given is null."""
+    named = dict(columns)
+    for i, ids in enumerate(named.pop("ids", [])):
+        named[f"{ID_PREFIX}{i}"] = ids
+    kind = named.pop(KIND)
+    count = len(next(iter(named.values())))
+    arrays = []
+    for name, spark_type in fields:
+        arrow_type, values = ARROW_TYPES[spark_type], named.get(name)
+        if name == KIND:
+            arrays.append(pa.repeat(pa.scalar(kind, arrow_type), count))
+        elif values is None:
+            arrays.append(pa.nulls(count, arrow_type))
+        elif isinstance(values, pa.Array):
+            arrays.append(values if values.type == arrow_type else values.cast(arrow_type))
+        else:
+            array = pa.array(values)
+            arrays.append(array if array.type == arrow_type else array.cast(arrow_type))
+    return pa.RecordBatch.from_arrays(arrays, names=[name for name, _ in fields])

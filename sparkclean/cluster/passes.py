@@ -5,6 +5,7 @@ A pass runs one or more kernels on one scan. What it leaves in the workspace is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,29 +15,30 @@ from pyspark.sql import functions as F
 
 from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.columns import Columns
+from sparkclean.cluster.cuts import Counted, counted_of
+from sparkclean.cluster.issue_kernels import CountOutcomes
 from sparkclean.cluster.kernels import (
     COUNTS,
     COUNTS_STATE,
-    KIND,
     LOW,
     OPEN,
     REJECTED,
     REJECTED_TYPE,
-    STATE,
     SUMS,
     SUMS_STATE,
     TOTALS_STATE,
     Kernel,
+    KernelWork,
     Together,
 )
+from sparkclean.cluster.row_kernels import PairMargins
 from sparkclean.cluster.scan import Scan
+from sparkclean.cluster.streams import State, Stream, collect_states
 from sparkclean.cluster.workspace import Workspace
 from sparkclean.confident.fixed_point import join_limbs
-from sparkclean.confident.joint import NOT_CONFIDENT, UNDECIDED
-from sparkclean.confident.thresholds import CONFIDENT_MARGIN
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True)
@@ -110,33 +112,24 @@ class Pass:
 
     Attributes
     ----------
-    output : DataFrame
-        Cheap to read again.
-    statistics : ClassStatistics
-        Of `ClassSums`; zeros if it was not among the kernels.
+    streams : dict
+        Emitted rows by kind.
+    states : list of State
     confident, predictions : ndarray of int64, shape (K, K)
         Of `ConfidentCounts`: rows by given class and outcome, but for the undecided ones
         (`collect_undecided`); rows by given class and argmax.
     found : ndarray of int64, shape (K, K)
         Of `PairMargins`: emitted entries by pair.
+    counted : Counted or None
+        The same by bucket of the margin, with its sign turned; None where they were not counted.
     """
 
-    output: DataFrame
-    statistics: ClassStatistics
+    streams: Mapping[int, Stream]
+    states: list[State]
     confident: NDArray[np.int64]
     predictions: NDArray[np.int64]
     found: NDArray[np.int64]
-
-    def rows(self, *kinds: int) -> DataFrame:
-        """Select output rows by kind. Lazy."""
-        return self.output.where(F.col(KIND).isin(*kinds)).drop(KIND)
-
-    def low_rows(self, thresholds: NDArray[np.float64], collision: str) -> DataFrame:
-        """Select the low rows, the outcome of the undecided ones by thresholds. Lazy."""
-        rows = self.rows(LOW)
-        if "entries" not in rows.columns:
-            return rows
-        return rows.withColumn("outcome", outcome(thresholds, collision))
+    counted: Counted | None
 
     def collect_undecided(
         self, thresholds: NDArray[np.float64], collision: str
@@ -155,53 +148,17 @@ class Pass:
 
         Notes
         -----
-        One job over the undecided rows; the driver holds at most K x K rows.
+        A job over the undecided rows, one over the low rows; the driver holds at most K x K rows.
         """
         counts = np.zeros_like(self.confident)
-        if "entries" not in self.output.columns:
+        if OPEN not in self.streams:  # thresholds were known
             return counts
-        undecided = self.rows(OPEN, LOW).where(F.col("outcome") == UNDECIDED)
-        decided = undecided.select("given", outcome(thresholds, collision).alias("true"))
-        for row in decided.where(F.col("true") >= 0).groupBy("given", "true").count().collect():
-            counts[row["given"], row["true"]] = row["count"]
+        count = CountOutcomes(thresholds, collision)
+        for stream in (self.streams.get(kind) for kind in (OPEN, LOW)):
+            if stream is not None and stream.rows:
+                for state in collect_states(stream, count):
+                    counts[state.given, state.true] += state.values[0]
         return counts
-
-
-def outcome(thresholds: NDArray[np.float64], collision: str) -> Column:
-    """Decide the outcome of rows of `ConfidentCounts`, by the same rules as `confident_classes`.
-
-    Parameters
-    ----------
-    thresholds : ndarray of float64, shape (K,)
-    collision : str
-
-    Returns
-    -------
-    Column
-    """
-    cuts = F.lit(thresholds - CONFIDENT_MARGIN)
-    confident = F.filter(
-        "entries", lambda entry: entry["probability"] >= F.get(cuts, entry["class"])
-    )
-    several = F.col("predicted")
-    if collision == "paper":
-        # the largest probability, then the first class
-        best = F.array_max(
-            F.transform(
-                confident,
-                lambda entry: F.struct(
-                    entry["probability"].alias("probability"), (-entry["class"]).alias("negative")
-                ),
-            )
-        )
-        several = -best["negative"]
-    size = F.size(confident)
-    decided = (
-        F.when(size == 0, NOT_CONFIDENT)
-        .when(size == 1, F.get(confident, F.lit(0))["class"])
-        .otherwise(several)
-    )
-    return F.when(F.col("outcome") == UNDECIDED, decided).otherwise(F.col("outcome"))
 
 
 def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
@@ -220,53 +177,63 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
 
     Notes
     -----
-    Reads the wide column once. Two jobs, a third where rows were rejected; the driver holds at
-    most K x K rows.
+    Reads the wide column once. One job over files, two over frames; the driver holds at most K x K
+    rows.
     """
-    size = scanner.columns.num_classes
-    output = scanner.workspace.materialise(name, scanner.scan.run(Together(kernels)))
-    parts = range(max(len(SUMS_STATE), len(TOTALS_STATE), len(COUNTS_STATE)))
-    added = [F.sum(F.get(STATE, F.lit(i))).alias(f"part_{i}") for i in parts]
-    state = output.where(F.col(KIND).isin(SUMS, COUNTS)).groupBy(KIND, "given", "true")
+    size, scan = scanner.columns.num_classes, scanner.scan
+    work = KernelWork(scan.reader, Together(kernels), scan.id_types)
+    output = scan.stream(scanner.workspace).run(name, work)
+    buckets = max((k.buckets for k in kernels if isinstance(k, PairMargins)), default=0)
     matrices = {name: np.zeros((size, size), np.int64) for name in COUNTS_STATE}
-    sums: list[dict[str, int]] = []
-    for row in state.agg(*added).collect():
-        kind, given, true, *values = row
-        if kind == SUMS:
-            names = SUMS_STATE if given >= 0 else TOTALS_STATE
-            sums.append({"given": given} | dict(zip(names, values, strict=False)))
-        else:
+    for kind, given, true, values in output.states:
+        if kind == COUNTS:
             for matrix, value in zip(matrices.values(), values, strict=False):
                 matrix[given, true] = value
     return Pass(
-        output=output,
-        statistics=_class_statistics(scanner, output, sums),
+        streams=output.streams,
+        states=output.states,
         confident=matrices["confident"],
         predictions=matrices["predictions"],
         found=matrices["entries_found"],
+        counted=counted_of(output.states, buckets) if buckets else None,
     )
 
 
-def _class_statistics(
-    scanner: Scanner, output: DataFrame, state: list[dict[str, int]]
-) -> ClassStatistics:
+def collect_class_statistics(scanner: Scanner, found: Pass) -> ClassStatistics:
+    """Read the state of `ClassSums`, and what rows were rejected for.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    found : Pass
+        With `ClassSums` among its kernels.
+
+    Returns
+    -------
+    ClassStatistics
+
+    Notes
+    -----
+    One job where rows were rejected.
+    """
     size = scanner.columns.num_classes
     examples = np.zeros(size, np.int64)
     sums, column_sums = [0] * size, [0] * size
     # no rows: no tasks, or no state of theirs
     totals = dict.fromkeys(TOTALS_STATE, 0)
-    for row in state:
-        k = row["given"]
-        if k < 0:
-            totals = row
+    for kind, k, _, values in found.states:
+        if kind != SUMS:
             continue
+        if k < 0:
+            totals = dict(zip(TOTALS_STATE, values, strict=False))
+            continue
+        row = dict(zip(SUMS_STATE, values, strict=False))
         examples[k] = row["examples"]
         sums[k] = join_limbs(row["sum_high"], row["sum_low"])
         column_sums[k] = join_limbs(row["column_high"], row["column_low"])
-    rejected = output.where(F.col(KIND) == REJECTED)
-    if "rejected" in output.columns:
-        parsed = F.from_json("rejected", REJECTED_TYPE).alias("rejected")
-        rejected = rejected.select(*scanner.ids, parsed).select(*scanner.ids, "rejected.*")
+    parsed = F.from_json("rejected", REJECTED_TYPE).alias("rejected")
+    rejected = found.streams[REJECTED].frame.select(*scanner.ids, parsed)
+    rejected = rejected.select(*scanner.ids, "rejected.*")
     rejections = {}
     lowest = highest = None
     if totals["rows"] > examples.sum():

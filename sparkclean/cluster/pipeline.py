@@ -5,33 +5,38 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.cluster.checks import check_admission, data_warnings
 from sparkclean.cluster.findings import Findings, collect_issues, find_quotas
-from sparkclean.cluster.kernels import SCORE, ClassSums, Kernel
-from sparkclean.cluster.passes import Pass, Scanner, run_pass
+from sparkclean.cluster.kernels import LOW, ClassSums, Kernel
+from sparkclean.cluster.passes import (
+    ClassStatistics,
+    Pass,
+    Scanner,
+    collect_class_statistics,
+    run_pass,
+)
 from sparkclean.cluster.progress import Progress
-from sparkclean.cluster.row_kernels import ConfidentCounts, PairMargins
+from sparkclean.cluster.row_kernels import ConfidentCounts, PairMargins, RowScore
 from sparkclean.cluster.selection import collect_lowest_margins, ranked
 from sparkclean.confident.bounds import Bounds, sample_bounds
+from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.joint import calibrate_joint, confident_joint
 from sparkclean.confident.noise import estimate_noise
-from sparkclean.confident.scores import WIDE_SCORES, prior_shift
+from sparkclean.confident.scores import WIDE_SCORES, ScoreInputs, prior_shift
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.config import AdmissionSection, MethodSection
 from sparkclean.errors import ConfigError
 from sparkclean.schema import SUSPECT_REASONS
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
 _log = logging.getLogger("sparkclean")
 
-PAIR_FILTERS = ("prune_by_noise_rate", "both")
+#: Buckets of a margin's unit interval, and the most counts by pair and bucket in one task.
+_BUCKETS, _COUNTS = 64, 1 << 16
 PRIOR_SHIFTED = "prior_shifted_self_confidence"
 
 
@@ -68,8 +73,7 @@ def collect_findings(
     passes = _Passes(scanner, method, progress)
     fixed = fixed_thresholds(method.thresholds, scanner.columns.classes)
     bounds = collect_bounds(scanner, method, fixed)
-    counted = passes.first(bounds)
-    statistics = counted.statistics
+    counted, statistics = passes.first(bounds)
     check_admission(
         statistics,
         max_rejected_fraction=admission.max_rejected_fraction,
@@ -100,28 +104,34 @@ def collect_findings(
     if expected and (counted.found < quotas.of_pair).any():
         _log.info("the cuts of pairs are not where a sample had them: two more passes")
         counted, expected = passes.exact(thresholds, statistics.rows), False
-    low_rows = counted.low_rows(thresholds, method.collision)
-    pairs = counted if expected else None
-    of_pair = quotas.of_pair if method.filter_by in PAIR_FILTERS and not expected else None
-    shift = scores = None
+    streams, entries = dict(counted.streams), counted.counted
+    shift = None
     if method.ranked_by == PRIOR_SHIFTED:
         shift = prior_shift(noise.calibrated_joint, statistics.column_sums, statistics.audited)
-    if of_pair is not None or shift is not None:
-        third = passes.third(thresholds, statistics.rows, low_rows, of_pair=of_pair, shift=shift)
-        pairs = pairs if of_pair is None else third
-        scores = None if shift is None else third.rows(SCORE).select(*scanner.ids, "quality")
-    issues, counts, suspect_sum = collect_issues(
-        scanner, method, progress, low_rows=low_rows, pairs=pairs, scores=scores, quotas=quotas
+    if shift is not None or (method.filter_by in PAIR_FILTERS and not expected):
+        margins = None if bounds is None else bounds.lowest_margins
+        if method.filter_by in PAIR_FILTERS and not expected:
+            margins = collect_lowest_margins(streams[LOW], quotas.of_pair)
+        third = passes.third(thresholds, statistics.rows, margins=margins, shift=shift)
+        streams, entries = streams | dict(third.streams), third.counted
+    issues = collect_issues(
+        scanner,
+        method,
+        progress,
+        streams=streams,
+        quotas=quotas,
+        thresholds=thresholds,
+        counted=entries,
     )
-    suspects = ranked(issues, score="label_quality", ids=scanner.ids, count=int(counts.sum()))
+    suspects = ranked(issues.frame, issues.qualities, score="label_quality", ids=scanner.ids)
     return Findings(
         statistics=statistics,
         thresholds=thresholds,
         noise=noise,
-        issues=issues,
+        issues=issues.frame,
         suspects=suspects,
-        suspect_counts=counts,
-        suspect_sum=suspect_sum,
+        suspect_counts=issues.counts,
+        suspect_sum=issues.suspect_sum,
         reason=SUSPECT_REASONS[method.filter_by],
         warnings=tuple(warnings),
     )
@@ -135,20 +145,21 @@ class _Passes:
     method: MethodSection
     progress: Progress
 
-    def first(self, bounds: Bounds | None) -> Pass:
+    def first(self, bounds: Bounds | None) -> tuple[Pass, ClassStatistics]:
         """Admit rows and add up classes; with bounds count the joint and emit rows as well."""
         size, method = self.scanner.columns.num_classes, self.method
         kernels: list[Kernel] = [ClassSums(size, method.ranked_by == PRIOR_SHIFTED)]
         if bounds is not None:
-            pairs = bounds.lowest_margins is not None
-            kernels.append(self._counts(bounds.lowest, bounds.highest, pairs=pairs))
-            if pairs:
-                kernels.append(self._margins(bounds.lowest_margins))
+            margins = bounds.lowest_margins
+            kernels.append(self._counts(bounds.lowest, bounds.highest, pairs=margins is not None))
+            if margins is not None:
+                kernels.append(self._margins(margins))
         what = "class sums" if bounds is None else "class sums and confident joint"
         with self.progress.phase(f"pass 1: {what}") as phase:
             found = run_pass(self.scanner, "pass_1", *kernels)
-            phase.rows = found.statistics.rows
-        return found
+            statistics = collect_class_statistics(self.scanner, found)
+            phase.rows = statistics.rows
+        return found, statistics
 
     def exact(self, thresholds: NDArray[np.float64], rows: int) -> Pass:
         """Count the joint by thresholds that are known, and emit rows."""
@@ -160,16 +171,20 @@ class _Passes:
         self,
         thresholds: NDArray[np.float64],
         rows: int,
-        low_rows: DataFrame,
         *,
-        of_pair: NDArray[np.int64] | None,
+        margins: NDArray[np.float64] | None,
         shift: NDArray[np.float64] | None,
     ) -> Pass:
-        """Emit what pairs may prune, by bounds from the low rows; score by the noise model."""
-        with self.progress.phase("pass 3: margins of class pairs") as phase:
+        """Emit what pairs may prune, by bounds; score by the noise model."""
+        what = "scores by the noise model" if margins is None else "margins of class pairs"
+        with self.progress.phase(f"pass 3: {what}") as phase:
             phase.rows = rows
-            bounds = None if of_pair is None else collect_lowest_margins(low_rows, of_pair)
-            return run_pass(self.scanner, "pass_3", self._margins(bounds, shift, thresholds))
+            kernel: Kernel
+            if margins is None:
+                kernel = self._counts(thresholds, thresholds, shift=shift)
+            else:
+                kernel = self._margins(margins, thresholds, shift)
+            return run_pass(self.scanner, "pass_3", kernel)
 
     def _counts(
         self,
@@ -177,6 +192,7 @@ class _Passes:
         highest: NDArray[np.float64],
         *,
         pairs: bool = False,
+        shift: NDArray[np.float64] | None = None,
     ) -> ConfidentCounts:
         method = self.method
         emit = {
@@ -191,23 +207,19 @@ class _Passes:
             method.collision,
             self.scanner.scan.reader.row_sum_tolerance,
             emit=emit,
-            score=score_of_row(method),
-            adjusted=method.adjust_pred_probs,
+            score=None if method.filter_by in PAIR_FILTERS else row_score(method, lowest, shift),
         )
 
     def _margins(
         self,
-        lowest: NDArray[np.float64] | None,
-        shift: NDArray[np.float64] | None = None,
+        lowest: NDArray[np.float64],
         thresholds: NDArray[np.float64] | None = None,
+        shift: NDArray[np.float64] | None = None,
     ) -> PairMargins:
-        return PairMargins(
-            lowest,
-            self.scanner.scan.reader.row_sum_tolerance,
-            shift,
-            score=score_of_row(self.method),
-            thresholds=thresholds if self.method.adjust_pred_probs else None,
-        )
+        tolerance = self.scanner.scan.reader.row_sum_tolerance
+        score = row_score(self.method, thresholds, shift)
+        buckets = _BUCKETS if lowest.size * _BUCKETS <= _COUNTS else 0
+        return PairMargins(lowest, tolerance, score, buckets)
 
 
 def collect_bounds(
@@ -282,7 +294,28 @@ def fixed_thresholds(given: Any, classes: Sequence[Any]) -> NDArray[np.float64]:
     return fixed
 
 
-def score_of_row(method: MethodSection) -> str | None:
-    """Name the score that needs the whole row, if the method has one that a pass can compute."""
-    wide = method.ranked_by in WIDE_SCORES or method.adjust_pred_probs
-    return method.ranked_by if wide and method.ranked_by != PRIOR_SHIFTED else None
+def row_score(
+    method: MethodSection,
+    thresholds: NDArray[np.float64] | None,
+    shift: NDArray[np.float64] | None,
+) -> RowScore | None:
+    """Give the score that needs the whole row, if the method has one.
+
+    Parameters
+    ----------
+    method : MethodSection
+    thresholds : ndarray of float64, shape (K,), or None
+        For adjusted probabilities.
+    shift : ndarray of float64, shape (K,), or None
+        For ``prior_shifted_self_confidence``; without it that one has to wait for another pass.
+
+    Returns
+    -------
+    RowScore or None
+    """
+    if method.ranked_by == PRIOR_SHIFTED and shift is None:
+        return None
+    if not method.adjust_pred_probs and method.ranked_by not in WIDE_SCORES:
+        return None
+    inputs = ScoreInputs(thresholds, shift)
+    return RowScore(method.ranked_by, method.adjust_pred_probs, inputs)

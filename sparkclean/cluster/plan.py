@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sparkclean.cluster.checks import model_warnings
 from sparkclean.cluster.kernels import ClassSums
-from sparkclean.cluster.passes import Scanner, run_pass
+from sparkclean.cluster.passes import Scanner, collect_class_statistics, run_pass
 from sparkclean.cluster.row_kernels import ConfidentCounts
 from sparkclean.cluster.run import Run
 from sparkclean.cluster.scan import FrameScan
@@ -72,7 +72,8 @@ def _sample_verdict(run: Run) -> list[str]:
     warnings: list[str] = []
     try:
         with run.engine_errors():
-            statistics = run_pass(scanner, "sums", ClassSums(run.columns.num_classes)).statistics
+            sums = run_pass(scanner, "sums", ClassSums(run.columns.num_classes))
+            statistics = collect_class_statistics(scanner, sums)
             if statistics.audited:
                 examples = statistics.examples
                 thresholds = confident_thresholds(statistics.sums, examples.tolist())

@@ -5,7 +5,8 @@ Runs on executors: numpy and pyarrow only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -29,6 +30,13 @@ _SCALARS = (
     pa.bool_(),
     pa.string(),
 )
+#: Bytes of the columns that one task reads, compressed: at most; and at least, as to begin a task
+#: takes a worker a tenth of a second.
+_TASK_BYTES, _LEAST_TASK_BYTES = 64 << 20, 4 << 20
+#: Fewer and larger tasks than this leave cores idle at the end.
+_MIN_TASKS = 16
+# A file costs something however small it is.
+_OPEN_BYTES = 64 << 10
 # Columns are read through a buffer of this size each, not a whole row group at once.
 _BUFFER_BYTES = 1 << 20
 
@@ -56,6 +64,52 @@ class RowGroups:
         count = len(self.indices)
         share = self.size_bytes // count, self.rows // count
         return [RowGroups(self.path, (index,), *share) for index in self.indices]
+
+
+def balanced(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
+    """Divide row groups among tasks so that all read about as many bytes.
+
+    Parameters
+    ----------
+    groups : sequence of RowGroups
+
+    Returns
+    -------
+    list of list of RowGroups
+        Largest first; at least one task.
+    """
+    total = sum(group.size_bytes for group in groups)
+    few = min(_MIN_TASKS, -(-total // _LEAST_TASK_BYTES))
+    count = max(1, min(len(groups), max(few, -(-total // _TASK_BYTES))))
+    tasks: list[list[RowGroups]] = [[] for _ in range(count)]
+    loads = [(0, i) for i in range(count)]
+    for group in sorted(groups, key=lambda group: (-group.size_bytes, group.path, group.indices)):
+        load, i = heapq.heappop(loads)
+        tasks[i].append(group)
+        heapq.heappush(loads, (load + group.size_bytes + _OPEN_BYTES, i))
+    return [_joined(task) for task in tasks]
+
+
+def _joined(task: list[RowGroups]) -> list[RowGroups]:
+    """Put row groups of one file together: it is opened once."""
+    files: dict[str, list[RowGroups]] = {}
+    for group in task:
+        files.setdefault(group.path, []).append(group)
+    return [
+        RowGroups(
+            path,
+            tuple(sorted(index for part in parts for index in part.indices)),
+            sum(part.size_bytes for part in parts),
+            sum(part.rows for part in parts),
+        )
+        for path, parts in files.items()
+    ]
+
+
+def task_numbers(batches: Iterable[pa.RecordBatch]) -> Iterator[int]:
+    """Give the numbers of the tasks that a worker is to do: they come as rows of one column."""
+    for batch in batches:
+        yield from batch.column(0).to_pylist()
 
 
 def read_row_groups(

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import Admitted, Rejected
+from sparkclean.cluster.counts import BucketCounts
 from sparkclean.cluster.kernels import (
     COUNTS,
     ENTRIES,
     KIND,
     LOW,
     MARGIN,
+    MARGINS,
     OPEN,
-    SCORE,
     STATE,
     STATE_TYPE,
     Emitted,
@@ -58,6 +60,33 @@ def highest_own(num_classes: int, row_sum_tolerance: float, lowest_margin: float
     return (1.0 + row_sum_tolerance + num_classes * 1e-6 - lowest_margin) / 2.0
 
 
+@dataclass(frozen=True)
+class RowScore:
+    """A score that needs the whole row of probabilities.
+
+    Attributes
+    ----------
+    method : str
+    adjusted : bool
+        Whether of adjusted probabilities.
+    inputs : ScoreInputs
+    """
+
+    method: str
+    adjusted: bool
+    inputs: ScoreInputs
+
+    def of(self, given: NDArray[np.int64], pred_probs: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Score rows."""
+        return label_quality(
+            given,
+            pred_probs.astype(np.float64),
+            method=self.method,
+            adjusted=self.adjusted,
+            inputs=self.inputs,
+        )
+
+
 @dataclass
 class ConfidentCounts:
     """The confident joint; the rows that a filter could flag, as a few numbers each.
@@ -78,10 +107,8 @@ class ConfidentCounts:
     emit : {"low", "rivals", "confident", "differing", "none"}
         Which low rows: all; all, with their second best rival; those that are or may be confident
         in another class than given; those whose argmax is another.
-    score : str or None
-        A score to compute here, from the whole row of probabilities.
-    adjusted : bool
-        Whether on adjusted probabilities; needs equal bands.
+    score : RowScore or None
+        A score of the low rows to compute here.
     """
 
     lowest: NDArray[np.float64]
@@ -89,8 +116,7 @@ class ConfidentCounts:
     collision: str
     row_sum_tolerance: float
     emit: str = "low"
-    score: str | None = None
-    adjusted: bool = False
+    score: RowScore | None = None
 
     def __post_init__(self) -> None:
         size = len(self.lowest)
@@ -113,6 +139,11 @@ class ConfidentCounts:
             columns += [("second", "int"), ("second_probability", "double")]
         has_score = self.score is not None and self.emit != "none"
         return (*columns, *([("quality", "double")] if has_score else []))
+
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """Undecided rows, where there are bands, and low rows."""
+        return (*((OPEN,) if self._has_bands else ()), *((LOW,) if self.emit != "none" else ()))
 
     def update(
         self,
@@ -175,13 +206,7 @@ class ConfidentCounts:
                     second = _second_other(columns["given"], columns["other"], probs)
                     columns["second"], columns["second_probability"] = second
                 if self.score is not None:
-                    columns["quality"] = label_quality(
-                        given[chosen],
-                        probs.astype(np.float64),
-                        method=self.score,
-                        adjusted=self.adjusted,
-                        inputs=ScoreInputs(self.lowest),
-                    )
+                    columns["quality"] = self.score.of(given[chosen], probs)
             yield columns
 
     def _wanted(self, given: NDArray[np.int64], outcomes: Outcomes) -> NDArray[np.bool_]:
@@ -238,16 +263,9 @@ def _entries(
     mask[chosen] = True
     held = mask[outcomes.rows]
     rows, classes = outcomes.rows[held], outcomes.entries[held]
-    values = pa.StructArray.from_arrays(
-        [
-            pa.array(classes, pa.int32()),
-            pa.array(pred_probs[wide[rows], classes].astype(np.float64)),
-        ],
-        names=["class", "probability"],
-    )
-    offsets = np.zeros(len(chosen) + 1, np.int32)
-    np.cumsum(counts[chosen], out=offsets[1:])
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
+    probability = pred_probs[wide[rows], classes].astype(np.float64)
+    columns = {"class": pa.array(classes, pa.int32()), "probability": probability}
+    return _lists(counts[chosen], columns)
 
 
 def _second_other(
@@ -264,97 +282,83 @@ def _second_other(
 
 @dataclass
 class PairMargins:
-    """For quotas of pairs, the entries that may be among the largest margins of a pair.
+    """For quotas of pairs, the rows that may be among those of largest margin of a pair.
 
     Attributes
     ----------
-    lowest_margins : ndarray of float64, shape (K, K), or None
-        Emit (row given i, j) where p_j - p_i reaches entry (i, j); infinity where nothing is to be
-        pruned.
+    lowest_margins : ndarray of float64, shape (K, K)
+        Emit a row given i for each j where p_j - p_i reaches entry (i, j); infinity where nothing
+        is to be pruned.
     row_sum_tolerance : float
-    prior_shift : ndarray of float64, shape (K,), or None
-        Score low rows by ``prior_shifted_self_confidence``, too.
-    score : str or None
-        A score of the emitted entries, from the whole row of probabilities.
-    thresholds : ndarray of float64, shape (K,), or None
-        Where the score is of adjusted probabilities.
+    score : RowScore or None
+        A score of the emitted rows.
+    buckets : int
+        In the unit interval of the margin with its sign turned, by which entries are counted; 0
+        where they are not.
     """
 
-    lowest_margins: NDArray[np.float64] | None
+    lowest_margins: NDArray[np.float64]
     row_sum_tolerance: float
-    prior_shift: NDArray[np.float64] | None = None
-    score: str | None = None
-    thresholds: NDArray[np.float64] | None = None
+    score: RowScore | None = None
+    buckets: int = 0
+    kinds: ClassVar[tuple[int, ...]] = (MARGIN,)
 
     def __post_init__(self) -> None:
-        self._found = None
-        if self.lowest_margins is not None:
-            size = len(self.lowest_margins)
-            self._found = np.zeros((size, size), np.int64)
-            lowest = float(self.lowest_margins.min(initial=np.inf))
-            self._highest = highest_own(size, self.row_sum_tolerance, lowest)
+        self._found = np.zeros_like(self.lowest_margins, np.int64)
+        self._counts = BucketCounts(self.buckets)
+        lowest = float(self.lowest_margins.min(initial=np.inf))
+        self._highest = highest_own(len(self.lowest_margins), self.row_sum_tolerance, lowest)
+        # of each given class; a little less, for what rounding to float32 takes
+        self._lowest_of_class = self.lowest_margins.min(axis=1, initial=np.inf) - 1e-6
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
         """Only what is emitted."""
         columns = [("given", "int"), ("true", "int"), (STATE, STATE_TYPE)]
-        if self.lowest_margins is not None:
-            columns += [*_RIVAL_COLUMNS, ("margin", "double")]
-        has_score = self.score is not None or self.prior_shift is not None
-        return (*columns, *([("quality", "double")] if has_score else []))
+        columns += [*_RIVAL_COLUMNS, ("margins", MARGINS)]
+        return (*columns, *([("quality", "double")] if self.score is not None else []))
 
     def update(
         self,
         admitted: Admitted,
         rejected: Rejected | None,  # noqa: ARG002 (the protocol's)
     ) -> Iterator[Emitted]:
-        """Yield the entries of a chunk that reach their pair's bound, and its scores."""
-        given, own, pred_probs = admitted.given, admitted.own, admitted.pred_probs
-        if self.lowest_margins is not None and self._found is not None:
-            near = np.flatnonzero(own <= self._highest)
-            margins = pred_probs[near].astype(np.float64)
-            margins -= own[near, None]
-            row, true = np.nonzero(margins >= self.lowest_margins[given[near]])
-            if len(row):
-                add_pairs(self._found, given[near[row]], true)
-                yield self._entries(admitted, near[row], true, margins[row, true])
-        if self.prior_shift is not None:
-            size = pred_probs.shape[1]
-            low = np.flatnonzero(own <= highest_own(size, self.row_sum_tolerance))
-            if len(low):
-                position = pa.array(low)
-                yield {
-                    KIND: SCORE,
-                    "ids": [column.take(position) for column in admitted.ids],
-                    "quality": label_quality(
-                        given[low],
-                        pred_probs[low].astype(np.float64),
-                        method="prior_shifted_self_confidence",
-                        inputs=ScoreInputs(prior_shift=self.prior_shift),
-                    ),
-                }
-
-    def _entries(
-        self,
-        admitted: Admitted,
-        rows: NDArray[np.intp],
-        true: NDArray[np.intp],
-        margin: NDArray[np.float64],
-    ) -> Emitted:
-        probs = admitted.pred_probs[rows]
+        """Yield the rows of a chunk that reach a bound."""
+        own, pred_probs = admitted.own, admitted.pred_probs
+        near = np.flatnonzero(own <= self._highest)
+        given = admitted.given[near]
+        least = (own[near] + self._lowest_of_class[given]).astype(pred_probs.dtype)
+        row, true = np.nonzero(pred_probs[near] >= least[:, None])
+        margin = pred_probs[near[row], true].astype(np.float64) - own[near[row]]
+        reached = margin >= self.lowest_margins[given[row], true]
+        row, true, margin = row[reached], true[reached], margin[reached]
+        if not len(row):
+            return
+        add_pairs(self._found, given[row], true)
+        if self.buckets:
+            self._counts.add(given[row] * len(self._found) + true, 0.0 - margin)
+        count = np.bincount(row, minlength=len(near))
+        chosen = np.flatnonzero(count)
+        rows = near[chosen]
+        probs = pred_probs[rows]
         columns = _rival_columns(admitted, rows, probs)
         if self.score is not None:
-            columns["quality"] = label_quality(
-                columns["given"],
-                probs.astype(np.float64),
-                method=self.score,
-                adjusted=self.thresholds is not None,
-                inputs=ScoreInputs(self.thresholds),
-            )
-        return columns | {KIND: MARGIN, "true": true, "margin": margin}
+            columns["quality"] = self.score.of(columns["given"], probs)
+        margins = _lists(count[chosen], {"class": pa.array(true, pa.int32()), "margin": margin})
+        yield columns | {KIND: MARGIN, "margins": margins}
 
     def state(self) -> Iterator[Emitted]:
-        """Emit how many entries each pair has."""
-        if self._found is not None:
-            nothing = np.zeros_like(self._found)
-            yield from _pair_state(nothing, nothing, self._found)
+        """Emit how many entries each pair has, and each bucket of it."""
+        nothing = np.zeros_like(self._found)
+        yield from _pair_state(nothing, nothing, self._found)
+        if self._counts:
+            yield self._counts.state()
+
+
+def _lists(lengths: NDArray[np.integer], columns: dict[str, Any]) -> pa.ListArray:
+    """Make a column of lists of structs."""
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    arrays = [pa.array(column) for column in columns.values()]
+    values = pa.StructArray.from_arrays(arrays, names=list(columns))
+    return pa.ListArray.from_arrays(pa.array(offsets), values)

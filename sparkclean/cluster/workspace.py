@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 class Workspace(Protocol):
     """Keeps intermediate frames."""
 
+    @property
+    def folder(self) -> str | None:
+        """Where tasks may write files of their own; None where nothing is to be written."""
+
     def materialise(self, name: str, frame: DataFrame) -> DataFrame:
         """Return a frame with the same rows that is cheap to read again."""
 
@@ -35,11 +39,11 @@ class FolderWorkspace:
     """
 
     def __init__(self, folder: str) -> None:
-        self._folder = folder
+        self.folder: str | None = folder
 
     def materialise(self, name: str, frame: DataFrame) -> DataFrame:
         """Write the frame and return it as read back."""
-        path = f"{self._folder}/{name}"
+        path = f"{self.folder}/{name}"
         frame.write.parquet(spark_path(path))
         # nullable as written: Parquet makes every column so
         return frame.sparkSession.read.schema(frame.schema).parquet(*spark_paths([path]))
@@ -56,6 +60,7 @@ class CacheWorkspace:
     """
 
     def __init__(self) -> None:
+        self.folder: str | None = None
         self._cached: list[DataFrame] = []
 
     def materialise(self, name: str, frame: DataFrame) -> DataFrame:  # noqa: ARG002

@@ -17,6 +17,7 @@ from sparkclean.confident.scores import best_other, normalized_margin, self_conf
 AGREEMENT_MARGIN = 1e-6
 
 PRUNING_FILTERS = ("prune_by_class", "prune_by_noise_rate", "both")
+PAIR_FILTERS = ("prune_by_noise_rate", "both")
 SCORE_FILTERS = ("low_self_confidence", "low_normalized_margin")
 
 

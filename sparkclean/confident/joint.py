@@ -116,6 +116,46 @@ def confident_in_bands(
     return Outcomes(classes, predicted, rest[rows], entries)
 
 
+def decide(
+    classes: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    entries: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]],
+    thresholds: NDArray[np.float64],
+    *,
+    collision: str = "cleanlab-2.9",
+) -> NDArray[np.int64]:
+    """Find the class of the examples that bands left undecided, once thresholds are known.
+
+    Parameters
+    ----------
+    classes, predicted : ndarray of int64, shape (N,)
+        Of `Outcomes`.
+    entries : tuple of arrays, shape (M,)
+        Rows, classes and probabilities of the entries of the undecided ones.
+    thresholds : ndarray of float64, shape (K,)
+        Within the bands.
+    collision : {"cleanlab-2.9", "paper"}
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+        As of `confident_classes`.
+    """
+    row, true, probability = entries
+    confident = probability >= thresholds[true] - CONFIDENT_MARGIN
+    row, true, probability = row[confident], true[confident], probability[confident]
+    count = np.bincount(row, minlength=len(classes))
+    if collision == "paper":
+        # the largest probability, then the first class; written last, so that it stays
+        order = np.lexsort((-true, probability))
+        row, true = row[order], true[order]
+    best = predicted.copy()
+    best[row] = true
+    several = best if collision == "paper" else predicted
+    decided = np.where(count == 0, NOT_CONFIDENT, np.where(count == 1, best, several))
+    return np.where(classes == UNDECIDED, decided, classes)
+
+
 def at_least(cuts: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Round cuts up to a type, so that its values compare with them as if widened.
 

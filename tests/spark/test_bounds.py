@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 
 from sparkclean.cli import main
 from sparkclean.cluster import cuts, pipeline
-from sparkclean.cluster.pipeline import PAIR_FILTERS
 from sparkclean.confident.bounds import Bounds
+from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.issues import audit_arrays
 from sparkclean.lake import ParquetSource, open_target
 from sparkclean.schema import FILTERS

@@ -18,7 +18,7 @@ from sparkclean.cluster.batches import BatchReader
 from sparkclean.cluster.columns import resolve_columns
 from sparkclean.cluster.file_scan import FileScan, balanced, plan_file_scan
 from sparkclean.cluster.kernels import LOW, REJECTED, ClassSums
-from sparkclean.cluster.passes import Scanner, run_pass
+from sparkclean.cluster.passes import Scanner, collect_class_statistics, run_pass
 from sparkclean.cluster.row_groups import RowGroups, read_row_groups
 from sparkclean.cluster.row_kernels import ConfidentCounts
 from sparkclean.cluster.scan import FrameScan, Scan
@@ -130,10 +130,11 @@ def found_by(scan: Scan, spark: SparkSession, folder: Path) -> dict[str, Any]:
     workspace = CacheWorkspace()
     bands = np.array([0.3, 0.5, 0.7]), np.array([0.6, 0.5, 0.9])
     counts = ConfidentCounts(*bands, "paper", 1e-3, emit="rivals")
-    found = run_pass(Scanner(scan, columns, workspace), "all", ClassSums(3), counts)
-    low = found.rows(LOW).orderBy("__id_0").collect()
-    rejected = found.rows(REJECTED).orderBy("__id_0").collect()
-    statistics = found.statistics
+    scanner = Scanner(scan, columns, workspace)
+    found = run_pass(scanner, "all", ClassSums(3), counts)
+    low = found.streams[LOW].frame.orderBy("__id_0").collect()
+    rejected = found.streams[REJECTED].frame.orderBy("__id_0").collect()
+    statistics = collect_class_statistics(scanner, found)
     workspace.close()
     return {
         "rows": statistics.rows,

@@ -23,10 +23,12 @@ CONFIG = ("config", "config_explain", "config_places", "config_file")
 COMMANDS = ("cli", "cli_versions")
 EXECUTORS = (
     "cluster.batches",
+    "cluster.counts",
+    "cluster.issue_kernels",
     "cluster.kernels",
     "cluster.row_groups",
     "cluster.row_kernels",
-    "cluster.scan",
+    "cluster.row_writer",
 )
 
 #: Rooms that a room may import besides itself. "" is the package: its version.

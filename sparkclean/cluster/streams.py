@@ -1,0 +1,288 @@
+"""Rows that tasks read as Arrow batches, from a frame or from files.
+
+A *work* turns the batches of one task into rows of several kinds, its state last. State is integers
+that are keyed by up to two numbers and add up, so the answer does not depend on how the rows were
+cut into tasks. The other rows become streams again, one for each kind. Files are written by the
+tasks themselves: that costs a tenth of the way through Spark's rows.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from sparkclean.cluster.kernels import KIND, STATE, STATE_FIELDS, STATES, WRITTEN, Fields
+from sparkclean.cluster.row_groups import RowGroups, balanced, read_row_groups, task_numbers
+from sparkclean.cluster.row_writer import write_by_kind
+from sparkclean.cluster.workspace import Workspace
+from sparkclean.lake import spark_paths
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+#: Numbers of the longest state.
+_STATE_WIDTH = 8
+#: Rows that a task reads at once from files of a stream.
+_CHUNK_ROWS = 1 << 16
+
+
+class State(NamedTuple):
+    """State of one kind and key, added up over all tasks."""
+
+    kind: int
+    given: int
+    true: int
+    values: list[int]
+
+
+class Work(Protocol):
+    """What a task does with its batches; runs on executors, on a copy of its own."""
+
+    @property
+    def fields(self) -> Fields:
+        """Columns of the output: the kind first, those of the state among them."""
+
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """Kinds of its rows, but for state."""
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield output, each batch of one kind."""
+
+
+class Stream(Protocol):
+    """Rows that tasks read as Arrow batches."""
+
+    @property
+    def rows(self) -> int:
+        """Their number."""
+
+    @property
+    def frame(self) -> DataFrame:
+        """The rows, for Spark. Cheap to read again."""
+
+    def map(self, work: Work) -> DataFrame:
+        """Run a work over all rows; its output. Lazy."""
+
+    def run(self, name: str, work: Work) -> Output:
+        """Run a work over all rows and keep what it gives. One job or two."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a work gave.
+
+    Attributes
+    ----------
+    states : list of State
+    streams : dict
+        Rows by kind.
+    """
+
+    states: list[State]
+    streams: Mapping[int, Stream]
+
+
+def collect_states(stream: Stream, work: Work) -> list[State]:
+    """Run a work for its state alone.
+
+    Parameters
+    ----------
+    stream : Stream
+    work : Work
+
+    Returns
+    -------
+    list of State
+
+    Notes
+    -----
+    One job; the driver holds a state for each key.
+    """
+    return [state for state, _ in _collect_states(stream.map(work))]
+
+
+def _collect_states(output: DataFrame, *others: Column) -> list[tuple[State, Any]]:
+    """Add up the states of an output; one more aggregate beside each."""
+    parts = [F.sum(F.get(STATE, F.lit(i))) for i in range(_STATE_WIDTH)]
+    states = output.groupBy(KIND, "given", "true").agg(*parts, *others)
+    return [
+        (State(kind, given, true, [v for v in row[:_STATE_WIDTH] if v is not None]), row[-1])
+        for kind, given, true, *row in states.collect()
+    ]
+
+
+@dataclass(frozen=True)
+class FrameStream:
+    """Rows of a frame.
+
+    Attributes
+    ----------
+    frame : DataFrame
+    workspace : Workspace
+    rows : int
+    """
+
+    frame: DataFrame
+    workspace: Workspace
+    rows: int
+
+    def map(self, work: Work) -> DataFrame:
+        """Run a work over all rows; its output. Lazy."""
+        return self.frame.mapInArrow(work, schema_text(work.fields))
+
+    def run(self, name: str, work: Work) -> Output:
+        """Run a work over all rows and keep what it gives.
+
+        Parameters
+        ----------
+        name : str
+            Of the output in the workspace.
+        work : Work
+
+        Returns
+        -------
+        Output
+
+        Notes
+        -----
+        Two jobs. Memory of a task: a batch, and what the work holds.
+        """
+        return _run_through_frames(self, name, work, self.workspace)
+
+
+def _run_through_frames(stream: Stream, name: str, work: Work, workspace: Workspace) -> Output:
+    output = workspace.materialise(name, stream.map(work))
+    is_state = F.col(KIND).isin(*STATES)
+    keys = [F.when(is_state, F.col(name)).alias(name) for name in ("given", "true")]
+    counted = output.select(KIND, *keys, STATE)
+    states, rows = [], dict.fromkeys(work.kinds, 0)
+    for state, count in _collect_states(counted, F.count("*")):
+        if state.kind in STATES:
+            states.append(state)
+        else:
+            rows[state.kind] = count
+    streams = {
+        kind: FrameStream(output.where(F.col(KIND) == kind), workspace, count)
+        for kind, count in rows.items()
+    }
+    return Output(states, streams)
+
+
+@dataclass(frozen=True)
+class FileStream:
+    """Rows of Parquet files that the workers can open.
+
+    Attributes
+    ----------
+    spark : SparkSession
+    columns : tuple of (str, str)
+        Name of each column, and its name in the files.
+    groups : tuple of RowGroups
+    workspace : Workspace
+    fields : Fields
+        Types of the columns, where the stream is output of a work.
+    chunk_rows : int
+        That a task reads at once.
+    """
+
+    spark: SparkSession
+    columns: tuple[tuple[str, str], ...]
+    groups: tuple[RowGroups, ...]
+    workspace: Workspace
+    fields: Fields = ()
+    chunk_rows: int = _CHUNK_ROWS
+
+    @property
+    def rows(self) -> int:
+        """Their number."""
+        return sum(group.rows for group in self.groups)
+
+    @property
+    def frame(self) -> DataFrame:
+        """The rows, for Spark. Cheap to read again."""
+        reader = self.spark.read.schema(schema_text(self.fields))
+        folders = sorted({str(Path(group.path).parent) for group in self.groups})
+        if not folders:
+            return self.spark.createDataFrame([], schema_text(self.fields))
+        return reader.parquet(*spark_paths(folders))
+
+    def map(self, work: Work) -> DataFrame:
+        """Run a work over all rows; its output. Lazy."""
+        tasks, columns, chunk_rows = balanced(self.groups), self.columns, self.chunk_rows
+
+        def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for number in task_numbers(numbers):
+                yield from work(read_row_groups(tasks[number], columns, chunk_rows))
+
+        return self._over_tasks(run, len(tasks), work.fields)
+
+    def run(self, name: str, work: Work) -> Output:
+        """Run a work over all rows and keep what it gives.
+
+        Parameters
+        ----------
+        name : str
+            Of the folder in the workspace.
+        work : Work
+
+        Returns
+        -------
+        Output
+
+        Notes
+        -----
+        One job. Memory of a task: the pages of one row group, a chunk of rows, what the work holds,
+        and 8 MB of output for each kind. A task that is repeated writes files of its own; which
+        ones count is decided with the state.
+        """
+        if self.workspace.folder is None:
+            return _run_through_frames(self, name, work, self.workspace)
+        folder = Path(self.workspace.folder) / name
+        attempts = folder / "attempts"
+        attempts.mkdir(parents=True)
+        tasks, columns, chunk_rows = balanced(self.groups), self.columns, self.chunk_rows
+        place = str(attempts)
+
+        def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for number in task_numbers(numbers):
+                output = work(read_row_groups(tasks[number], columns, chunk_rows))
+                yield from write_by_kind(output, place, number)
+
+        output = self._over_tasks(run, len(tasks), (*STATE_FIELDS, ("file", "string")))
+        states: list[State] = []
+        groups: dict[int, list[RowGroups]] = {kind: [] for kind in work.kinds}
+        for state, file in _collect_states(output, F.min("file")):
+            if state.kind != WRITTEN:
+                states.append(state)
+                continue
+            kept = folder / str(state.true) / file
+            kept.parent.mkdir(exist_ok=True)
+            (attempts / file).replace(kept)
+            count, size, rows = state.values
+            groups[state.true].append(RowGroups(str(kept), tuple(range(count)), size, rows))
+        shutil.rmtree(attempts, ignore_errors=True)  # of tasks that were repeated
+        return Output(states, {kind: self._written(work, found) for kind, found in groups.items()})
+
+    def _written(self, work: Work, groups: Sequence[RowGroups]) -> FileStream:
+        names = tuple((name, name) for name, _ in work.fields)
+        return FileStream(self.spark, names, tuple(groups), self.workspace, work.fields)
+
+    def _over_tasks(
+        self,
+        run: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+        tasks: int,
+        fields: Fields,
+    ) -> DataFrame:
+        return self.spark.range(0, tasks, 1, tasks).mapInArrow(run, schema_text(fields))
+
+
+def schema_text(fields: Fields) -> str:
+    """Write columns for Spark."""
+    return ", ".join(f"`{name}` {kind}" for name, kind in fields)
