@@ -139,4 +139,5 @@ RUNS: Final = (
     ("outputs", "string"),
     ("message", "string"),
     ("bytes_written", "bigint"),  # by the cleaned versions
+    ("remembered", "string"),  # what a later run may expect
 )

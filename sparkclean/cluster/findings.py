@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.cluster.cuts import Counted
-from sparkclean.cluster.issue_kernels import CountOutcomes, SelectIssues
+from sparkclean.cluster.issue_kernels import CountOutcomes, OfPairs, SelectIssues
 from sparkclean.cluster.kernels import COUNTS, ISSUE, KIND, LOW, MARGIN, QUALITY, STATE
 from sparkclean.cluster.passes import ClassStatistics, Scanner
 from sparkclean.cluster.progress import Progress
@@ -52,6 +52,8 @@ class Findings:
         Sum of the hashes of the suspects.
     reason : str
     warnings : tuple of str
+    remembered : str
+        For a later run of the same configuration, which then needs fewer passes.
     """
 
     statistics: ClassStatistics
@@ -63,6 +65,7 @@ class Findings:
     suspect_sum: int
     reason: str
     warnings: tuple[str, ...]
+    remembered: str
 
     @property
     def num_suspects(self) -> int:
@@ -84,12 +87,15 @@ class Issues:
         Sum of the hashes.
     qualities : dict
         Rows by `quality_bucket` of the label quality.
+    lowest_margins : dict
+        Margin at which the quota of a pair was reached, by given * K + true.
     """
 
     frame: DataFrame
     counts: NDArray[np.int64]
     suspect_sum: int
     qualities: dict[int, int]
+    lowest_margins: dict[int, float]
 
 
 def collect_issues(
@@ -158,7 +164,8 @@ def collect_issues(
                 suspect_sum = join_hash_limbs(values)
         phase.rows = int(counts.sum())
     frame = output.streams[ISSUE].frame.drop(KIND, STATE, "true")
-    return Issues(frame, counts, suspect_sum, qualities)
+    margins = [cut.lowest_margins() for cut in cuts if isinstance(cut.ranking, OfPairs)]
+    return Issues(frame, counts, suspect_sum, qualities, margins[0] if margins else {})
 
 
 def find_quotas(method: MethodSection, noise: NoiseModel, examples: NDArray[np.int64]) -> Quotas:

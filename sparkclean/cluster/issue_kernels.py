@@ -320,6 +320,10 @@ class Cuts:
     scores: NDArray[np.float64]
     ids: tuple[pa.Array, ...]
 
+    def lowest_margins(self) -> dict[int, float]:
+        """Give the margin at which a group ends, of cuts by margin; -inf where it takes all."""
+        return dict(zip(self.groups.tolist(), (0.0 - self.scores).tolist(), strict=True))
+
     def select(self, rows: Rows) -> NDArray[np.bool_]:
         """Tell which rows some group selects."""
         row, group, score = self.ranking.placed(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,13 @@ from sparkclean.cluster.passes import (
 from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.row_kernels import ConfidentCounts, PairMargins, RowScore
 from sparkclean.cluster.selection import collect_lowest_margins, ranked
-from sparkclean.confident.bounds import Bounds, sample_bounds
+from sparkclean.confident.bounds import (
+    MANY_CLASSES,
+    Bounds,
+    recalled_bounds,
+    remember_bounds,
+    sample_bounds,
+)
 from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.joint import calibrate_joint, confident_joint
 from sparkclean.confident.noise import estimate_noise
@@ -45,6 +51,7 @@ def collect_findings(
     method: MethodSection,
     admission: AdmissionSection,
     progress: Progress,
+    recall: Callable[[], str | None] = lambda: None,
 ) -> Findings:
     """Audit the rows of a scan: find the label issues and rank them.
 
@@ -54,6 +61,8 @@ def collect_findings(
     method : MethodSection
     admission : AdmissionSection
     progress : Progress
+    recall : callable
+        Gives what an earlier run has found (`Findings.remembered`), if there was one.
 
     Returns
     -------
@@ -72,7 +81,7 @@ def collect_findings(
     """
     passes = _Passes(scanner, method, progress)
     fixed = fixed_thresholds(method.thresholds, scanner.columns.classes)
-    bounds = collect_bounds(scanner, method, fixed)
+    bounds = collect_bounds(scanner, method, fixed, recall)
     counted, statistics = passes.first(bounds)
     check_admission(
         statistics,
@@ -84,7 +93,7 @@ def collect_findings(
     computed = confident_thresholds(statistics.sums, statistics.examples.tolist())
     thresholds = np.where(np.isnan(fixed), computed, fixed)
     if bounds is not None and not bounds.hold(thresholds):
-        _log.info("the thresholds are not where a sample had them: one more pass")
+        _log.info("the thresholds are not where they were expected: one more pass")
         bounds = None
     if bounds is None:
         counted = passes.exact(thresholds, statistics.rows)
@@ -100,18 +109,20 @@ def collect_findings(
     for warning in warnings:
         _log.warning("%s", warning)
     quotas = find_quotas(method, noise, statistics.examples)
-    expected = bounds is not None and bounds.lowest_margins is not None
-    if expected and (counted.found < quotas.of_pair).any():
-        _log.info("the cuts of pairs are not where a sample had them: two more passes")
-        counted, expected = passes.exact(thresholds, statistics.rows), False
-    streams, entries = dict(counted.streams), counted.counted
+    margins = None if bounds is None else bounds.lowest_margins
     shift = None
     if method.ranked_by == PRIOR_SHIFTED:
         shift = prior_shift(noise.calibrated_joint, statistics.column_sums, statistics.audited)
-    if shift is not None or (method.filter_by in PAIR_FILTERS and not expected):
-        margins = None if bounds is None else bounds.lowest_margins
-        if method.filter_by in PAIR_FILTERS and not expected:
-            margins = collect_lowest_margins(streams[LOW], quotas.of_pair)
+    again = shift is not None
+    if method.filter_by in PAIR_FILTERS and (
+        margins is None or (counted.found < quotas.of_pair).any()
+    ):
+        if LOW not in counted.streams:
+            _log.info("the cuts of pairs are not where they were expected: two more passes")
+            counted = passes.exact(thresholds, statistics.rows)
+        margins, again = collect_lowest_margins(counted.streams[LOW], quotas.of_pair), True
+    streams, entries = dict(counted.streams), counted.counted
+    if again:
         third = passes.third(thresholds, statistics.rows, margins=margins, shift=shift)
         streams, entries = streams | dict(third.streams), third.counted
     issues = collect_issues(
@@ -134,6 +145,7 @@ def collect_findings(
         suspect_sum=issues.suspect_sum,
         reason=SUSPECT_REASONS[method.filter_by],
         warnings=tuple(warnings),
+        remembered=remember_bounds(thresholds, statistics.examples, issues.lowest_margins),
     )
 
 
@@ -151,7 +163,9 @@ class _Passes:
         kernels: list[Kernel] = [ClassSums(size, method.ranked_by == PRIOR_SHIFTED)]
         if bounds is not None:
             margins = bounds.lowest_margins
-            kernels.append(self._counts(bounds.lowest, bounds.highest, pairs=margins is not None))
+            # of many classes some pair often stays open: then no pass is to be made for low rows
+            alone = margins is not None and size < MANY_CLASSES
+            kernels.append(self._counts(bounds.lowest, bounds.highest, alone=alone))
             if margins is not None:
                 kernels.append(self._margins(margins))
         what = "class sums" if bounds is None else "class sums and confident joint"
@@ -191,15 +205,15 @@ class _Passes:
         lowest: NDArray[np.float64],
         highest: NDArray[np.float64],
         *,
-        pairs: bool = False,
+        alone: bool = False,
         shift: NDArray[np.float64] | None = None,
     ) -> ConfidentCounts:
         method = self.method
         emit = {
             "confident_learning": "confident",
             "predicted_neq_given": "differing",
-            "prune_by_noise_rate": "none" if pairs else "rivals",
-            "both": "low" if pairs else "rivals",
+            "prune_by_noise_rate": "none" if alone else "rivals",
+            "both": "low" if alone else "rivals",
         }.get(method.filter_by, "low")
         return ConfidentCounts(
             lowest,
@@ -223,9 +237,12 @@ class _Passes:
 
 
 def collect_bounds(
-    scanner: Scanner, method: MethodSection, fixed: NDArray[np.float64]
+    scanner: Scanner,
+    method: MethodSection,
+    fixed: NDArray[np.float64],
+    recall: Callable[[], str | None],
 ) -> Bounds | None:
-    """Bound thresholds and cuts by a sample, where the scan can take one cheaply.
+    """Bound thresholds and cuts by a sample, where the scan can take one, or by an earlier run.
 
     Parameters
     ----------
@@ -233,6 +250,8 @@ def collect_bounds(
     method : MethodSection
     fixed : ndarray of float64, shape (K,)
         Thresholds that are not computed; NaN elsewhere.
+    recall : callable
+        As in `collect_findings`.
 
     Returns
     -------
@@ -240,18 +259,20 @@ def collect_bounds(
 
     Notes
     -----
-    No job: reads at most 16 MB of probabilities on the driver.
+    A sample takes no job: at most 16 MB of probabilities are read on the driver.
     """
     if method.adjust_pred_probs:  # scores each row by exact thresholds
         return None
+    pairs = method.filter_by in PAIR_FILTERS
     sample = scanner.scan.sample()
     if sample is None:
-        return None
+        text = recall()
+        return None if text is None else recalled_bounds(text, fixed=fixed, pairs=pairs)
     return sample_bounds(
         *sample,
         fixed=fixed,
         collision=method.collision,
-        frac_noise=method.frac_noise if method.filter_by in PAIR_FILTERS else None,
+        frac_noise=method.frac_noise if pairs else None,
     )
 
 

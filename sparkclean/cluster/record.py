@@ -139,6 +139,7 @@ class RunRecord:
             "outputs": _json(self.outputs),
             "message": self.message,
             "bytes_written": self.bytes_written,
+            "remembered": findings.remembered if findings else None,
         }
 
 

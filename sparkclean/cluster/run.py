@@ -55,6 +55,7 @@ from sparkclean.lake import (
     translate_read_error,
     translate_write_error,
 )
+from sparkclean.lake.run_records import recall_run
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
 from sparkclean.locations import local_path
 
@@ -278,7 +279,9 @@ class Run:
             with progress.phase("check record ids") as phase:
                 rows = self._check_ids(scanner)
                 phase.rows = rows
-            findings = collect_findings(scanner, config.method, config.admission, progress)
+            findings = collect_findings(
+                scanner, config.method, config.admission, progress, self._recall
+            )
             if config.input.where is None and findings.statistics.rows != rows:
                 raise SparkCleanError(
                     f"the scan of {scanner.scan.kind} has read {findings.statistics.rows:,} rows "
@@ -325,6 +328,12 @@ class Run:
             fault_point("run.verified")
             self._publish(outputs, record, findings)
         return summarise(findings, self.columns, top, outputs.places())
+
+    def _recall(self) -> str | None:
+        """Give what the last published run of this configuration has left."""
+        if "runs" not in self.targets:
+            return None
+        return recall_run(self.spark, self.targets["runs"].location, self.fingerprint)
 
     def _check_ids(self, scanner: Scanner) -> int:
         """Check that record ids are unique; count the rows of the table."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Numbers of the longest state.
 _STATE_WIDTH = 8
 #: Rows that a task reads at once from files of a stream.
-_CHUNK_ROWS = 1 << 16
+_CHUNK_ROWS = 1 << 14
 
 
 class State(NamedTuple):

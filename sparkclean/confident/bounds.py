@@ -1,13 +1,16 @@
-"""What a sample says of the thresholds and cuts of a whole table, with room for chance.
+"""What a sample or an earlier run says of thresholds and cuts, with room for chance and change.
 
 With bounds one pass over the probabilities does the work of two or three. They are certified
-afterwards, exactly; where they do not hold, the passes are made one by one. So a sample that says
-little costs time, never the answer.
+afterwards, exactly; where they do not hold, the passes are made one by one. What was expected
+wrongly costs time, never the answer.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +38,12 @@ _MANY_LOWEST_MEAN = 0.3
 _QUOTA_SHARE, _QUOTA_ROWS = 1.5, 10
 #: Entries a row beyond which it is cheaper to find the cuts of pairs first.
 _MOST_ENTRIES = 1.0
+# With many classes: one margin for all pairs, the least at which a row has entries for so few of
+# the classes. To write and read an entry takes as long as a pass takes for some probabilities.
+_MANY_MARGINS, _MANY_ENTRIES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1), 1.0 / 16.0
+
+# What may change from one run to the next: thresholds; cuts of pairs.
+_DRIFT, _CUT_DRIFT = 0.01, 0.02
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,8 @@ def sample_bounds(
             return None
         lowest = np.full(num_classes, _MANY_LOWEST)
         highest = np.full(num_classes, MISSING_CLASS_THRESHOLD)
-        return Bounds(np.where(known, fixed, lowest), np.where(known, fixed, highest))
+        margins = None if frac_noise is None else _one_margin(pred_probs, own)
+        return Bounds(np.where(known, fixed, lowest), np.where(known, fixed, highest), margins)
     examples = np.bincount(given, minlength=num_classes)
     count = np.maximum(examples, 1)
     mean = np.bincount(given, own, num_classes) / count
@@ -120,6 +130,86 @@ def sample_bounds(
         )
         margins = _lowest_margins(given, pred_probs, own, quotas)
     return Bounds(np.where(known, fixed, lowest), np.where(known, fixed, highest), margins)
+
+
+def remember_bounds(
+    thresholds: NDArray[np.float64],
+    examples: NDArray[np.int64],
+    lowest_margins: Mapping[int, float],
+) -> str:
+    """Write down what a later run of the same configuration may expect.
+
+    Parameters
+    ----------
+    thresholds : ndarray of float64, shape (K,)
+    examples : ndarray of int64, shape (K,)
+    lowest_margins : mapping
+        Margin at which the quota of a pair was reached, by given * K + true.
+
+    Returns
+    -------
+    str
+        JSON. Of many classes without the margins.
+    """
+    content: dict[str, Any] = {"thresholds": thresholds.tolist(), "examples": examples.tolist()}
+    if len(thresholds) < MANY_CLASSES:
+        margins = sorted(lowest_margins.items())
+        content["lowest_margins"] = [[pair, max(margin, -2.0)] for pair, margin in margins]
+    return json.dumps(content)
+
+
+def recalled_bounds(text: str, *, fixed: NDArray[np.float64], pairs: bool) -> Bounds | None:
+    """Bound thresholds and cuts by those of an earlier run.
+
+    Parameters
+    ----------
+    text : str
+        Of `remember_bounds`.
+    fixed : ndarray of float64, shape (K,)
+        Thresholds that are not computed; NaN elsewhere.
+    pairs : bool
+        Whether cuts of pairs are wanted.
+
+    Returns
+    -------
+    Bounds or None
+        None where the earlier run says nothing useful.
+    """
+    content = json.loads(text)
+    thresholds, examples = np.array(content["thresholds"]), np.array(content["examples"])
+    size = len(fixed)
+    if len(thresholds) != size:
+        return None
+    width = _DRIFT + _ROWS / np.maximum(examples, 1)
+    lowest = np.maximum(thresholds - width, thresholds * _LOWEST_SHARE)
+    lowest = np.where(examples > 0, np.maximum(lowest, LOWEST_THRESHOLD), LOWEST_THRESHOLD)
+    highest = np.where(examples > 0, thresholds + width, MISSING_CLASS_THRESHOLD)
+    margins = None
+    if pairs and "lowest_margins" in content:
+        # a pair that had no quota may get a small one, which rows above 0 reach
+        margins = np.zeros((size, size))
+        for pair, margin in content["lowest_margins"]:
+            margins.flat[pair] = max(margin - _CUT_DRIFT, -2.0)
+        np.fill_diagonal(margins, np.inf)
+    known = ~np.isnan(fixed)
+    return Bounds(np.where(known, fixed, lowest), np.where(known, fixed, highest), margins)
+
+
+def _one_margin(
+    pred_probs: NDArray[np.float64], own: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Find the least margin for all pairs that lets few enough entries through."""
+    size = pred_probs.shape[1]
+    for margin in _MANY_MARGINS:
+        # the given label itself is among them at a margin of 0
+        entries = np.count_nonzero(pred_probs >= (own + margin)[:, None]) - (margin == 0.0) * len(
+            own
+        )
+        if entries <= _MANY_ENTRIES * pred_probs.size:
+            bounds = np.full((size, size), margin)
+            np.fill_diagonal(bounds, np.inf)
+            return bounds
+    return None
 
 
 def _lowest_margins(

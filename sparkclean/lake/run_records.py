@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
 from sparkclean.lake.base import ANY
-from sparkclean.schema import RUN_ID
+from sparkclean.schema import CONFIG_FINGERPRINT, RUN_ID
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -55,6 +55,35 @@ def current_by_record(spark: SparkSession, runs: str, location: str, names: set[
             if entry["location"] == location and entry["version"] in names:
                 return str(entry["version"])
     return None
+
+
+def recall_run(spark: SparkSession, runs: str, fingerprint: str) -> str | None:
+    """Find what the newest published run of a configuration has left for later ones.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    runs : str
+        Location of the run records.
+    fingerprint : str
+
+    Returns
+    -------
+    str or None
+
+    Notes
+    -----
+    One job over the run records: a row for each run.
+    """
+    try:
+        records = _records(spark, runs)
+    except InputError:  # no run has ended yet
+        return None
+    if "remembered" not in records.columns:  # records of an earlier version of this software
+        return None
+    same = (F.col("status") == "published") & (F.col(CONFIG_FINGERPRINT) == fingerprint)
+    newest = records.where(same).orderBy(F.col("finished_at").desc()).limit(1)
+    return next((row["remembered"] for row in newest.select("remembered").collect()), None)
 
 
 def record_revert(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def audit(table: Path, place: Path, *settings: str) -> tuple[str, list[str]]:
     """Give the result hash, and the passes that were made."""
     words = {"input.table": table, "output.suspects": place / "s", "output.runs": place / "r"}
     words |= {f"output.{name}": "null" for name in ("cleaned", "rejected", "classes", "pairs")}
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     config = place / "config.json"
     config.write_text(json.dumps({"input": {"table": str(table)}}))
     sets = [word for pair in words.items() for word in ("--set", f"{pair[0]}={pair[1]}")]
@@ -102,6 +103,31 @@ def test_audit_has_one_answer_whatever_was_expected(
     found, made = audit(table, tmp_path / "out", *settings, "scan=files")
     assert found == hash_of_arrays(GIVEN, PROBS, filter_by, collision=collision)
     assert len(made) == passes, made
+
+
+@pytest.mark.parametrize(
+    ("filter_by", "changed", "passes"),
+    [
+        ("prune_by_noise_rate", False, 1),
+        pytest.param("prune_by_noise_rate", True, 3, marks=FULL),
+        pytest.param("low_normalized_margin", False, 1, marks=FULL),
+    ],
+)
+def test_audit_of_a_dataframe_again_expects_what_was_found_before(
+    spark: SparkSession, tmp_path: Path, filter_by: str, changed: bool, passes: int
+) -> None:
+    place, settings = tmp_path / "in" / "t", ("scan=dataframe", f"method.filter_by={filter_by}")
+    write_table(place, GIVEN, PROBS, files=5)
+    _, first = audit(place, tmp_path / "out", *settings)
+    given, probs = GIVEN, PROBS
+    if changed:
+        given, probs = noisy_data(800, K, seed=12, noise=0.4)
+    shutil.rmtree(place)
+    write_table(place, given, probs, files=3)
+    found, made = audit(place, tmp_path / "out", *settings)
+    assert found == hash_of_arrays(given, probs, filter_by)
+    assert len(first) > 1
+    assert len(made) == passes
 
 
 def test_audit_of_many_entries_is_cut_by_counts_and_last_rows(
