@@ -24,7 +24,6 @@ from sparkclean.cluster.progress import Progress
 from sparkclean.cluster.row_kernels import ConfidentCounts, PairMargins, RowScore
 from sparkclean.cluster.selection import collect_lowest_margins, ranked
 from sparkclean.confident.bounds import (
-    MANY_CLASSES,
     Bounds,
     recalled_bounds,
     remember_bounds,
@@ -163,9 +162,7 @@ class _Passes:
         kernels: list[Kernel] = [ClassSums(size, method.ranked_by == PRIOR_SHIFTED)]
         if bounds is not None:
             margins = bounds.lowest_margins
-            # of many classes some pair often stays open: then no pass is to be made for low rows
-            alone = margins is not None and size < MANY_CLASSES
-            kernels.append(self._counts(bounds.lowest, bounds.highest, alone=alone))
+            kernels.append(self._counts(bounds.lowest, bounds.highest, pairs=margins is not None))
             if margins is not None:
                 kernels.append(self._margins(margins))
         what = "class sums" if bounds is None else "class sums and confident joint"
@@ -205,15 +202,15 @@ class _Passes:
         lowest: NDArray[np.float64],
         highest: NDArray[np.float64],
         *,
-        alone: bool = False,
+        pairs: bool = False,
         shift: NDArray[np.float64] | None = None,
     ) -> ConfidentCounts:
         method = self.method
         emit = {
             "confident_learning": "confident",
             "predicted_neq_given": "differing",
-            "prune_by_noise_rate": "none" if alone else "rivals",
-            "both": "low" if alone else "rivals",
+            "prune_by_noise_rate": "none" if pairs else "rivals",
+            "both": "low" if pairs else "rivals",
         }.get(method.filter_by, "low")
         return ConfidentCounts(
             lowest,

@@ -38,10 +38,6 @@ _MANY_LOWEST_MEAN = 0.3
 _QUOTA_SHARE, _QUOTA_ROWS = 1.5, 10
 #: Entries a row beyond which it is cheaper to find the cuts of pairs first.
 _MOST_ENTRIES = 1.0
-# With many classes: one margin for all pairs, the least at which a row has entries for so few of
-# the classes. To write and read an entry takes as long as a pass takes for some probabilities.
-_MANY_MARGINS, _MANY_ENTRIES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1), 1.0 / 16.0
-
 # What may change from one run to the next: thresholds; cuts of pairs.
 _DRIFT, _CUT_DRIFT = 0.01, 0.02
 
@@ -108,8 +104,7 @@ def sample_bounds(
             return None
         lowest = np.full(num_classes, _MANY_LOWEST)
         highest = np.full(num_classes, MISSING_CLASS_THRESHOLD)
-        margins = None if frac_noise is None else _one_margin(pred_probs, own)
-        return Bounds(np.where(known, fixed, lowest), np.where(known, fixed, highest), margins)
+        return Bounds(np.where(known, fixed, lowest), np.where(known, fixed, highest))
     examples = np.bincount(given, minlength=num_classes)
     count = np.maximum(examples, 1)
     mean = np.bincount(given, own, num_classes) / count
@@ -193,23 +188,6 @@ def recalled_bounds(text: str, *, fixed: NDArray[np.float64], pairs: bool) -> Bo
         np.fill_diagonal(margins, np.inf)
     known = ~np.isnan(fixed)
     return Bounds(np.where(known, fixed, lowest), np.where(known, fixed, highest), margins)
-
-
-def _one_margin(
-    pred_probs: NDArray[np.float64], own: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    """Find the least margin for all pairs that lets few enough entries through."""
-    size = pred_probs.shape[1]
-    for margin in _MANY_MARGINS:
-        # the given label itself is among them at a margin of 0
-        entries = np.count_nonzero(pred_probs >= (own + margin)[:, None]) - (margin == 0.0) * len(
-            own
-        )
-        if entries <= _MANY_ENTRIES * pred_probs.size:
-            bounds = np.full((size, size), margin)
-            np.fill_diagonal(bounds, np.inf)
-            return bounds
-    return None
 
 
 def _lowest_margins(
