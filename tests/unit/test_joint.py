@@ -12,8 +12,10 @@ from sparkclean.confident.joint import (
     add_pairs,
     calibrate_joint,
     confident_classes,
+    confident_in_bands,
     confident_joint,
     count_pairs,
+    decide,
 )
 
 RULES = pytest.mark.parametrize("collision", ["cleanlab-2.9", "paper"])
@@ -305,3 +307,20 @@ def test_calibrate_joint_beyond_64_bits_restores_a_row_of_unlike_entries() -> No
 @pytest.mark.parametrize("scale", [1, 1 << 31])
 def test_calibrate_joint_missing_class_beside_any_size_is_empty(scale: int) -> None:
     assert calibrated([[3 * scale, scale], [0, 1]], [4 * scale, 0]) == [[3 * scale, scale], [0, 0]]
+
+
+@RULES
+@pytest.mark.parametrize("seed", range(20))
+def test_decide_undecided_rows_have_the_classes_of_known_thresholds(
+    seed: int, collision: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    probs = rng.integers(0, 9, (40, 4)).astype(np.float64)
+    probs /= np.maximum(probs.sum(axis=1, keepdims=True), 1.0)
+    thresholds = rng.choice(probs.ravel(), 4) + 1e-6
+    lowest, highest = thresholds - rng.random(4) / 4, thresholds + rng.random(4) / 4
+    found = confident_in_bands(probs, lowest, highest, collision=collision)
+    entries = found.rows, found.entries, probs[found.rows, found.entries]
+    decided = decide(found.classes, found.predicted, entries, thresholds, collision=collision)
+    wanted = confident_classes(probs, thresholds, collision=collision)
+    assert decided.tolist() == wanted.tolist()

@@ -1,0 +1,164 @@
+"""What is done with emitted rows, batch by batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparkclean.cluster.counts import BucketCounts, bucket_of, count_codes
+from sparkclean.cluster.issue_kernels import (
+    CountBuckets,
+    Cuts,
+    OfClasses,
+    OfPairs,
+    OfTable,
+    Places,
+    Rows,
+    bucket_end,
+    quality_bucket,
+)
+from sparkclean.cluster.kernels import BUCKETS, MARGINS, STATE, Fields, to_batch
+
+FIELDS: Fields = (
+    ("kind", "tinyint"),
+    ("__id_0", "string"),
+    ("__id_1", "bigint"),
+    ("given", "int"),
+    ("own", "double"),
+    ("other", "int"),
+    ("other_probability", "double"),
+    ("margins", MARGINS),
+)
+
+
+def rows(*values: tuple[str, int, int, float, list[tuple[int, float]]]) -> pa.RecordBatch:
+    """Emitted rows: two columns of a record id, given class, self-confidence, margins."""
+    names, numbers, given_, own, margins = zip(*values, strict=True)
+    lists = [[{"class": c, "margin": m} for c, m in entries] for entries in margins]
+    columns: dict[str, Any] = {
+        "kind": 9,
+        "ids": [pa.array(names), pa.array(numbers, pa.int64())],
+        "given": list(given_),
+        "own": list(own),
+        "other": [0] * len(own),
+        "other_probability": [0.5] * len(own),
+        "margins": pa.array(
+            lists, pa.list_(pa.struct([("class", pa.int32()), ("margin", pa.float64())]))
+        ),
+    }
+    return to_batch(columns, FIELDS)
+
+
+def cuts(ranking: Any, *last: tuple[int, float, str | None, int | None]) -> Cuts:
+    groups, scores, names, numbers = zip(*last, strict=True)
+    ids = pa.array(names, pa.string()), pa.array(numbers, pa.int64())
+    return Cuts(ranking, np.array(groups), np.array(scores), ids)
+
+
+def test_cuts_select_what_comes_not_after_the_last_row() -> None:
+    batch = rows(
+        ("b", 1, 0, 0.1, []),
+        ("b", 2, 0, 0.2, []),
+        ("b", 10, 0, 0.2, []),
+        ("a", 99, 0, 0.2, []),
+        ("c", 0, 0, 0.2, []),
+        ("b", 1, 0, 0.3, []),
+        ("b", 1, 1, 0.1, []),
+    )
+    found = cuts(OfClasses(), (0, 0.2, "b", 2)).select(Rows(batch))
+    assert found.tolist() == [True, True, False, True, False, False, False]
+
+
+def test_cuts_text_ids_compare_by_bytes() -> None:
+    batch = rows(("Z", 0, 0, 0.2, []), ("a", 0, 0, 0.2, []), ("é", 0, 0, 0.2, []))
+    found = cuts(OfClasses(), (0, 0.2, "a", 0)).select(Rows(batch))
+    assert found.tolist() == [True, True, False]
+
+
+def test_cuts_without_end_select_the_whole_group() -> None:
+    batch = rows(("a", 0, 0, 0.9, []), ("a", 1, 2, 0.1, []))
+    assert cuts(OfClasses(), (0, np.inf, None, None)).select(Rows(batch)).tolist() == [True, False]
+
+
+def test_cuts_of_no_group_select_nothing() -> None:
+    nothing = Cuts(OfClasses(), np.zeros(0, np.int64), np.zeros(0), ())
+    assert nothing.select(Rows(rows(("a", 0, 0, 0.1, [])))).tolist() == [False]
+
+
+def test_cuts_by_pair_select_a_row_that_any_of_its_pairs_reaches() -> None:
+    batch = rows(
+        ("a", 0, 1, 0.1, [(0, 0.2), (2, 0.4)]),
+        ("a", 1, 1, 0.1, [(0, 0.5)]),
+        ("a", 2, 1, 0.1, [(2, 0.3)]),
+        ("a", 3, 1, 0.1, []),
+    )
+    # of the pair (1, 0) margins from 0.5 on, of the pair (1, 2) from 0.4 on
+    found = cuts(OfPairs(3), (3, -0.5, "z", 9), (5, -0.4, "z", 9)).select(Rows(batch))
+    assert found.tolist() == [True, True, False, False]
+
+
+def test_places_give_the_rows_of_a_bucket_and_where_their_group_ends() -> None:
+    batch = rows(("a", 0, 0, 0.26, []), ("b", 1, 0, 0.1, []), ("c", 2, 1, 0.3, []))
+    places = Places(
+        OfClasses(), np.array([0]), np.array([7]), ("string", "bigint"), np.array([1]), 4
+    )
+    (found,) = places(iter([batch]))
+    assert found.select(["group", "score", "last_place", "__id_0"]).to_pylist() == [
+        {"group": 0, "score": 0.26, "last_place": 7, "__id_0": "a"}
+    ]
+
+
+def test_count_buckets_counts_wanted_groups_alone() -> None:
+    batch = rows(("a", 0, 0, 0.1, []), ("b", 1, 0, 0.12, []), ("c", 2, 1, 0.3, []))
+    (state,) = CountBuckets(OfClasses(), np.array([0]), 4)(iter([batch, batch]))
+    assert state.drop_columns(["kind"]).to_pylist() == [{"given": 0, "true": 0, STATE: [4]}]
+
+
+def test_count_buckets_of_margins_keeps_their_sign() -> None:
+    counts = BucketCounts(4)
+    counts.add(np.array([2, 2, 2]), np.array([-1.0, -0.3, 1.0]))
+    state = counts.state()
+    assert state["kind"] == BUCKETS
+    assert state["given"] == [2, 2, 2]
+    assert state["true"] == [-4, -2, 4]
+
+
+def test_of_table_normalized_margin_is_the_score_of_arrays() -> None:
+    batch = rows(("a", 0, 0, 0.25, []))
+    _, group, score = OfTable("normalized_margin").placed(Rows(batch))
+    assert (group.tolist(), score.tolist()) == ([0], [(0.25 - 0.5 + 1.0) / 2.0])
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1))
+def test_quality_bucket_any_values_keep_their_order(values: list[float]) -> None:
+    quality = np.sort(np.array(values))
+    buckets = quality_bucket(quality)
+    assert (np.diff(buckets) >= 0).all()
+    ends = np.array([bucket_end(bucket) for bucket in buckets.tolist()])
+    assert (quality < ends).all()
+    assert (ends[:-1][np.diff(buckets) > 0] <= quality[1:][np.diff(buckets) > 0]).all()
+
+
+def test_quality_bucket_negative_zero_is_zero() -> None:
+    assert quality_bucket(np.array([-0.0])).tolist() == [0]
+
+
+@given(st.lists(st.integers(-(10**9), 10**9)), st.lists(st.integers(0, 50)))
+def test_count_codes_any_codes_are_counted(sparse: list[int], dense: list[int]) -> None:
+    from collections import Counter
+
+    counts: Counter[int] = Counter()
+    for codes in (sparse, dense):
+        count_codes(counts, np.array(codes, np.int64))
+    assert counts == Counter(sparse + dense)
+
+
+@pytest.mark.parametrize("score", [0.0, -0.0, 0.999, 1.0, -1.0, 0.25])
+def test_bucket_of_a_score_holds_it(score: float) -> None:
+    bucket = bucket_of(np.array([score]), 8)[0]
+    assert bucket / 8 <= score < (bucket + 1) / 8
