@@ -10,10 +10,13 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.cluster.kernels import BUCKETS, KIND, STATE, Emitted
+from sparkclean.cluster.kernels import BUCKETS, COUNTS, COUNTS_STATE, KIND, STATE, Emitted
+from sparkclean.confident.joint import add_pairs
 
 #: A histogram may be this many times longer than what it counts; beyond, sorting is cheaper.
 _DENSE = 8
+#: Pairs of classes that a task counts in a matrix.
+_DENSE_PAIRS = 1 << 20
 
 
 def count_codes(counts: Counter[int], codes: NDArray[np.int64]) -> None:
@@ -34,6 +37,29 @@ def count_codes(counts: Counter[int], codes: NDArray[np.int64]) -> None:
     else:
         values, number = np.unique(codes, return_counts=True)
     counts.update(dict(zip(values.tolist(), number.tolist(), strict=True)))
+
+
+def find_sorted(
+    values: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Find numbers among ascending ones.
+
+    Parameters
+    ----------
+    values : ndarray of int64, shape (M,)
+    wanted : ndarray of int64, shape (N,)
+
+    Returns
+    -------
+    place : ndarray of int64, shape (N,)
+        Any, where it is not there.
+    found : ndarray of bool, shape (N,)
+    """
+    if not len(values):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+    place = np.searchsorted(values, wanted)
+    place[place == len(values)] = 0
+    return place, values[place] == wanted
 
 
 def bucket_of(score: NDArray[np.float64], buckets: int) -> NDArray[np.int64]:
@@ -82,3 +108,42 @@ class BucketCounts:
             "true": [bucket - 2 * self._buckets for _, bucket in keys],
             STATE: [[count] for count in self._counts.values()],
         }
+
+
+class PairCounts:
+    """Counts of (given, true) pairs.
+
+    Parameters
+    ----------
+    num_classes : int
+        K. A matrix of K x K is held while that is small; beyond, the pairs that were seen.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self._size = num_classes
+        self._dense = num_classes * num_classes <= _DENSE_PAIRS
+        self._matrix = np.zeros((num_classes, num_classes) if self._dense else 0, np.int64)
+        self._counts: Counter[int] = Counter()
+
+    def add(self, given: NDArray[np.integer], true: NDArray[np.integer]) -> None:
+        """Add pairs; a negative true class is not counted."""
+        if self._dense:
+            add_pairs(self._matrix, given, true)
+        else:
+            there = true >= 0
+            count_codes(self._counts, given[there].astype(np.int64) * self._size + true[there])
+
+    def state(self, name: str) -> Emitted | None:
+        """Give columns of state, in one place of `COUNTS_STATE`; None where nothing was counted."""
+        if self._dense:
+            codes = np.flatnonzero(self._matrix)
+            counts = self._matrix.reshape(-1)[codes].tolist()
+        else:
+            codes = np.array(list(self._counts), np.int64)
+            counts = list(self._counts.values())
+        if not len(codes):
+            return None
+        before = [0] * COUNTS_STATE.index(name)
+        given, true = np.divmod(codes, self._size)
+        state = [[*before, count] for count in counts]
+        return {KIND: COUNTS, "given": given, "true": true, STATE: state}

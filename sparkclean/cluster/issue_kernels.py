@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import ID_PREFIX
-from sparkclean.cluster.counts import BucketCounts, bucket_of, count_codes
+from sparkclean.cluster.counts import BucketCounts, bucket_of, count_codes, find_sorted
 from sparkclean.cluster.kernels import (
     COUNTS,
     HASHES,
@@ -241,21 +241,10 @@ class CountBuckets:
         counts = BucketCounts(self.buckets)
         for rows in map(Rows, batches):
             _, group, score = self.ranking.placed(rows)
-            _, found = _find(self.groups, group)
+            _, found = find_sorted(self.groups, group)
             counts.add(group[found], score[found])
         if counts:
             yield to_batch(counts.state(), STATE_FIELDS)
-
-
-def _find(
-    sorted_codes: NDArray[np.int64], codes: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Give the place of each code, and whether it is there."""
-    place = np.searchsorted(sorted_codes, codes)
-    place[place == len(sorted_codes)] = 0
-    if not len(sorted_codes):
-        return place, np.zeros(len(codes), np.bool_)
-    return place, sorted_codes[place] == codes
 
 
 @dataclass(frozen=True)
@@ -291,7 +280,7 @@ class Places:
         """Give the places of a task."""
         for rows in map(Rows, batches):
             row, group, score = self.ranking.placed(rows)
-            place, found = _find(self.groups, group)
+            place, found = find_sorted(self.groups, group)
             if self.in_bucket is not None:
                 found &= bucket_of(score, self.buckets) == self.in_bucket[place]
             if found.any():
@@ -327,7 +316,7 @@ class Cuts:
     def select(self, rows: Rows) -> NDArray[np.bool_]:
         """Tell which rows some group selects."""
         row, group, score = self.ranking.placed(rows)
-        place, found = _find(self.groups, group)
+        place, found = find_sorted(self.groups, group)
         row, place, score = row[found], place[found], score[found]
         selected = np.zeros(len(rows), np.bool_)
         if not len(row):

@@ -229,8 +229,10 @@ class _Passes:
     ) -> PairMargins:
         tolerance = self.scanner.scan.reader.row_sum_tolerance
         score = row_score(self.method, thresholds, shift)
-        buckets = _BUCKETS if lowest.size * _BUCKETS <= _COUNTS else 0
-        return PairMargins(lowest, tolerance, score, buckets)
+        pairs = np.flatnonzero(lowest < np.inf)
+        buckets = _BUCKETS if len(pairs) * _BUCKETS <= _COUNTS else 0
+        margins = lowest.reshape(-1)[pairs]
+        return PairMargins(len(lowest), pairs, margins, tolerance, score, buckets)
 
 
 def collect_bounds(

@@ -14,9 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import Admitted, Rejected
-from sparkclean.cluster.counts import BucketCounts
+from sparkclean.cluster.counts import BucketCounts, PairCounts, find_sorted
 from sparkclean.cluster.kernels import (
-    COUNTS,
     ENTRIES,
     KIND,
     LOW,
@@ -31,7 +30,6 @@ from sparkclean.confident.joint import (
     NOT_CONFIDENT,
     UNDECIDED,
     Outcomes,
-    add_pairs,
     confident_in_bands,
 )
 from sparkclean.confident.scores import ScoreInputs, best_other, label_quality
@@ -120,8 +118,7 @@ class ConfidentCounts:
 
     def __post_init__(self) -> None:
         size = len(self.lowest)
-        self._confident = np.zeros((size, size), np.int64)
-        self._predicted = np.zeros((size, size), np.int64)
+        self._confident, self._predictions = PairCounts(size), PairCounts(size)
         self._highest_own = highest_own(size, self.row_sum_tolerance)
         # what a row leaves to all other classes together, at most
         self._left = 1.0 + self.row_sum_tolerance + (size + 2) * 1e-6
@@ -151,7 +148,6 @@ class ConfidentCounts:
         rejected: Rejected | None,  # noqa: ARG002 (the protocol's)
     ) -> Iterator[Emitted]:
         """Count a chunk; yield its low rows and its undecided ones."""
-        size = len(self.lowest)
         given, own = admitted.given, admitted.own
         is_low = own <= self._highest_own
         # above that the given label is the argmax: the outcome, if its threshold is reached
@@ -159,19 +155,18 @@ class ConfidentCounts:
         # or if it is the only class that can be confident, and is not
         settled_not = ~is_low & ~settled & (self._left - own < self.lowest.min())
         settled_not &= own < self.lowest[given] - 2e-6
-        by_class = np.bincount(given[settled], minlength=size)
-        self._confident[np.diag_indices(size)] += by_class
-        high = np.bincount(given, minlength=size) - np.bincount(given[is_low], minlength=size)
-        self._predicted[np.diag_indices(size)] += high
+        self._confident.add(given[settled], given[settled])
+        high = given[~is_low]
+        self._predictions.add(high, high)
         wide = np.flatnonzero(~(settled | settled_not))
         if not len(wide):
             return
         outcomes = confident_in_bands(
             admitted.pred_probs[wide], self.lowest, self.highest, collision=self.collision
         )
-        add_pairs(self._confident, given[wide], outcomes.classes)
+        self._confident.add(given[wide], outcomes.classes)
         low = is_low[wide]
-        add_pairs(self._predicted, given[wide[low]], outcomes.predicted[low])
+        self._predictions.add(given[wide[low]], outcomes.predicted[low])
         yield from self._emitted(admitted, wide, low, outcomes)
 
     def _emitted(
@@ -219,18 +214,10 @@ class ConfidentCounts:
 
     def state(self) -> Iterator[Emitted]:
         """Emit a row for each pair of classes that was seen."""
-        yield from _pair_state(self._confident, self._predicted, np.zeros_like(self._confident))
-
-
-def _pair_state(*counts: NDArray[np.int64]) -> Iterator[Emitted]:
-    """Emit matrices by `COUNTS_STATE`, a row for each pair in which one of them is not 0."""
-    stacked = np.stack(counts, axis=-1)
-    given, true = np.nonzero(stacked.any(axis=-1))
-    if len(given):
-        values = stacked[given, true]
-        offsets = np.arange(0, values.size + 1, len(counts), dtype=np.int32)
-        state = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.reshape(-1)))
-        yield {KIND: COUNTS, "given": given, "true": true, STATE: state}
+        for name, counts in (("confident", self._confident), ("predictions", self._predictions)):
+            state = counts.state(name)
+            if state is not None:
+                yield state
 
 
 def _rival_columns(
@@ -286,9 +273,11 @@ class PairMargins:
 
     Attributes
     ----------
-    lowest_margins : ndarray of float64, shape (K, K)
-        Emit a row given i for each j where p_j - p_i reaches entry (i, j); infinity where nothing
-        is to be pruned.
+    num_classes : int
+    pairs : ndarray of int64, shape (M,)
+        Those of which something may be pruned: given * K + true, ascending.
+    lowest_margins : ndarray of float64, shape (M,)
+        Emit a row given i for each j where p_j - p_i reaches that of the pair.
     row_sum_tolerance : float
     score : RowScore or None
         A score of the emitted rows.
@@ -297,6 +286,8 @@ class PairMargins:
         where they are not.
     """
 
+    num_classes: int
+    pairs: NDArray[np.int64]
     lowest_margins: NDArray[np.float64]
     row_sum_tolerance: float
     score: RowScore | None = None
@@ -304,12 +295,13 @@ class PairMargins:
     kinds: ClassVar[tuple[int, ...]] = (MARGIN,)
 
     def __post_init__(self) -> None:
-        self._found = np.zeros_like(self.lowest_margins, np.int64)
-        self._counts = BucketCounts(self.buckets)
+        size = self.num_classes
+        self._found, self._counts = PairCounts(size), BucketCounts(self.buckets)
         lowest = float(self.lowest_margins.min(initial=np.inf))
-        self._highest = highest_own(len(self.lowest_margins), self.row_sum_tolerance, lowest)
-        # of each given class; a little less, for what rounding to float32 takes
-        self._lowest_of_class = self.lowest_margins.min(axis=1, initial=np.inf) - 1e-6
+        self._highest = highest_own(size, self.row_sum_tolerance, lowest)
+        self._lowest_of_class = np.full(size, np.inf)
+        # a little less, for what rounding to float32 takes
+        np.minimum.at(self._lowest_of_class, self.pairs // size, self.lowest_margins - 1e-6)
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
@@ -326,17 +318,20 @@ class PairMargins:
         """Yield the rows of a chunk that reach a bound."""
         own, pred_probs = admitted.own, admitted.pred_probs
         near = np.flatnonzero(own <= self._highest)
+        if not len(self.pairs):
+            return
         given = admitted.given[near]
         least = (own[near] + self._lowest_of_class[given]).astype(pred_probs.dtype)
         row, true = np.nonzero(pred_probs[near] >= least[:, None])
         margin = pred_probs[near[row], true].astype(np.float64) - own[near[row]]
-        reached = margin >= self.lowest_margins[given[row], true]
+        pair, reached = find_sorted(self.pairs, given[row] * self.num_classes + true)
+        reached &= margin >= self.lowest_margins[pair]
         row, true, margin = row[reached], true[reached], margin[reached]
         if not len(row):
             return
-        add_pairs(self._found, given[row], true)
+        self._found.add(given[row], true)
         if self.buckets:
-            self._counts.add(given[row] * len(self._found) + true, 0.0 - margin)
+            self._counts.add(given[row] * self.num_classes + true, 0.0 - margin)
         count = np.bincount(row, minlength=len(near))
         chosen = np.flatnonzero(count)
         rows = near[chosen]
@@ -349,8 +344,9 @@ class PairMargins:
 
     def state(self) -> Iterator[Emitted]:
         """Emit how many entries each pair has, and each bucket of it."""
-        nothing = np.zeros_like(self._found)
-        yield from _pair_state(nothing, nothing, self._found)
+        found = self._found.state("entries_found")
+        if found is not None:
+            yield found
         if self._counts:
             yield self._counts.state()
 

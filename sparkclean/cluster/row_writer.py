@@ -20,7 +20,10 @@ class _RowFile:
     """A Parquet file of large row groups, whatever comes at once."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(path, schema, compression="lz4", write_statistics=False)
+        # dictionaries of numbers that hardly repeat cost time, and room
+        self._writer = pq.ParquetWriter(
+            path, schema, compression="lz4", use_dictionary=False, write_statistics=False
+        )
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self.groups, self.rows = 0, 0
