@@ -201,6 +201,21 @@ def test_revert_makes_an_older_version_current(spark: SparkSession, opened: Open
         target.revert(12345)
 
 
+@pytest.mark.full
+def test_revert_of_a_table_in_the_current_database(spark: SparkSession, tmp_path: Path) -> None:
+    database = f"t{uuid.uuid4().hex[:8]}"
+    spark.sql(f"CREATE DATABASE {database} LOCATION '{tmp_path}/warehouse'")
+    spark.catalog.setCurrentDatabase(database)
+    try:
+        target = open_target("cleaned", "delta", spark=spark)
+        first = publish_dataset(target, "a", spark.range(10))
+        publish_dataset(target, "b", spark.range(8), first.number)
+        target.revert(first.number)
+        assert target.frame(spark).count() == 10
+    finally:
+        spark.catalog.setCurrentDatabase("default")
+
+
 def test_check_writable_table_of_somebody_else_is_refused(
     spark: SparkSession, opened: Open
 ) -> None:
