@@ -67,7 +67,7 @@ class CommittedTarget(ABC):
 
     @abstractmethod
     def _commits(self) -> list[Version] | None:
-        """List all versions, oldest first, without one that only made the table; None: no table."""
+        """List all versions, oldest first, not one that only made the table; None: no table."""
 
     @abstractmethod
     def _read(self, version: str | int | None) -> DataFrame:

@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from sparkclean.errors import CommitStateUnknownError, InputError, SparkCleanError
 from sparkclean.lake.base import Pin
 from sparkclean.lake.parquet.source import changed_files
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 _GONE = re.compile(
     r"FAILED_READ_FILE\.FILE_NOT_EXIST|PATH_NOT_FOUND|FileNotFoundException|"
@@ -168,6 +172,26 @@ def translating_reads(where: Pin | str) -> Iterator[None]:
         if translated is None or translated is exc:
             raise
         raise translated from exc
+
+
+def analysed(frame: DataFrame) -> DataFrame:
+    """Return a frame after Spark has looked for what it reads, which Connect puts off.
+
+    Parameters
+    ----------
+    frame : DataFrame
+
+    Returns
+    -------
+    DataFrame
+        Lazy; its schema is known.
+
+    Notes
+    -----
+    No job.
+    """
+    frame.schema  # noqa: B018 (analysed only then)
+    return frame
 
 
 def _which(text: str, where: Pin | str) -> str:

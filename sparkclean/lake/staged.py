@@ -87,6 +87,10 @@ def own_session(spark: SparkSession) -> SparkSession:
     -------
     SparkSession
     """
-    if hasattr(spark, "newSession"):
-        return spark.newSession()
-    return spark.cloneSession()  # type: ignore[attr-defined] # Connect
+    if not hasattr(spark, "newSession"):
+        return spark.cloneSession()  # type: ignore[attr-defined] # Connect
+    own = spark.newSession()
+    own.catalog.setCurrentCatalog(spark.catalog.currentCatalog())
+    if database := spark.catalog.currentDatabase():  # a catalog may begin in none
+        own.catalog.setCurrentDatabase(database)
+    return own

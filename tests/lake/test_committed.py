@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import time
 import uuid
 from collections.abc import Callable
@@ -201,6 +204,21 @@ def test_revert_makes_an_older_version_current(spark: SparkSession, opened: Open
         target.revert(12345)
 
 
+@pytest.mark.full
+def test_revert_of_a_table_in_the_current_database(spark: SparkSession, tmp_path: Path) -> None:
+    database = f"t{uuid.uuid4().hex[:8]}"
+    spark.sql(f"CREATE DATABASE {database} LOCATION '{tmp_path}/warehouse'")
+    spark.catalog.setCurrentDatabase(database)
+    try:
+        target = open_target("cleaned", "delta", spark=spark)
+        first = publish_dataset(target, "a", spark.range(10))
+        publish_dataset(target, "b", spark.range(8), first.number)
+        target.revert(first.number)
+        assert target.frame(spark).count() == 10
+    finally:
+        spark.catalog.setCurrentDatabase("default")
+
+
 def test_check_writable_table_of_somebody_else_is_refused(
     spark: SparkSession, opened: Open
 ) -> None:
@@ -222,9 +240,25 @@ def test_versions_of_a_missing_table_is_an_input_error(opened: Open) -> None:
         opened("nothing").versions()
 
 
+def hours_earlier(log: str, hours: int) -> str:
+    times = r'("(?:t|deletionT)imestamp":)(\d+)'
+    return re.sub(times, lambda found: f"{found[1]}{int(found[2]) - hours * 3_600_000}", log)
+
+
+def copy_with_old_commits(table: Path, copy: Path) -> None:
+    """Copy a Delta table; the newest commit is of now, each one before it an hour older."""
+    shutil.copytree(table, copy, ignore=shutil.ignore_patterns("*.crc"))
+    commits = sorted((copy / "_delta_log").glob("*.json"), reverse=True)
+    for hours, path in enumerate(commits):
+        path.write_text(hours_earlier(path.read_text(), hours))
+        os.utime(path, (time.time() - hours * 3600,) * 2)
+    for path in copy.glob("*.parquet"):
+        os.utime(path, (time.time() - len(commits) * 3600,) * 2)
+
+
 @pytest.mark.full
 def test_clean_up_keeps_the_newest_and_the_others_are_gone(
-    spark: SparkSession, opened: Open
+    spark: SparkSession, opened: Open, tmp_path: Path
 ) -> None:
     target = opened("cleaned")
     numbers: list[int] = []
@@ -236,14 +270,26 @@ def test_clean_up_keeps_the_newest_and_the_others_are_gone(
     if target.format == "delta":
         # nothing is older than a week
         assert target.clean_up(older_than_seconds=None, keep=2, dry_run=True).versions == ()
+        folder = tmp_path if target.location.startswith("/") else tmp_path / "warehouse"
+        target = opened("old")
+        copy_with_old_commits(folder / "cleaned", folder / "old")
+        if folder != tmp_path:
+            spark.sql(f"CREATE TABLE {target.location} USING delta LOCATION '{folder}/old'")
     spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
     try:
+        if target.format == "delta":
+            # versions of one hour cannot be told apart
+            assert opened("cleaned").clean_up(older_than_seconds=0, keep=2).versions == ()
+            assert target.clean_up(older_than_seconds=5 * 3600, keep=2).versions == ()
         retired = target.clean_up(older_than_seconds=0, keep=2, dry_run=False).versions
     finally:
         spark.conf.unset("spark.databricks.delta.retentionDurationCheck.enabled")
     assert retired == (str(numbers[0]),)
     assert [target.frame(spark, number).count() for number in numbers[1:]] == [8, 6]
     known = {v.name for v in target.versions()}
+    assert target.current().number == numbers[-1]
     assert target.format == "iceberg" or missing_files(target.data_files(str(numbers[0])))
     assert (str(numbers[0]) in known) == (target.format == "delta")
     assert missing_files(target.data_files(str(numbers[1]))) == []
+    if target.format == "delta":
+        assert missing_files(opened("cleaned").data_files(str(numbers[0]))) == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.lake.base import NoPlainFiles, Pin
-from sparkclean.lake.engine_errors import translating_reads
+from sparkclean.lake.engine_errors import analysed, translating_reads
 from sparkclean.lake.files import local_files
 from sparkclean.lake.time_travel import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
@@ -103,9 +103,9 @@ class DeltaSource:
         """Return the rows of exactly the pinned version. Lazy."""
         with translating_reads(pin):
             if self.name.path is None:
-                return rows_at(spark, self._sql, str(pin.version))
+                return analysed(rows_at(spark, self._sql, str(pin.version)))
             reader = spark.read.format("delta").option("versionAsOf", str(pin.version))
-            return reader.load(self.name.path)
+            return analysed(reader.load(self.name.path))
 
     def plain_files(self, pin: Pin) -> Sequence[str] | NoPlainFiles:
         """List the data files of the pinned version, unless the table changes what they mean.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.errors import InputError
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 #: The application of our transactions: a version that was written once is never written again.
 _APP_ID = "sparkclean"
 _WEEK_SECONDS = 7 * 86400.0
+#: A vacuum counts its hours from when it begins, which is later than it was asked for, by less.
+_DELAY_SECONDS = 60.0
+#: Delta 4.1 and later take no hours but 0, unless this is false.
+_IGNORE_HOURS = "spark.databricks.delta.vacuum.retentionWindowIgnore.enabled"
+_CHECK_HOURS = "spark.databricks.delta.retentionDurationCheck.enabled"
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _NO_REPLACE = "does not support truncate in batch mode"
 
@@ -43,8 +49,8 @@ class DeltaTarget(CommittedTarget):
             if is_missing_table(exc):
                 return None
             raise
-        versions = [_version(row) for row in history if row["operation"] != "CREATE TABLE"]
-        return [version for version in versions if version.operation != MADE]
+        versions = [_version(row) for row in history]
+        return [version for version in versions if _has_rows(version)]
 
     def _read(self, version: str | int | None) -> DataFrame:
         if self.name.path is None:
@@ -131,7 +137,8 @@ class DeltaTarget(CommittedTarget):
             Age from which a version is retired; a week by default, which Delta asks for because
             files of unfinished writers may be that young.
         keep : int, optional
-            Number of newest versions that stay, of whatever age.
+            Number of newest versions that stay, of whatever age; more where they were published
+            within an hour, because a vacuum counts in whole hours.
         dry_run : bool
 
         Returns
@@ -141,21 +148,39 @@ class DeltaTarget(CommittedTarget):
         """
         if older_than_seconds is None and keep is None:
             return CleanUp((), (), 0)
-        now = datetime.now(timezone.utc).timestamp()
-        begun = [datetime.fromisoformat(v.created_at).timestamp() for v in self.versions()]
+        versions = self.versions()
+        begun = [datetime.fromisoformat(v.created_at).timestamp() for v in versions]
+        now = self._collect_now()
         limit = now - (_WEEK_SECONDS if older_than_seconds is None else older_than_seconds)
-        if keep is not None and keep < len(begun):
-            # what the oldest of these replaced goes, what its successor replaced stays
-            first = len(begun) - max(keep, 1)
-            limit = min([limit, begun[first] + 1.0, *begun[first + 1 : first + 2]])
-        elif keep is not None:
-            return CleanUp((), (), 0)
-        ended = zip(self.versions(), begun[1:], strict=False)
-        old = tuple(version.name for version, end in ended if end < limit)
-        hours = max(now - limit, 0.0) / 3600
+        if keep is not None:
+            if keep >= len(begun):
+                return CleanUp((), (), 0)
+            # what the successor of the oldest of these replaced stays
+            second = len(begun) - max(keep, 1) + 1
+            limit = min([limit, *(end - _DELAY_SECONDS for end in begun[second : second + 1])])
+        # Delta rounds to whole hours
+        hours = max(math.ceil(round((now - limit) / 3600, 6)), 0)
+        ended = zip(versions, begun[1:], strict=False)
+        old = tuple(version.name for version, end in ended if end < now - hours * 3600)
+        own = own_session(self.spark)
+        own.conf.set(_IGNORE_HOURS, "false")
+        own.conf.set(_CHECK_HOURS, self.spark.conf.get(_CHECK_HOURS, "true") or "true")
         ending = " DRY RUN" if dry_run else ""
-        rows = self.spark.sql(f"VACUUM {self._sql} RETAIN {hours:f} HOURS{ending}").collect()
+        rows = own.sql(f"VACUUM {self._sql} RETAIN {hours} HOURS{ending}").collect()
         return CleanUp(tuple(str(row[0]) for row in rows) if dry_run else (), old, 0)
+
+    def _collect_now(self) -> float:
+        """Look at the clock by which a vacuum counts its hours: that of the driver of Spark."""
+        row = self.spark.sql("SELECT unix_micros(current_timestamp())").collect()[0]
+        return int(row[0]) / 1e6
+
+
+def _has_rows(version: Version) -> bool:
+    """Tell whether a commit is a version: it did more than make the table, or clean it up."""
+    if version.operation in (MADE, "create table", "vacuum start", "vacuum end"):
+        return False
+    # the first commit of a table in a catalog takes no metadata (seen on Delta 4.4)
+    return version.operation != "create table as select" or version.rows != 0
 
 
 def _version(row: Any) -> Version:

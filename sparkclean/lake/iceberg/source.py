@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.lake.base import NoPlainFiles, Pin
-from sparkclean.lake.engine_errors import translating_reads
+from sparkclean.lake.engine_errors import analysed, translating_reads
 from sparkclean.lake.files import local_files
 from sparkclean.lake.time_travel import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
@@ -134,9 +134,9 @@ class IcebergSource:
         """Return the rows of exactly the pinned snapshot. Lazy."""
         with translating_reads(pin):
             if self.name.path is None:
-                return rows_at(spark, str(self.name), str(pin.version))
+                return analysed(rows_at(spark, str(self.name), str(pin.version)))
             reader = spark.read.format("iceberg").option("versionAsOf", str(pin.version))
-            return reader.load(self.name.path)
+            return analysed(reader.load(self.name.path))
 
     def plain_files(self, pin: Pin) -> Sequence[str] | NoPlainFiles:
         """List the data files of the pinned snapshot, unless the table changes what they mean.

@@ -202,11 +202,11 @@ class ParquetSource:
         """
         from pyspark.errors import PySparkException  # noqa: PLC0415 (pins need no Spark)
 
-        from sparkclean.lake.engine_errors import translate_read_error  # noqa: PLC0415
+        from sparkclean.lake.engine_errors import analysed, translate_read_error  # noqa: PLC0415
         from sparkclean.lake.parquet.frames import frame_of_pin  # noqa: PLC0415
 
         try:
-            return frame_of_pin(spark, pin)
+            return analysed(frame_of_pin(spark, pin))
         except PySparkException as exc:
             translated = translate_read_error(exc, pin)
             if translated is None:
