@@ -13,6 +13,8 @@ HASHES := out/result-hashes.json
 # Much of a small Spark job is waiting: two processes, each with a session of its own.
 # Files in the order of the tree: those that take longest come first.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
+# Tests whose outcome depends on the version of Spark
+SPARK_TESTS := tests/matrix tests/lake tests/spark
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-delta demo-iceberg test test-fast test-full matrix lint bench bench-full build clean
@@ -84,12 +86,12 @@ test-fast: $(VENV)/.tested  ## tests without Spark
 test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
 	$(BIN)/python -m pytest $(TWO) --cov --cov-report=term:skip-covered
 
-matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested  ## tests with Spark, on all versions
+matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested  ## test-full on the other versions
 	rm -f $(HASHES)
-	$(BIN)/python -m pytest tests/matrix tests/lake tests/spark --hashes $(HASHES)
-	$(BIN)/python -m pytest tests/matrix tests/lake tests/spark --hashes $(HASHES) --connect
-	.venv-4.0/bin/python -m pytest tests/matrix tests/lake tests/spark --hashes $(HASHES)
-	.venv-3.5/bin/python -m pytest tests/matrix tests/lake tests/spark --hashes $(HASHES)
+	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES)
+	$(BIN)/python -m pytest $(TWO) $(SPARK_TESTS) --hashes $(HASHES) --connect
+	.venv-4.0/bin/python -m pytest $(TWO) $(SPARK_TESTS) --hashes $(HASHES)
+	.venv-3.5/bin/python -m pytest $(TWO) $(SPARK_TESTS) --hashes $(HASHES)
 
 lint: $(VENV)/.tested  ## style and types
 	$(BIN)/ruff check .
