@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkclean.confident.bounds import MANY_CLASSES, Bounds, sample_bounds
+from sparkclean.confident.bounds import (
+    MANY_CLASSES,
+    Bounds,
+    recalled_bounds,
+    remember_bounds,
+    sample_bounds,
+)
 from sparkclean.confident.filters import prune_counts
 from sparkclean.confident.issues import audit_arrays
 from tests.data import noisy_data
@@ -75,3 +81,40 @@ def test_sample_bounds_of_many_classes_are_one_band() -> None:
     assert bounds is not None
     assert bounds.lowest_margins is None
     assert (bounds.lowest == 0.1).all()
+
+
+def test_recalled_bounds_hold_what_was_remembered() -> None:
+    thresholds, examples = np.array([0.7, 0.5, 0.6]), np.array([100, 0, 1000])
+    text = remember_bounds(thresholds, examples, {1: 0.3, 5: -np.inf})
+    found = recalled_bounds(text, fixed=np.array([np.nan, np.nan, 0.9]), pairs=True)
+    assert found is not None
+    assert found.hold(np.array([0.705, 0.001, 0.9]))
+    # a class without examples may have any threshold; the fixed one has its own
+    assert found.hold(np.array([0.7, 2.0, 0.9]))
+    assert not found.hold(np.array([0.7, 0.5, 0.6]))
+    assert not found.hold(np.array([0.8, 0.5, 0.9]))
+    assert found.lowest_margins is not None
+    assert found.lowest_margins.tolist() == [
+        [np.inf, 0.3 - 0.02, 0.0],
+        [0.0, np.inf, -2.0],
+        [0.0, 0.0, np.inf],
+    ]
+
+
+def test_recalled_bounds_without_pairs_bound_thresholds_alone() -> None:
+    text = remember_bounds(np.array([0.7, 0.5]), np.array([10, 10]), {1: 0.3})
+    found = recalled_bounds(text, fixed=np.full(2, np.nan), pairs=False)
+    assert found is not None
+    assert found.lowest_margins is None
+
+
+def test_recalled_bounds_of_other_classes_are_none() -> None:
+    text = remember_bounds(np.array([0.7, 0.5]), np.array([10, 10]), {})
+    assert recalled_bounds(text, fixed=np.full(3, np.nan), pairs=True) is None
+
+
+def test_remember_bounds_of_many_classes_leaves_pairs_out() -> None:
+    text = remember_bounds(np.full(200, 0.5), np.full(200, 10), {1: 0.3})
+    found = recalled_bounds(text, fixed=np.full(200, np.nan), pairs=True)
+    assert found is not None
+    assert found.lowest_margins is None

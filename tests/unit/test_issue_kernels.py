@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkclean.cluster.counts import BucketCounts, bucket_of, count_codes
+from sparkclean.cluster.counts import (
+    BucketCounts,
+    PairCounts,
+    bucket_of,
+    count_codes,
+    find_sorted,
+)
 from sparkclean.cluster.issue_kernels import (
     CountBuckets,
     Cuts,
@@ -162,3 +168,23 @@ def test_count_codes_any_codes_are_counted(sparse: list[int], dense: list[int]) 
 def test_bucket_of_a_score_holds_it(score: float) -> None:
     bucket = bucket_of(np.array([score]), 8)[0]
     assert bucket / 8 <= score < (bucket + 1) / 8
+
+
+@pytest.mark.parametrize("size", [4, 2000])
+def test_pair_counts_few_and_many_classes_count_the_same(size: int) -> None:
+    counts = PairCounts(size)
+    assert counts.state("confident") is None
+    for _ in range(2):
+        counts.add(np.array([0, 3, 3, 1]), np.array([2, 3, 3, -1]))
+    state = counts.state("predictions")
+    assert state is not None
+    found = zip(state["given"].tolist(), state["true"].tolist(), state[STATE], strict=True)
+    # behind the place of "confident"
+    assert sorted(found) == [(0, 2, [0, 2]), (3, 3, [0, 4])]
+
+
+def test_find_sorted_what_is_not_there_is_not_found() -> None:
+    place, found = find_sorted(np.array([2, 5]), np.array([5, 1, 9, 2]))
+    assert found.tolist() == [True, False, False, True]
+    assert place[found].tolist() == [1, 0]
+    assert not find_sorted(np.zeros(0, np.int64), np.array([1]))[1].any()
