@@ -77,23 +77,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], None] = args.command
         command(args)
         sys.stdout.flush()  # at the end of the process it is too late to say anything
-    except SparkCleanError as exc:
-        return _fail(args, exc, exc.exit_code)
-    except Terminated:
-        _log.error("terminated; %s", _ABORTED)
-        return _TERMINATED
-    except KeyboardInterrupt:
-        _log.error("interrupted; %s", _ABORTED)
-        return _INTERRUPTED
     except BrokenPipeError:
         # the reader of our output went away (sparkclean show | head)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception as exc:  # noqa: BLE001 (the last line of defence: one line, not a stack trace)
-        return _fail(args, exc, 1)
+    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (one line, not a stack trace)
+        interrupt = _interrupt_behind(exc)
+        if isinstance(interrupt, Terminated):
+            _log.error("terminated; %s", _ABORTED)
+            return _TERMINATED
+        if interrupt is not None:
+            _log.error("interrupted; %s", _ABORTED)
+            return _INTERRUPTED
+        return _fail(args, exc, exc.exit_code if isinstance(exc, SparkCleanError) else 1)
     return 0
 
 
-def _fail(args: argparse.Namespace, exc: Exception, code: int) -> int:
+def _interrupt_behind(exc: BaseException) -> BaseException | None:
+    """Find the interrupt that an error comes of: what tidies up may fail with another one."""
+    seen: BaseException | None = exc
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def _fail(args: argparse.Namespace, exc: BaseException, code: int) -> int:
     if args.debug:
         _log.exception("failed", exc_info=exc)
     expected = isinstance(exc, SparkCleanError)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import ConfigError, InputError
+from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.session import open_session, read_properties
 
 if TYPE_CHECKING:
@@ -77,14 +77,23 @@ def check_version(args: argparse.Namespace) -> None:
 
 def show(args: argparse.Namespace) -> None:
     """Print the first rows of an output."""
-    from sparkclean.lake import find_version  # noqa: PLC0415
+    from sparkclean.lake import find_version, translate_read_error  # noqa: PLC0415
     from sparkclean.terminal import table_as_text  # noqa: PLC0415
 
     with _opened(args) as target:
         version = args.version
         if version is not None:
             version = find_version(target.versions(), version, args.target).name
-        table = target.head(args.n, version=version)
+        try:
+            table = target.head(args.n, version=version)
+        except Exception as exc:
+            known = isinstance(exc, SparkCleanError)
+            if known or translate_read_error(exc, args.target) is None:
+                raise
+            raise InputError(
+                f"{args.target}: files of this version are gone or damaged; sparkclean "
+                "check-version says which. Show another one (sparkclean versions)"
+            ) from exc
     print(table_as_text(table))
 
 

@@ -56,6 +56,8 @@ def configure_logging(log_format: str, *, debug: bool = False) -> None:
     """
     if not debug and not logging.root.handlers:
         logging.root.addHandler(logging.NullHandler())
+    # pyspark 4.1 logs each failed query as JSON, also those by which a format is found out
+    logging.getLogger("SQLQueryContextLogger").disabled = not debug
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     log = logging.getLogger("sparkclean")

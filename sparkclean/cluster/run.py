@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -243,7 +243,9 @@ class Run:
         After an interrupt tasks go on writing until the session stops: then call it once more.
         """
         for staging in self._leftovers:
-            staging.discard()
+            # what fails here must not hide what ended the run; `sparkclean clean-up` removes it
+            with suppress(Exception):
+                staging.discard()
 
     def _is_finished(self, outputs: Outputs) -> bool:
         """Recognise a run that has published everything before; refuse another of its name."""

@@ -158,12 +158,14 @@ def test_check_version_of_a_clone_whose_source_lost_files_exits_3(
 ) -> None:
     place = InPlace(spark, tmp_path, "delta")
     assert place.audit() == 0
-    for file in sorted(Path(place.table).glob("*.parquet"))[:1]:
+    for file in Path(place.table).glob("*.parquet"):
         file.unlink()
     assert main(["check-version", place.cleaned]) == 3
     assert "are gone" in capsys.readouterr().err
     assert main(["versions", place.cleaned]) == 0
     assert "gone" in capsys.readouterr().out
+    assert main(["show", place.cleaned]) == 3
+    assert "files of this version are gone or damaged" in capsys.readouterr().err
 
 
 @FULL

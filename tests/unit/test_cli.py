@@ -265,6 +265,21 @@ def test_interrupt_exits_with_the_code_of_its_signal(
     assert "Traceback" not in text
 
 
+@pytest.mark.parametrize("error", [AttributeError("x"), errors.InputError("y")])
+def test_interrupt_whose_tidying_up_fails_is_an_interrupt(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise error
+
+    monkeypatch.setattr(lake, "open_target", interrupted)
+    assert main(["versions", "/x"]) == 130
+    assert capsys.readouterr().err.startswith("error: interrupted; nothing of this run counts")
+
+
 def test_json_log_is_one_object_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,28 @@
+"""The main job, where it needs no session."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from sparkclean.cluster.run import Run
+
+
+class Staging:
+    """What was staged, in a session that has stopped or not."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.discarded = False
+
+    def discard(self) -> None:
+        if self.error is not None:
+            raise self.error
+        self.discarded = True
+
+
+def test_discard_that_fails_hides_nothing_and_goes_on() -> None:
+    left = [Staging(AttributeError("the session has stopped")), Staging()]
+    run: Any = SimpleNamespace(_leftovers=left)
+    Run.discard(run)
+    assert left[1].discarded
