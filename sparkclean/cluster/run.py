@@ -21,7 +21,7 @@ from sparkclean.cluster.gate import gate_error, judge
 from sparkclean.cluster.passes import Scanner
 from sparkclean.cluster.pipeline import collect_findings
 from sparkclean.cluster.progress import Progress
-from sparkclean.cluster.publish import ORDER, Outputs
+from sparkclean.cluster.publish import DATASETS, ORDER, Outputs
 from sparkclean.cluster.record import (
     CLEANED_CONFLICT,
     GATE_FAILED,
@@ -151,10 +151,15 @@ class Run:
         self.on_classes(self.columns.num_classes)
         self.fingerprint = config_fingerprint(config, self.columns.classes)
         if self.state is not None:
-            self.state.check_same(self.fingerprint, config.input.table)
+            self.state.check_same(self.fingerprint, config.input.table, self._version)
         for target in self.targets.values():
             target.check_writable()
         check_columns(self.targets, self.columns)
+
+    @property
+    def _version(self) -> str | None:
+        version = self.config.input.version
+        return None if version is None else str(version)
 
     def _where(self, table: DataFrame) -> DataFrame:
         where = self.config.input.where
@@ -204,7 +209,9 @@ class Run:
             return RunResult(text, repeated=True)
         remember_run(
             str(self.home),
-            RunState(self.run_id, self.fingerprint, self.config.input.table, self.pin),
+            RunState(
+                self.run_id, self.fingerprint, self.config.input.table, self.pin, self._version
+            ),
         )
         fault_point("run.pinned")
         record = self._record()
@@ -230,6 +237,11 @@ class Run:
         """Put errors of the engine into our words."""
         try:
             yield
+        except ConnectionError as exc:  # of py4j: the JVM has gone
+            raise SparkCleanError(
+                f"Spark has ended ({exc}); whatever was published is whole. Repeat the run with the "
+                "same run id"
+            ) from exc
         except Exception as exc:
             read = translate_read_error(exc, self.pin)
             translated = read or translate_write_error(exc, str(self.home))
@@ -260,6 +272,12 @@ class Run:
                         f"run id {self.run_id!r} has already published {name} ({version.name}) "
                         f"with another {key} ({before}, now {now}); use a new run id"
                     )
+        if status == PUBLISHED and not set(DATASETS) & set(self.targets) <= set(outputs.published):
+            raise VersionExistsError(
+                f"run id {self.run_id!r} has finished before, and is not among the versions of "
+                f"{self.targets['cleaned'].location}: it had other outputs, or its version was "
+                "cleaned up; use a new run id"
+            )
         if "runs" in self.targets:
             return status == PUBLISHED
         return set(outputs.published) == set(self.targets)

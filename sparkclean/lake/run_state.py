@@ -22,12 +22,15 @@ class RunState:
     ----------
     run_id, config_fingerprint, table : str
     pin : Pin
+    version : str or None
+        ``input.version``, which the pin is of.
     """
 
     run_id: str
     config_fingerprint: str
     table: str
     pin: Pin
+    version: str | None = None
 
     @classmethod
     def load(cls, home: str, run_id: str) -> RunState | None:
@@ -51,27 +54,34 @@ class RunState:
             config_fingerprint=content["config_fingerprint"],
             table=content["table"],
             pin=Pin.from_json(json.dumps(content["pin"])),
+            version=content.get("version"),
         )
 
-    def check_same(self, config_fingerprint: str, table: str) -> None:
+    def check_same(self, config_fingerprint: str, table: str, version: str | None) -> None:
         """Refuse to resume the run with another configuration or input.
 
         Parameters
         ----------
         config_fingerprint, table : str
+        version : str or None
             As of now.
 
         Raises
         ------
         VersionExistsError
         """
-        if (self.config_fingerprint, self.table) != (config_fingerprint, table):
+        then = self.config_fingerprint, self.table, self.version
+        if then != (config_fingerprint, table, version):
             raise VersionExistsError(
                 f"run id {self.run_id!r} was begun with another configuration or input "
-                f"(fingerprint {self.config_fingerprint} on {self.table}, now "
-                f"{config_fingerprint} on {table}); use a new run id, or go back to that "
-                "configuration to complete it"
+                f"(fingerprint {self.config_fingerprint} on {_at(self.table, self.version)}, now "
+                f"{config_fingerprint} on {_at(table, version)}); use a new run id, or go back to "
+                "that configuration to complete it"
             )
+
+
+def _at(table: str, version: str | None) -> str:
+    return table if version is None else f"{table} at {version}"
 
 
 def _path(home: str, run_id: str) -> Path:
@@ -99,6 +109,7 @@ def remember_run(home: str, state: RunState) -> None:
             "config_fingerprint": state.config_fingerprint,
             "table": state.table,
             "pin": json.loads(state.pin.to_json()),
+            "version": state.version,
         }
         if put_if_absent(path, json.dumps(content)):
             return

@@ -42,6 +42,7 @@ def make_findings(
         suspect_sum=0,
         reason="pruned_from_pair",
         warnings=("few examples",),
+        remembered="{}",
     )
 
 

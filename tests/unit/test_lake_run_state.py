@@ -68,3 +68,18 @@ def test_run_state_forgotten_is_gone(tmp_path: Path) -> None:
     forget_run(str(tmp_path), RUN_ID)
     forget_run(str(tmp_path), RUN_ID)
     assert RunState.load(str(tmp_path), RUN_ID) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "word"),
+    [
+        (("other", "data/in", None), "other"),
+        (("fingerprint", "data/in", "branch:b"), "at branch:b"),
+    ],
+)
+def test_run_state_of_another_configuration_is_not_resumed(
+    now: tuple[str, str, str | None], word: str
+) -> None:
+    STATE.check_same("fingerprint", "data/in", None)
+    with pytest.raises(VersionExistsError, match=word):
+        STATE.check_same(*now)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from sparkclean.cluster.run import Run
+from sparkclean.errors import SparkCleanError
 
 
 class Staging:
@@ -19,6 +22,14 @@ class Staging:
         if self.error is not None:
             raise self.error
         self.discarded = True
+
+
+def test_engine_errors_without_a_jvm_say_to_repeat_the_run() -> None:
+    with (
+        pytest.raises(SparkCleanError, match="Spark has ended .* same run id"),
+        Run.engine_errors(SimpleNamespace(pin=None, home="/x")),
+    ):
+        raise ConnectionRefusedError("[Errno 111] Connection refused")
 
 
 def test_discard_that_fails_hides_nothing_and_goes_on() -> None:

@@ -243,7 +243,7 @@ class IcebergBranchTarget(EditedTarget):
             raise PublishConflictError(
                 f"{self.location}: branch {branch} has moved since the pinned snapshot, or is not "
                 f"among its ancestors, so that it cannot follow to {to}; nothing was published. "
-                f"Run again, with input.version: branch:{branch}, to build on it"
+                f"Run under a new run id, with input.version: branch:{branch}, to build on it"
             ) from exc
 
     def clean_up(
