@@ -239,8 +239,8 @@ class Run:
             yield
         except ConnectionError as exc:  # of py4j: the JVM has gone
             raise SparkCleanError(
-                f"Spark has ended ({exc}); whatever was published is whole. Repeat the run with the "
-                "same run id"
+                f"Spark has ended ({exc}); whatever was published is whole. Repeat the run with "
+                "the same run id"
             ) from exc
         except Exception as exc:
             read = translate_read_error(exc, self.pin)

@@ -26,7 +26,7 @@ class Staging:
 
 def test_engine_errors_without_a_jvm_say_to_repeat_the_run() -> None:
     with (
-        pytest.raises(SparkCleanError, match="Spark has ended .* same run id"),
+        pytest.raises(SparkCleanError, match=r"Spark has ended .* same run id"),
         Run.engine_errors(SimpleNamespace(pin=None, home="/x")),
     ):
         raise ConnectionRefusedError("[Errno 111] Connection refused")
