@@ -110,7 +110,8 @@ def collect_states(stream: Stream, work: Work) -> list[State]:
 
 def _collect_states(output: DataFrame, *others: Column) -> list[tuple[State, Any]]:
     """Add up the states of an output; one more aggregate beside each."""
-    parts = [F.sum(F.get(STATE, F.lit(i))) for i in range(_STATE_WIDTH)]
+    # named, as Spark 3.5 cannot find a name for them
+    parts = [F.sum(F.get(STATE, F.lit(i))).alias(f"part_{i}") for i in range(_STATE_WIDTH)]
     states = output.groupBy(KIND, "given", "true").agg(*parts, *others)
     return [
         (State(kind, given, true, [v for v in row[:_STATE_WIDTH] if v is not None]), row[-1])
@@ -163,7 +164,7 @@ def _run_through_frames(stream: Stream, name: str, work: Work, workspace: Worksp
     keys = [F.when(is_state, F.col(name)).alias(name) for name in ("given", "true")]
     counted = output.select(KIND, *keys, STATE)
     states, rows = [], dict.fromkeys(work.kinds, 0)
-    for state, count in _collect_states(counted, F.count("*")):
+    for state, count in _collect_states(counted, F.count("*").alias("rows")):
         if state.kind in STATES:
             states.append(state)
         else:
@@ -258,7 +259,7 @@ class FileStream:
         output = self._over_tasks(run, len(tasks), (*STATE_FIELDS, ("file", "string")))
         states: list[State] = []
         groups: dict[int, list[RowGroups]] = {kind: [] for kind in work.kinds}
-        for state, file in _collect_states(output, F.min("file")):
+        for state, file in _collect_states(output, F.min("file").alias("file")):
             if state.kind != WRITTEN:
                 states.append(state)
                 continue
