@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import ConfigError, InputError, SparkCleanError
+from sparkclean.errors import ConfigError, InputError
 from sparkclean.session import open_session, read_properties
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ def show(args: argparse.Namespace) -> None:
         try:
             table = target.head(args.n, version=version)
         except Exception as exc:
-            known = isinstance(exc, SparkCleanError)
-            if known or translate_read_error(exc, args.target) is None:
+            if translate_read_error(exc, args.target) in (None, exc):
                 raise
             raise InputError(
                 f"{args.target}: files of this version are gone or damaged; sparkclean "

@@ -6,6 +6,7 @@ Runs on executors: numpy only.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,29 @@ def count_codes(counts: Counter[int], codes: NDArray[np.int64]) -> None:
     else:
         values, number = np.unique(codes, return_counts=True)
     counts.update(dict(zip(values.tolist(), number.tolist(), strict=True)))
+
+
+def state_of(kind: int, counts: Mapping[int, int], size: int, place: int = 0) -> Emitted:
+    """Give counts as columns of state, keyed by the code's quotient and remainder.
+
+    Parameters
+    ----------
+    kind : int
+    counts : mapping
+        By code.
+    size : int
+        Divides the code.
+    place : int
+        Of the count in the state.
+
+    Returns
+    -------
+    dict
+    """
+    keys = [divmod(code, size) for code in counts]
+    state = [[*[0] * place, count] for count in counts.values()]
+    given, true = [key[0] for key in keys], [key[1] for key in keys]
+    return {KIND: kind, "given": given, "true": true, STATE: state}
 
 
 def find_sorted(
@@ -101,13 +125,8 @@ class BucketCounts:
 
     def state(self) -> Emitted:
         """Give columns of state: group, bucket, count."""
-        keys = [divmod(code, 4 * self._buckets) for code in self._counts]
-        return {
-            KIND: BUCKETS,
-            "given": [group for group, _ in keys],
-            "true": [bucket - 2 * self._buckets for _, bucket in keys],
-            STATE: [[count] for count in self._counts.values()],
-        }
+        columns = state_of(BUCKETS, self._counts, 4 * self._buckets)
+        return columns | {"true": [bucket - 2 * self._buckets for bucket in columns["true"]]}
 
 
 class PairCounts:
@@ -135,15 +154,11 @@ class PairCounts:
 
     def state(self, name: str) -> Emitted | None:
         """Give columns of state, in one place of `COUNTS_STATE`; None where nothing was counted."""
+        counts: Mapping[int, int] = self._counts
         if self._dense:
             codes = np.flatnonzero(self._matrix)
-            counts = self._matrix.reshape(-1)[codes].tolist()
-        else:
-            codes = np.array(list(self._counts), np.int64)
-            counts = list(self._counts.values())
-        if not len(codes):
+            found = self._matrix.reshape(-1)[codes]
+            counts = dict(zip(codes.tolist(), found.tolist(), strict=True))
+        if not counts:
             return None
-        before = [0] * COUNTS_STATE.index(name)
-        given, true = np.divmod(codes, self._size)
-        state = [[*before, count] for count in counts]
-        return {KIND: COUNTS, "given": given, "true": true, STATE: state}
+        return state_of(COUNTS, counts, self._size, COUNTS_STATE.index(name))

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import ID_PREFIX
-from sparkclean.cluster.counts import BucketCounts, bucket_of, count_codes, find_sorted
+from sparkclean.cluster.counts import BucketCounts, bucket_of, count_codes, find_sorted, state_of
 from sparkclean.cluster.kernels import (
     COUNTS,
     HASHES,
@@ -142,9 +142,7 @@ def _states(
 ) -> Iterator[pa.RecordBatch]:
     """Give counts by a code as state, keyed by its quotient and remainder."""
     if counts:
-        keys = [divmod(code, size) for code in counts]
-        columns = {KIND: kind, "given": [key[0] for key in keys], "true": [key[1] for key in keys]}
-        yield to_batch(columns | {STATE: [[count] for count in counts.values()]}, fields)
+        yield to_batch(state_of(kind, counts, size), fields)
 
 
 class Ranking(Protocol):

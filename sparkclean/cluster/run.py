@@ -55,6 +55,7 @@ from sparkclean.lake import (
     translate_read_error,
     translate_write_error,
 )
+from sparkclean.lake.engine_errors import analysed
 from sparkclean.lake.run_records import recall_run
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
 from sparkclean.locations import local_path
@@ -166,14 +167,12 @@ class Run:
         if where is None:
             return table
         try:
-            frame = table.where(F.expr(where))
-            frame.schema  # noqa: B018 (Connect analyses only now)
+            return analysed(table.where(F.expr(where)))
         except (AnalysisException, ParseException) as exc:
             reason = str(exc).splitlines()[0]
             raise ConfigError(
                 f"input.where: {where!r} is not a predicate on the table: {reason}"
             ) from exc
-        return frame
 
     # -- the run -------------------------------------------------------------------------------
 

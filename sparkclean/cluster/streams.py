@@ -216,13 +216,7 @@ class FileStream:
 
     def map(self, work: Work) -> DataFrame:
         """Run a work over all rows; its output. Lazy."""
-        tasks, columns, chunk_rows = balanced(self.groups), self.columns, self.chunk_rows
-
-        def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for number in task_numbers(numbers):
-                yield from work(read_row_groups(tasks[number], columns, chunk_rows))
-
-        return self._over_tasks(run, len(tasks), work.fields)
+        return self._over_tasks(lambda _, batches: work(batches), work.fields)
 
     def run(self, name: str, work: Work) -> Output:
         """Run a work over all rows and keep what it gives.
@@ -248,15 +242,10 @@ class FileStream:
         folder = Path(self.workspace.folder) / name
         attempts = folder / "attempts"
         attempts.mkdir(parents=True)
-        tasks, columns, chunk_rows = balanced(self.groups), self.columns, self.chunk_rows
-        place = str(attempts)
-
-        def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for number in task_numbers(numbers):
-                output = work(read_row_groups(tasks[number], columns, chunk_rows))
-                yield from write_by_kind(output, place, number)
-
-        output = self._over_tasks(run, len(tasks), (*STATE_FIELDS, ("file", "string")))
+        place, fields = str(attempts), (*STATE_FIELDS, ("file", "string"))
+        output = self._over_tasks(
+            lambda task, batches: write_by_kind(work(batches), place, task), fields
+        )
         states: list[State] = []
         groups: dict[int, list[RowGroups]] = {kind: [] for kind in work.kinds}
         for state, file in _collect_states(output, F.min("file").alias("file")):
@@ -277,11 +266,18 @@ class FileStream:
 
     def _over_tasks(
         self,
-        run: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]],
-        tasks: int,
+        act: Callable[[int, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
         fields: Fields,
     ) -> DataFrame:
-        return self.spark.range(0, tasks, 1, tasks).mapInArrow(run, schema_text(fields))
+        """Act on the number of each task and its batches. Lazy."""
+        tasks, columns, chunk_rows = balanced(self.groups), self.columns, self.chunk_rows
+
+        def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for number in task_numbers(numbers):
+                yield from act(number, read_row_groups(tasks[number], columns, chunk_rows))
+
+        count = len(tasks)
+        return self.spark.range(0, count, 1, count).mapInArrow(run, schema_text(fields))
 
 
 def schema_text(fields: Fields) -> str:

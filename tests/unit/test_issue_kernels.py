@@ -178,7 +178,7 @@ def test_pair_counts_few_and_many_classes_count_the_same(size: int) -> None:
         counts.add(np.array([0, 3, 3, 1]), np.array([2, 3, 3, -1]))
     state = counts.state("predictions")
     assert state is not None
-    found = zip(state["given"].tolist(), state["true"].tolist(), state[STATE], strict=True)
+    found = zip(state["given"], state["true"], state[STATE], strict=True)
     # behind the place of "confident"
     assert sorted(found) == [(0, 2, [0, 2]), (3, 3, [0, 4])]
 
