@@ -45,13 +45,14 @@ def versions(args: argparse.Namespace) -> None:
     with _opened(args) as target:
         versions = target.versions()
         shown = versions[-args.n :]
+        current = target.current()
         gone = {v.name for v in shown if missing_files(target.data_files(v.name))}
     if not versions:
         print(f"{args.target} has no versions")
         return
     if len(shown) < len(versions):
         print(f"{len(versions) - len(shown)} older versions: -n {len(versions)}")
-    print(versions_as_text(shown, gone))
+    print(versions_as_text(shown, current, gone))
 
 
 def check_version(args: argparse.Namespace) -> None:

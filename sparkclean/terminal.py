@@ -33,9 +33,17 @@ def table_as_text(table: pa.Table) -> str:
     ]
     if sum(widths) + 2 * len(widths) > _WIDEST_LINE:
         return _records(table)
-    rows = [table.column_names, *zip(*cells, strict=True)]
+    return _in_columns([table.column_names, *zip(*cells, strict=True)])
+
+
+def _in_columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Align rows of texts; columns with these numbers at their right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = [">" if number in right else "<" for number in range(len(widths))]
     return "\n".join(
-        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            f"{text:{side}{width}}" for text, side, width in zip(row, sides, widths, strict=True)
+        ).rstrip()
         for row in rows
     )
 
@@ -62,12 +70,16 @@ def _printable(value: Any) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def versions_as_text(versions: Sequence[Version], gone: Collection[str] = ()) -> str:
+def versions_as_text(
+    versions: Sequence[Version], current: Version | None, gone: Collection[str] = ()
+) -> str:
     """Arrange versions of a target, a line each.
 
     Parameters
     ----------
     versions : sequence of Version
+    current : Version or None
+        The one that readers get; a star stands before it.
     gone : collection of str
         Names of those of which files are gone.
 
@@ -75,18 +87,21 @@ def versions_as_text(versions: Sequence[Version], gone: Collection[str] = ()) ->
     -------
     str
     """
-    width = max(11, *(len(version.name) + 1 for version in versions))
-    lines = [
-        f"{'version':<{width}}{'rows':>14}{'files':>7}{'MB':>10}  {'created':<26}{'what':<9}run"
-    ]
+    name = current.name if current else None
+    rows: list[tuple[str, ...]] = [("  version", "rows", "files", "MB", "created", "what", "run")]
     for version in versions:
-        rows = "" if version.rows is None else f"{version.rows:,}"
-        files = "" if version.files is None else f"{version.files}"
-        size = "" if version.size_bytes is None else f"{version.size_bytes / 1e6:.1f}"
-        line = f"{version.name:<{width}}{rows:>14}{files:>7}{size:>10}  {version.created_at:<26}"
-        what = "gone" if version.name in gone else version.operation
-        lines.append(f"{line}{what:<9}{version.run_id}".rstrip())
-    return "\n".join(lines)
+        size = None if version.size_bytes is None else f"{version.size_bytes / 1e6:,.1f}"
+        rows.append(
+            (
+                f"{'*' if version.name == name else ' '} {version.name}",
+                *("" if n is None else f"{n:,}" for n in (version.rows, version.files)),
+                size or "",
+                version.created_at,
+                "gone" if version.name in gone else version.operation,
+                version.run_id,
+            )
+        )
+    return _in_columns(rows, right=(1, 2, 3))
 
 
 def agrees(question: str) -> bool:

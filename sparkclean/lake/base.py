@@ -6,7 +6,7 @@ import enum
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from sparkclean.errors import InputError, VersionExistsError
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
+
+_T = TypeVar("_T")
 
 #: Properties that a run id stands for: the same run id with others of these is another run.
 IDENTITY: Final = ("config_fingerprint", "input")
@@ -237,6 +239,23 @@ def find_version(versions: Sequence[Version], text: str, location: str) -> Versi
     there = ", ".join(version.name for version in versions[-5:]) or "none"
     more = "..., " if len(versions) > 5 else ""
     raise InputError(f"{location} has no version {text}; it has {more}{there}")
+
+
+def without_newest(versions: Sequence[_T], keep: int) -> Sequence[_T]:
+    """Return all versions but the newest ones, which a clean-up keeps.
+
+    Parameters
+    ----------
+    versions : sequence
+        Oldest first.
+    keep : int
+        May be more than there are.
+
+    Returns
+    -------
+    sequence
+    """
+    return versions[: max(len(versions) - keep, 0)]
 
 
 class AnyParent(enum.Enum):

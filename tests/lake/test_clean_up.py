@@ -100,6 +100,16 @@ def test_clean_up_keep_retires_old_versions_with_their_files(tmp_path: Path) -> 
     assert {path.name for path in (target.root / "data").iterdir()} == {"c", "d"}
 
 
+@pytest.mark.parametrize("keep", [2, 3, 4, 9])
+def test_clean_up_keeping_as_many_as_there_are_or_more_retires_none(
+    tmp_path: Path, keep: int
+) -> None:
+    target = new_target(tmp_path)
+    _datasets(target, "ab")
+    assert target.clean_up(keep=keep).versions == ()
+    assert len(target.versions()) == 2
+
+
 def test_clean_up_accumulating_keeps_files_of_retired_versions_that_are_named(
     tmp_path: Path,
 ) -> None:

@@ -115,6 +115,8 @@ def test_audit_in_place_later_run_is_current_and_can_be_reverted(
     assert current() == first
     assert sparkclean.read(place.spark, place.prefix + "suspects").count() > 0
     capsys.readouterr()
+    assert main(["clean-up", place.cleaned, "--keep", "3", "--yes"]) == 0
+    assert "nothing to clean up" in capsys.readouterr().out
     assert main(["clean-up", place.cleaned, "--keep", "1", "--yes"]) == 0
     # the current one stays, and so does the newest
     assert len(open_target(place.cleaned, spark=place.spark).versions()) == 2

@@ -7,19 +7,20 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparkclean.errors import InputError
 from sparkclean.faults import fault_point
-from sparkclean.lake.base import CleanUp, Pin, Version
+from sparkclean.lake.base import CleanUp, Pin, Version, without_newest
 from sparkclean.lake.delta.source import delta_sql
 from sparkclean.lake.edited import EditedTarget, change_sql
 from sparkclean.lake.edits import Edit
 from sparkclean.lake.engine_errors import is_missing_table
 from sparkclean.lake.files import put_if_absent, read_json, size_below, write_errors
 from sparkclean.lake.formats import CLONES
+from sparkclean.lake.timestamps import utc_text
 from sparkclean.locations import local_path
 from sparkclean.names import TableName, parse_table_name
 
@@ -87,7 +88,7 @@ class DeltaCloneTarget(EditedTarget):
                 created_at=content["created_at"],
                 rows=content["rows"],
                 files=None,
-                size_bytes=content["bytes_written"],
+                size_bytes=None,
                 operation="publish",
                 properties=content["properties"],
                 bytes_written=content["bytes_written"],
@@ -173,7 +174,7 @@ class DeltaCloneTarget(EditedTarget):
         content = {
             "rows": rows,
             "bytes_written": size_below(self.root / run),
-            "created_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "created_at": utc_text(datetime.now()),
             "properties": dict(properties),
         }
         with write_errors(self.root):
@@ -208,7 +209,7 @@ class DeltaCloneTarget(EditedTarget):
             limit = now - (older_than_seconds or 0.0)
             old = [
                 version
-                for version in known[: len(known) - (keep or 0)]
+                for version in without_newest(known, keep or 0)
                 if datetime.fromisoformat(version.created_at).timestamp() < limit
                 and version != current
             ]

@@ -15,6 +15,7 @@ from sparkclean.lake.delta.source import delta_sql
 from sparkclean.lake.engine_errors import is_conflict, is_missing_table
 from sparkclean.lake.staged import own_session
 from sparkclean.lake.time_travel import rows_at
+from sparkclean.lake.timestamps import utc_text
 from sparkclean.schema import RUN_ID
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _version(row: Any) -> Version:
         parent=row["readVersion"],
         run_id=run,
         run_ids=(run,) if run else (),
-        created_at=row["timestamp"].astimezone().isoformat(timespec="seconds"),
+        created_at=utc_text(row["timestamp"]),
         rows=_integer(metrics.get("numOutputRows")),
         files=_integer(metrics.get("numFiles")),
         size_bytes=_integer(metrics.get("numOutputBytes")),

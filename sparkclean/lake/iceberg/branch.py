@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sparkclean.errors import InputError, PublishConflictError
 from sparkclean.faults import fault_point
-from sparkclean.lake.base import CleanUp, Pin, Version
+from sparkclean.lake.base import CleanUp, Pin, Version, without_newest
 from sparkclean.lake.edited import EditedTarget, change_sql
 from sparkclean.lake.edits import Edit
 from sparkclean.lake.engine_errors import is_conflict, is_missing_table
@@ -178,9 +178,11 @@ class IcebergBranchTarget(EditedTarget):
             both = ", ".join(f"'{mode}' = '{_MERGE_ON_READ}'" for mode in _MODES)
             own.sql(f"ALTER TABLE {self.location} SET TBLPROPERTIES ({both})")
             return
+        if self.output == "quarantine":
+            return  # the same table, and the same cost
         _log.warning(
             "%s copies on write (%s): every file with a suspect is written anew; with "
-            "clean.set_table_properties: true it is set to %s and only deletes are written",
+            "clean.set_table_properties: true it is set to %s and only changes are written",
             self.name,
             key,
             _MERGE_ON_READ,
@@ -233,6 +235,8 @@ class IcebergBranchTarget(EditedTarget):
 
     def _fast_forward(self, branch: str, to: str) -> None:
         """Let a branch follow. Repeated it does nothing."""
+        if branch not in {row["name"] for row in self._refs()}:
+            _log.info("%s has no branch %s yet: it is made", self.location, branch)
         try:
             call_procedure(
                 self.spark, self.name, "fast_forward", branch=sql_text(branch), to=sql_text(to)
@@ -279,7 +283,8 @@ class IcebergBranchTarget(EditedTarget):
             age = retained[version.name]
             return at < limit and (age is None or at + age / 1000 < datetime.now().timestamp())
 
-        kept = {v.run_id for v in _newest_runs(known, max(keep or 0, 0))}
+        runs = [v.run_id for v in known if not v.name.endswith(_QUARANTINE)]
+        kept = set(runs) - set(without_newest(runs, keep or 0))
         kept |= {current.run_id} if current else set()
         old = [v for v in known if v.run_id not in kept and is_old(v)]
         names = {v.name for v in known}
@@ -322,11 +327,6 @@ class IcebergBranchTarget(EditedTarget):
                 older_than="TIMESTAMP '1970-01-01 00:00:00'",
                 snapshot_ids=f"ARRAY({listed})",
             )
-
-
-def _newest_runs(versions: list[Version], number: int) -> list[Version]:
-    cleaned = [v for v in versions if not v.name.endswith(_QUARANTINE)]
-    return cleaned[len(cleaned) - number :] if number else []
 
 
 def _version(tag: Row, snapshot: Row) -> Version:

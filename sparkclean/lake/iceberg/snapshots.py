@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparkclean.lake.base import Version
+from sparkclean.lake.timestamps import utc_text
 from sparkclean.names import TableName, quote_name
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def version_of(snapshot: Row) -> Version:
         parent=snapshot["parent_id"],
         run_id=run,
         run_ids=(run,) if run else (),
-        created_at=snapshot["committed_at"].isoformat(timespec="seconds"),
+        created_at=utc_text(snapshot["committed_at"]),
         rows=None if total is None or by_value else total - (deleted or 0),
         files=_integer(summary.get("total-data-files")),
         size_bytes=_integer(summary.get("total-files-size")),

@@ -108,10 +108,15 @@ class IcebergSource:
         raise InputError(f"input.version: {self.location} has no {kind} {value}{self._known(kind)}")
 
     def _known(self, kind: str) -> str:
-        if kind not in ("branch", "tag"):
-            return ""
-        rows = self.metadata("refs").where(F.col("type") == kind.upper()).orderBy("name").limit(5)
-        return f"; it has {', '.join(row['name'] for row in rows.collect()) or 'none'}"
+        if kind == "timestamp":
+            return "; its history begins later"
+        if kind == "snapshot":
+            rows = self.metadata("snapshots").orderBy(F.col("committed_at").desc())
+            names = rows.select("snapshot_id")
+        else:
+            rows = self.metadata("refs").where(F.col("type") == kind.upper()).orderBy("name")
+            names = rows.select("name")
+        return f"; it has {', '.join(str(row[0]) for row in names.limit(5).collect()) or 'none'}"
 
     def metadata(self, table: str) -> DataFrame:
         """Return a metadata table: ``refs``, ``snapshots``, ``history``, ``files``. Lazy."""

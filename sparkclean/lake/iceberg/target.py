@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
-from sparkclean.lake.base import CleanUp, Version
+from sparkclean.lake.base import CleanUp, Version, without_newest
 from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.engine_errors import is_missing_table
 from sparkclean.lake.iceberg.snapshots import (
@@ -22,6 +22,7 @@ from sparkclean.lake.iceberg.snapshots import (
 )
 from sparkclean.lake.iceberg.source import IcebergSource
 from sparkclean.lake.time_travel import rows_at
+from sparkclean.lake.timestamps import utc_text
 from sparkclean.names import TableName, quote_name
 from sparkclean.schema import RUN_ID
 
@@ -66,8 +67,7 @@ class IcebergTarget(CommittedTarget):
         for entry in history:
             row = by_id.get(entry["snapshot_id"])
             if row is not None:
-                at = entry["made_current_at"].isoformat(timespec="seconds")
-                version = replace(version_of(row), created_at=at)
+                version = replace(version_of(row), created_at=utc_text(entry["made_current_at"]))
                 again = row["snapshot_id"] in seen
                 found.append(replace(version, operation="revert") if again else version)
                 seen.add(row["snapshot_id"])
@@ -193,7 +193,7 @@ class IcebergTarget(CommittedTarget):
         known = self.versions()
         old = [
             version.name
-            for version in known[: len(known) - max(keep or 1, 1)]
+            for version in without_newest(known, max(keep or 1, 1))
             if datetime.fromisoformat(version.created_at).timestamp() < limit
         ]
         if old and not dry_run:

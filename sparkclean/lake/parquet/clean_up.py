@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.faults import fault_point
-from sparkclean.lake.base import CleanUp, version_name
+from sparkclean.lake.base import CleanUp, version_name, without_newest
 from sparkclean.lake.files import size_below, write_errors
 from sparkclean.lake.parquet.custody import put_back, withdraw
 from sparkclean.lake.parquet.manifest import Manifest, ManifestLog
@@ -126,7 +126,7 @@ def _retired(
     now = time.time()
     return [
         manifest
-        for manifest in manifests[: len(manifests) - max(keep or 1, 1)]
+        for manifest in without_newest(manifests, max(keep or 1, 1))
         if older_than_seconds is None
         or now - datetime.fromisoformat(manifest.created_at).timestamp() > older_than_seconds
     ]
