@@ -13,6 +13,8 @@ HASHES := out/result-hashes.json
 # Much of a small Spark job is waiting: two processes, each with a session of its own.
 # Files in the order of the tree: those that take longest come first.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
+# Without all real kills and the large cases, which take as long again
+CI := -m "not full"
 # Tests whose outcome depends on the version of Spark
 SPARK_TESTS := tests/matrix tests/lake tests/spark
 
@@ -75,7 +77,7 @@ demo-iceberg: install  ## the demo on Apache Iceberg
 
 test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
 	rm -f $(HASHES)
-	$(BIN)/python -m pytest $(TWO) -m "not full" --hashes $(HASHES) --cov \
+	$(BIN)/python -m pytest $(TWO) $(CI) --hashes $(HASHES) --cov \
 	  --cov-report=term:skip-covered
 	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES) --connect
 	.venv-3.5/bin/python -m pytest tests/matrix --hashes $(HASHES)
@@ -86,12 +88,12 @@ test-fast: $(VENV)/.tested  ## tests without Spark
 test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
 	$(BIN)/python -m pytest $(TWO) --cov --cov-report=term:skip-covered
 
-matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested  ## test-full on the other versions
+matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested  ## CI's Spark tests, other versions
 	rm -f $(HASHES)
 	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES)
-	$(BIN)/python -m pytest $(TWO) $(SPARK_TESTS) --hashes $(HASHES) --connect
-	.venv-4.0/bin/python -m pytest $(TWO) $(SPARK_TESTS) --hashes $(HASHES)
-	.venv-3.5/bin/python -m pytest $(TWO) $(SPARK_TESTS) --hashes $(HASHES)
+	$(BIN)/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes $(HASHES) --connect
+	.venv-4.0/bin/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes $(HASHES)
+	.venv-3.5/bin/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes $(HASHES)
 
 lint: $(VENV)/.tested  ## style and types
 	$(BIN)/ruff check .

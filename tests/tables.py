@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 import sparkclean
 from sparkclean.cli import main
-from sparkclean.lake import TargetTable, open_target
+from sparkclean.lake import TargetTable, open_edited_target, open_target
 from sparkclean.schema import RUN_ID
 from tests.conftest import lake_settings
 from tests.data import noisy_data, write_table
@@ -185,6 +185,46 @@ class Place:
                 f"CALL {catalog}.system.rewrite_data_files(table => '{name}', "
                 "options => map('rewrite-all', 'true'))"
             )
+
+
+class InPlace(Place):
+    """A place whose cleaned versions are branches or clones, as fits the format."""
+
+    def __init__(self, spark: SparkSession, folder: Path, kind: str) -> None:
+        super().__init__(spark, folder, kind)
+        self.layout = "clone" if kind == "delta" else "branch"
+        self.cleaned = f"{self.prefix}cleaned" if kind == "delta" else self.table
+
+    def write_config(self, **outputs: Any) -> Path:
+        path = super().write_config(cleaned=self.cleaned, **outputs)
+        content = json.loads(path.read_text()) | {"clean": {"layout": self.layout}}
+        path.write_text(json.dumps(content))
+        return path
+
+    def version(self, run_id: str = "r1", suffix: str = "") -> set[int]:
+        """Record ids of a version as plain Spark reads it."""
+        if self.kind == "delta":
+            place = f"{self.cleaned}{suffix.replace('/', '-')}/{run_id}"
+            frame = self.spark.read.format("delta").load(place)
+        else:
+            self.spark.catalog.refreshTable(self.table)
+            tag = f"sparkclean/{run_id}{suffix}"
+            frame = self.spark.sql(f"SELECT * FROM {self.table} VERSION AS OF '{tag}'")
+        return {row["id"] for row in frame.select("id").collect()}
+
+    def main(self) -> list[Row]:
+        if self.kind == "delta":
+            return self.spark.read.format("delta").load(self.table).collect()
+        self.spark.catalog.refreshTable(self.table)
+        return self.spark.table(self.table).collect()
+
+    def versions(self) -> list[str]:
+        """Names of all cleaned versions."""
+        target = open_edited_target(self.cleaned, self.kind, spark=self.spark)
+        return [version.name for version in target.versions()]
+
+    def record(self, run_id: str = "r1") -> dict[str, Any]:
+        return next(row for row in self.read("runs") if row["run_id"] == run_id)
 
 
 @dataclass(frozen=True)

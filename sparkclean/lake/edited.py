@@ -99,19 +99,19 @@ class EditedTarget(ABC):
     @abstractmethod
     def _write(
         self, own: SparkSession, run: str, pin: Pin, edit: Edit, properties: Mapping[str, str]
-    ) -> None:
-        """Write the branch or clone of a run, or finish one that was begun."""
+    ) -> str:
+        """Write the branch or clone of a run; give its name or folder."""
 
     @abstractmethod
-    def _count(self, own: SparkSession, run: str) -> int:
-        """Count the rows of the branch or clone of a run."""
+    def _count(self, own: SparkSession, place: str) -> int:
+        """Count the rows of a branch or clone."""
 
     @abstractmethod
-    def _discard(self, run: str) -> None:
+    def _discard(self, run: str, place: str) -> None:
         """Remove the branch or clone of a run, unless it is a version."""
 
     @abstractmethod
-    def _seal(self, run: str, rows: int, properties: Mapping[str, str]) -> None:
+    def _seal(self, run: str, place: str, rows: int, properties: Mapping[str, str]) -> None:
         """Make it a version, if there is none of the run."""
 
     # -- reading -------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ class EditedTarget(ABC):
         Notes
         -----
         Jobs: one that stages the changes, the statement of the format, and a count over columns
-        that decide on rows alone. What an earlier attempt of the run has written is used.
+        that decide on rows alone.
         """
         if self.work is None:
             raise SparkCleanError(f"{self.location} was opened without a folder to stage in")
@@ -211,20 +211,20 @@ class EditedTarget(ABC):
             stored.createOrReplaceTempView(_VIEW)
             for attempt in range(_ATTEMPTS):
                 try:
-                    self._write(own, run, pin, edit, given)
+                    place = self._write(own, run, pin, edit, given)
                     break
                 except Exception as exc:
                     # another attempt of the same run: what it has written serves as well
                     if not is_conflict(exc) or attempt == _ATTEMPTS - 1:
                         raise
-            rows = self._count(own, run)
+            rows = self._count(own, place)
         finally:
             listed.discard()
-        return StagedEdit(run_id, rows, lambda: self._discard(run))
+        return StagedEdit(run_id, place, rows, lambda: self._discard(run, place))
 
     def publish(
         self,
-        staging: StagingFolder,
+        staging: StagedEdit,
         *,
         expected_parent: int | AnyParent | None,  # noqa: ARG002 (versions do not replace another)
         accumulate: bool,  # noqa: ARG002
@@ -241,7 +241,7 @@ class EditedTarget(ABC):
                 "original_run_id": run_id,
                 "output": self.output,
             }
-            self._seal(run, staging.count_rows(), given)
+            self._seal(run, staging.place, staging.count_rows(), given)
             fault_point("commit.done")
             before = self.find_run(run_id)
             if before is None:
@@ -250,6 +250,7 @@ class EditedTarget(ABC):
                     "published; run again"
                 )
         check_identity(self.location, run_id, before.name, before.properties, properties)
+        staging.discard()
         return before
 
     def revert(self, to: int | str) -> Version:

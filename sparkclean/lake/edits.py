@@ -47,6 +47,8 @@ class StagedEdit:
     ----------
     run_id : str
         The scheduler's.
+    place : str
+        Name of the branch, or folder of the attempt.
     rows : int
     discard : callable
         Removes it.
@@ -54,8 +56,9 @@ class StagedEdit:
 
     path = data_path = ""
 
-    def __init__(self, run_id: str, rows: int, discard: Callable[[], None]) -> None:
+    def __init__(self, run_id: str, place: str, rows: int, discard: Callable[[], None]) -> None:
         self.run_id = run_id
+        self.place = place
         self._rows = rows
         self._discard = discard
 

@@ -30,7 +30,7 @@ _PACKAGES = {
     ("delta", "4.0"): "io.delta:delta-spark_2.13:4.0.0",
     ("delta", "3.5"): "io.delta:delta-spark_2.12:3.3.2",
     ("iceberg", "4.1"): "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0",
-    ("iceberg", "4.0"): "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.1",
+    ("iceberg", "4.0"): "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.11.0",
     ("iceberg", "3.5"): "org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.11.0",
 }
 _SETTINGS = {

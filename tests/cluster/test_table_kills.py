@@ -13,7 +13,15 @@ from pyspark.sql import SparkSession
 from sparkclean.faults import FAULT_POINTS
 from sparkclean.schema import RUN_ID
 from tests.cluster.commands import command, kill_at
-from tests.tables import EARLIER, QUARANTINE, Place, Undisturbed, audit_undisturbed
+from tests.tables import (
+    EARLIER,
+    QUARANTINE,
+    ROWS,
+    InPlace,
+    Place,
+    Undisturbed,
+    audit_undisturbed,
+)
 
 #: The order in which outputs are published, by their table's name.
 ORDER = ("suspects", "classes", "pairs", "rejected", "cleaned-quarantine", "cleaned", "runs")
@@ -65,10 +73,12 @@ def check_end(place: Place, answers: dict[str, list[str]], there: tuple[str, ...
     assert not list((place.work / "_pins").iterdir())
 
 
-def kill_audit(place: Place, step: str, **outputs: Any) -> None:
-    words = [word for setting in QUARANTINE for word in ("--set", setting)]
-    settings = ["--properties-file", str(place.write_properties()), "--run-id", "r1"]
-    kill_at(step, command(place.write_config(**outputs), *settings, *words))
+def kill_audit(
+    place: Place, step: str, settings: tuple[str, ...] = QUARANTINE, **outputs: Any
+) -> None:
+    words = [word for setting in settings for word in ("--set", setting)]
+    session = ["--properties-file", str(place.write_properties()), "--run-id", "r1"]
+    kill_at(step, command(place.write_config(**outputs), *session, *words))
 
 
 @pytest.mark.parametrize("kind", [pytest.param("delta", marks=pytest.mark.full), "iceberg"])
@@ -132,3 +142,38 @@ def test_audit_in_a_catalog_of_folders_killed_is_completed_by_a_repetition(
     check_readers(place, once.answers, committed("commit.done#6"))
     assert place.audit(*QUARANTINE) == 0
     check_end(place, once.answers, ORDER)
+
+
+#: The cleaned version is the second of three commits where few outputs are written.
+IN_PLACE = (
+    "edit.made",
+    "edit.written",
+    "stage.cleaned.end",
+    "publish.cleaned.begin",
+    "commit.done#2",
+    "publish.cleaned.end",
+    "commit.done#3",
+)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("step", IN_PLACE)
+@pytest.mark.parametrize("kind", FORMATS)
+def test_audit_in_place_killed_at_a_step_is_completed_by_a_repetition(
+    spark: SparkSession, tmp_path: Path, kind: str, step: str
+) -> None:
+    place = InPlace(spark, tmp_path, kind)
+    kill_audit(place, step, (), **FEW)
+    published = place.published_by("suspects", "r1"), place.versions()
+    assert tuple(map(len, published)) == (
+        "edit" not in step and "stage" not in step,
+        step in ("commit.done#2", "publish.cleaned.end", "commit.done#3"),
+    )
+    assert {row["id"] for row in place.main()} == set(range(ROWS))
+    place.append()  # of the pinned table nothing has changed
+    assert place.audit(**FEW) == 0
+    suspects = {row["id"] for row in place.read("suspects")}
+    assert place.version() == set(range(ROWS)) - suspects
+    assert place.versions() == [published[1][0] if published[1] else place.versions()[0]]
+    assert [row["status"] for row in place.read("runs")] == ["published"]
+    assert not list((place.work / "_pins").iterdir())

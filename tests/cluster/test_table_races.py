@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from tests.cluster.commands import Meeting, command
-from tests.tables import NAMES, QUARANTINE, ROWS, Place, Undisturbed
+from tests.tables import NAMES, QUARANTINE, ROWS, InPlace, Place, Undisturbed
 
 FULL = pytest.mark.full
 #: They go on together from here.
-STEPS = ("run.verified", "publish.suspects.begin", "publish.cleaned.begin")
+STEPS = (
+    "run.verified",
+    "edit.made",
+    "edit.written",
+    "publish.suspects.begin",
+    "publish.cleaned.begin",
+)
 FEW: dict[str, Any] = {"classes": None, "pairs": None, "rejected": None}
 OTHER = "method.filter_by=predicted_neq_given"
 
@@ -33,7 +41,7 @@ def audit_beside(
     words += [word for setting in (*settings, *guest[1:]) for word in ("--set", setting)]
     meeting = Meeting(place.folder / f"meeting-{place.work.name}", "host", STEPS)
     with monkeypatch.context() as patch:
-        for module in ("cluster.run", "cluster.publish"):
+        for module in ("cluster.run", "cluster.publish", "lake.delta.clone", "lake.iceberg.branch"):
             patch.setattr(f"sparkclean.{module}.fault_point", meeting)
         process = meeting.invite(command(place.write_config(**outputs), *words))
         here = place.audit(*settings, *host[1:], run_id=host[0], **outputs)
@@ -95,3 +103,30 @@ def test_audit_of_one_run_id_twice_at_once_counts_once(
     assert [row["status"] for row in place.read("runs")] == ["published"]
     assert place.audit(*QUARANTINE) == 0
     assert all(len(place.read(name)) == len(once.place.read(name)) for name in NAMES)
+
+
+@FULL
+@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+def test_audit_in_place_of_two_run_ids_at_once_has_both_versions(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    place = InPlace(spark, tmp_path, kind)
+    codes = audit_beside(place, monkeypatch, ("guest",), ("host", OTHER), **FEW)
+    assert codes == {"here": 0, "there": 0}  # such versions do not replace one another
+    assert ids(place, "suspects", "guest") != ids(place, "suspects", "host")
+    for run_id in ("guest", "host"):
+        assert place.version(run_id) == set(range(ROWS)) - ids(place, "suspects", run_id)
+    assert len(place.versions()) == len(place.read("runs")) == 2
+
+
+@FULL
+@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+def test_audit_in_place_of_one_run_id_twice_at_once_has_one_version(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    place = InPlace(spark, tmp_path, kind)
+    codes = audit_beside(place, monkeypatch, ("r1",), ("r1",), **FEW)
+    assert codes == {"here": 0, "there": 0}
+    assert place.version() == set(range(ROWS)) - ids(place, "suspects", "r1")
+    assert len(place.versions()) == len(place.read("runs")) == 1
+    assert {row["id"] for row in place.main()} == set(range(ROWS))

@@ -4,50 +4,16 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import SparkSession
 
 import sparkclean
 from sparkclean.cli import main
 from sparkclean.lake import open_target
-from tests.tables import ROWS, Place
+from tests.tables import ROWS, InPlace
 
 FULL = pytest.mark.full
-
-
-class InPlace(Place):
-    """Audits with the layout that fits the format."""
-
-    def __init__(self, spark: SparkSession, folder: Path, kind: str) -> None:
-        super().__init__(spark, folder, kind)
-        self.layout = "clone" if kind == "delta" else "branch"
-        self.cleaned = f"{self.prefix}cleaned" if kind == "delta" else self.table
-
-    def audit(self, *settings: str, run_id: str = "r1", **outputs: Any) -> int:
-        layout = (f"clean.layout={self.layout}", *settings)
-        return super().audit(*layout, run_id=run_id, cleaned=self.cleaned, **outputs)
-
-    def version(self, run_id: str = "r1", suffix: str = "") -> set[int]:
-        """Record ids of a version as plain Spark reads it."""
-        if self.kind == "delta":
-            place = f"{self.cleaned}{suffix.replace('/', '-')}/{run_id}"
-            frame = self.spark.read.format("delta").load(place)
-        else:
-            self.spark.catalog.refreshTable(self.table)
-            tag = f"sparkclean/{run_id}{suffix}"
-            frame = self.spark.sql(f"SELECT * FROM {self.table} VERSION AS OF '{tag}'")
-        return {row["id"] for row in frame.select("id").collect()}
-
-    def main(self) -> list[Row]:
-        if self.kind == "delta":
-            return self.spark.read.format("delta").load(self.table).collect()
-        self.spark.catalog.refreshTable(self.table)
-        return self.spark.table(self.table).collect()
-
-    def record(self, run_id: str = "r1") -> dict[str, Any]:
-        return next(row for row in self.read("runs") if row["run_id"] == run_id)
 
 
 @pytest.fixture(params=["delta", "iceberg"])

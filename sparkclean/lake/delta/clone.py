@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import shutil
 import time
+import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +19,10 @@ from sparkclean.lake.base import CleanUp, Pin, Version, without_newest
 from sparkclean.lake.delta.source import delta_sql
 from sparkclean.lake.edited import EditedTarget, change_sql
 from sparkclean.lake.edits import Edit
-from sparkclean.lake.engine_errors import is_missing_table
 from sparkclean.lake.files import put_if_absent, read_json, size_below, write_errors
 from sparkclean.lake.formats import CLONES
+from sparkclean.lake.parquet.clean_up import children, is_left
+from sparkclean.lake.parquet.staging import DATA, STAGING, Staging
 from sparkclean.lake.timestamps import utc_text
 from sparkclean.locations import local_path
 from sparkclean.names import TableName, parse_table_name
@@ -27,12 +30,14 @@ from sparkclean.names import TableName, parse_table_name
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_SETTINGS = "spark.databricks.delta"
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _WEEK_SECONDS = 7 * 86400.0
 
 
 class DeltaCloneTarget(EditedTarget):
     """Shallow clones of a Delta table below one folder, ``<folder>/<run id>`` each.
+
+    An attempt clones and changes in a folder of its own below ``_staging``, which is renamed once.
 
     A clone names the files of its source: a vacuum of the source beyond its retention breaks it,
     which `data_files` helps to find out.
@@ -66,9 +71,6 @@ class DeltaCloneTarget(EditedTarget):
     def location(self) -> str:
         """Folder of all versions."""
         return str(self.root)
-
-    def _sql(self, run: str) -> str:
-        return delta_sql(TableName(path=str(self.root / run)))
 
     def _sealed(self, run: str) -> Path:
         return self.root / CLONES / f"{run}.json"
@@ -120,65 +122,65 @@ class DeltaCloneTarget(EditedTarget):
     # -- writing -------------------------------------------------------------------------------
 
     def _write(
-        self, own: SparkSession, run: str, pin: Pin, edit: Edit, properties: Mapping[str, str]
-    ) -> None:
-        metadata = f"{_SETTINGS}.commitInfo.userMetadata"
-        own.conf.set(metadata, json.dumps(dict(properties)))
-        steps = self._steps(own, run, pin, properties)
-        if steps is None:
-            with write_errors(self.root):
-                shutil.rmtree(self.root / run, ignore_errors=True)
-                (self.root / CLONES).mkdir(parents=True, exist_ok=True)
-            source = delta_sql(parse_table_name(pin.table))
-            own.sql(
-                f"CREATE TABLE {self._sql(run)} SHALLOW CLONE {source} VERSION AS OF {pin.version} "
-                # deletes in small files of their own; a property that forbids deletes comes along
-                "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true', "
-                "'delta.appendOnly' = 'false')"
-            )
-        fault_point("edit.made")
-        if steps != 2:
-            # written once, also by two attempts of one run
-            own.conf.set(f"{_SETTINGS}.write.txnAppId", "sparkclean")
-            own.conf.set(f"{_SETTINGS}.write.txnVersion", "1")
-            own.sql(change_sql(edit, self._sql(run), delete=False))
-        fault_point("edit.written")
-
-    def _steps(
-        self, own: SparkSession, run: str, pin: Pin, properties: Mapping[str, str]
-    ) -> int | None:
-        """Count the commits of an earlier attempt; None where the run must begin anew."""
-        if not (self.root / run).exists():
-            return None
-        try:
-            history = own.sql(f"DESCRIBE HISTORY {self._sql(run)}").orderBy("version").collect()
-        except Exception as exc:
-            if is_missing_table(exc):
-                return None  # it died before the first commit
-            raise
-        ours = [json.loads(row["userMetadata"] or "{}") == dict(properties) for row in history]
-        clone = json.loads(history[0]["operationParameters"].get("sourceVersion") or "null")
-        kinds = [row["operation"] for row in history]
-        if all(ours) and kinds in (["CLONE"], ["CLONE", "MERGE"]) and str(clone) == pin.version:
-            return len(kinds)
-        return None
-
-    def _count(self, own: SparkSession, run: str) -> int:
-        return own.read.format("delta").load(str(self.root / run)).count()
-
-    def _discard(self, run: str) -> None:
-        if not self._sealed(run).exists():
-            shutil.rmtree(self.root / run, ignore_errors=True)
-
-    def _seal(self, run: str, rows: int, properties: Mapping[str, str]) -> None:
-        content = {
-            "rows": rows,
-            "bytes_written": size_below(self.root / run),
-            "created_at": utc_text(datetime.now()),
-            "properties": dict(properties),
-        }
+        self,
+        own: SparkSession,
+        run: str,  # noqa: ARG002 (of which each attempt has a folder)
+        pin: Pin,
+        edit: Edit,
+        properties: Mapping[str, str],
+    ) -> str:
         with write_errors(self.root):
+            for name in (CLONES, STAGING):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+        attempt = Staging(self.root, properties["original_run_id"])
+        clone, source = _sql(attempt.data_path), delta_sql(parse_table_name(pin.table))
+        own.conf.set(_METADATA, json.dumps(dict(properties)))
+        own.sql(
+            f"CREATE TABLE {clone} SHALLOW CLONE {source} VERSION AS OF {pin.version} "
+            # deletes in small files of their own; a property that forbids deletes comes along
+            "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true', 'delta.appendOnly' = 'false')"
+        )
+        fault_point("edit.made")
+        own.sql(change_sql(edit, clone, delete=False))
+        fault_point("edit.written")
+        return attempt.path
+
+    def _count(self, own: SparkSession, place: str) -> int:
+        return own.read.format("delta").load(f"{place}/{DATA}").count()
+
+    def _discard(self, run: str, place: str) -> None:  # noqa: ARG002
+        shutil.rmtree(place, ignore_errors=True)
+
+    def _seal(self, run: str, place: str, rows: int, properties: Mapping[str, str]) -> None:
+        with write_errors(self.root):
+            if (self.root / run).exists() and not self._is_of(run, properties):
+                self._remove(self.root / run)
+            # of two attempts of a run one is first; the other has the same rows, and goes
+            with contextlib.suppress(FileExistsError):
+                _rename(Path(place) / DATA, self.root / run)
+            content = {
+                "rows": rows,
+                "bytes_written": size_below(self.root / run),
+                "created_at": utc_text(datetime.now()),
+                "properties": dict(properties),
+            }
             put_if_absent(self._sealed(run), json.dumps(content))
+
+    def _is_of(self, run: str, properties: Mapping[str, str]) -> bool:
+        """Tell whether a clone that is no version is what an attempt of this very run has left."""
+        # from the log, as a session would go on with what it has seen here
+        log = sorted((self.root / run / "_delta_log").glob("*.json"))
+        entries = [json.loads(line) for path in log for line in path.read_text().splitlines()]
+        commits = [entry["commitInfo"] for entry in entries if "commitInfo" in entry]
+        texts = [commit.get("userMetadata") or "{}" for commit in commits]
+        return len(texts) == 2 and all(json.loads(text) == dict(properties) for text in texts)
+
+    def _remove(self, folder: Path) -> None:
+        """Take a folder out of sight at once, then file by file."""
+        gone = self.root / STAGING / f"{folder.name}-{uuid.uuid4().hex}"
+        gone.parent.mkdir(exist_ok=True)
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def clean_up(
         self,
@@ -203,10 +205,10 @@ class DeltaCloneTarget(EditedTarget):
         CleanUp
             The current version stays. Files of the source are never touched.
         """
-        now, known, current = time.time(), self.versions(), self.current()
+        known, current = self.versions(), self.current()
         old: list[Version] = []
         if older_than_seconds is not None or keep is not None:
-            limit = now - (older_than_seconds or 0.0)
+            limit = time.time() - (older_than_seconds or 0.0)
             old = [
                 version
                 for version in without_newest(known, keep or 0)
@@ -214,11 +216,12 @@ class DeltaCloneTarget(EditedTarget):
                 and version != current
             ]
         names = {version.name for version in known}
-        limit = now - (_WEEK_SECONDS if older_than_seconds is None else older_than_seconds)
-        dead = [
+        age = _WEEK_SECONDS if older_than_seconds is None else older_than_seconds
+        dead = [path for path in children(self.root / STAGING) if is_left(path, age)]
+        dead += [
             path
-            for path in (self.root.iterdir() if self.root.is_dir() else ())
-            if path.is_dir() and path.name not in {CLONES, *names} and _changed_at(path) < limit
+            for path in children(self.root)
+            if path.name not in {CLONES, STAGING, *names} and _changed_at(path) < time.time() - age
         ]
         paths = [*(self.root / version.name for version in old), *dead]
         size = sum(size_below(path) for path in paths)
@@ -227,8 +230,22 @@ class DeltaCloneTarget(EditedTarget):
                 for version in old:
                     self._sealed(version.name).unlink(missing_ok=True)
                 for path in paths:
-                    shutil.rmtree(path)
+                    self._remove(path)
         return CleanUp(tuple(map(str, paths)), tuple(version.name for version in old), size)
+
+
+def _sql(folder: str) -> str:
+    return delta_sql(TableName(path=folder))
+
+
+def _rename(folder: Path, to: Path) -> None:
+    """Rename a folder, never over another."""
+    try:
+        folder.rename(to)
+    except OSError as exc:
+        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise FileExistsError(exc.errno, exc.strerror, str(to)) from exc
 
 
 def _changed_at(folder: Path) -> float:

@@ -142,14 +142,14 @@ class IcebergBranchTarget(EditedTarget):
 
     def _write(
         self, own: SparkSession, run: str, pin: Pin, edit: Edit, properties: Mapping[str, str]
-    ) -> None:
+    ) -> str:
         branch, source = self._branch(run), IcebergSource(own, self.name)
         table = f"{self.location}.{quote_name(('branch_' + branch,))}"
         source.refresh()
         head = self._head(source, branch)
         if head is not None and str(head["snapshot_id"]) != pin.version:
             if properties_of(head) == dict(properties):
-                return  # an earlier attempt has written it
+                return branch  # an earlier attempt has written it
             _log.warning("branch %s holds something else and is made anew", branch)
             own.sql(f"ALTER TABLE {self.location} DROP BRANCH {quote_name((branch,))}")
             head = None
@@ -164,6 +164,7 @@ class IcebergBranchTarget(EditedTarget):
             own.conf.set(_PROPERTY + key, value)
         own.sql(change_sql(edit, table, delete=True))
         fault_point("edit.written")
+        return branch
 
     def _choose_mode(self, own: SparkSession, key: str) -> None:
         """Delete in the table's own way; say what that costs."""
@@ -195,29 +196,29 @@ class IcebergBranchTarget(EditedTarget):
             return None
         return next(r for r in source.metadata("snapshots").collect() if r["snapshot_id"] == ids[0])
 
-    def _count(self, own: SparkSession, run: str) -> int:
-        return rows_at(own, self.location, self._branch(run)).count()
+    def _count(self, own: SparkSession, place: str) -> int:
+        return rows_at(own, self.location, place).count()
 
-    def _discard(self, run: str) -> None:
+    def _discard(self, run: str, place: str) -> None:
         names = {row["name"] for row in self._refs()}
-        if self._branch(run) in names and self._tag(run) not in names:
-            self._drop("BRANCH", self._branch(run))
+        if place in names and self._tag(run) not in names:
+            self._drop("BRANCH", place)
 
     def _drop(self, kind: str, ref: str) -> None:
         self.spark.sql(f"ALTER TABLE {self.location} DROP {kind} {quote_name((ref,))}")
 
-    def _seal(self, run: str, rows: int, properties: Mapping[str, str]) -> None:  # noqa: ARG002
+    def _seal(self, run: str, place: str, rows: int, properties: Mapping[str, str]) -> None:  # noqa: ARG002
         if self.options.fast_forward is not None:
-            self._fast_forward(self.options.fast_forward, self._branch(run))
+            self._fast_forward(self.options.fast_forward, place)
         days = self.options.retain_days
         retain = "" if days is None else f" RETAIN {days} DAYS"
         for attempt in range(_ATTEMPTS):
             self._source.refresh()
-            head = self._head(self._source, self._branch(run))
+            head = self._head(self._source, place)
             if head is None:
                 raise PublishConflictError(
-                    f"{self.location}: branch {self._branch(run)} was removed before it was "
-                    "published; run again"
+                    f"{self.location}: branch {place} was removed before it was published; run "
+                    "again"
                 )
             try:
                 self.spark.sql(

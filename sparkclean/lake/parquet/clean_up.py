@@ -109,11 +109,11 @@ def _plan(log: ManifestLog, older_than_seconds: float | None, keep: int | None) 
     }
     data = [
         folder
-        for folder in _children(log.root / DATA)
+        for folder in children(log.root / DATA)
         # without a receipt it is not ours
-        if folder.name not in named and (folder / RECEIPT).exists() and _is_left(folder, age)
+        if folder.name not in named and (folder / RECEIPT).exists() and is_left(folder, age)
     ]
-    rest = [folder for folder in _children(log.root / STAGING) if _is_left(folder, age)]
+    rest = [folder for folder in children(log.root / STAGING) if is_left(folder, age)]
     rest += [path for path in log.leftovers() if _age(path) > _HOUR_SECONDS]
     return _Plan(tuple(retired), tuple(data), tuple(rest))
 
@@ -132,15 +132,28 @@ def _retired(
     ]
 
 
-def _children(folder: Path) -> list[Path]:
+def children(folder: Path) -> list[Path]:
+    """List the folders in a folder, in order; none where there is no such folder."""
     try:
         return sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-def _is_left(folder: Path, age: float) -> bool:
-    """Tell whether no living process can still need a folder."""
+def is_left(folder: Path, age: float) -> bool:
+    """Tell whether no living process can still need a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Of an attempt, or of data.
+    age : float
+        In seconds: of an attempt on another host that counts as dead.
+
+    Returns
+    -------
+    bool
+    """
     owner = _owner(folder)
     if owner is None:
         # a data folder loses its owner when it is published; staging gets one in its first moment
