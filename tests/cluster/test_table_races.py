@@ -15,9 +15,8 @@ from tests.tables import NAMES, QUARANTINE, ROWS, InPlace, Place, Undisturbed
 FULL = pytest.mark.full
 #: They go on together from here.
 STEPS = (
+    "stage.cleaned.begin",
     "run.verified",
-    "edit.made",
-    "edit.written",
     "publish.suspects.begin",
     "publish.cleaned.begin",
 )
@@ -41,7 +40,7 @@ def audit_beside(
     words += [word for setting in (*settings, *guest[1:]) for word in ("--set", setting)]
     meeting = Meeting(place.folder / f"meeting-{place.work.name}", "host", STEPS)
     with monkeypatch.context() as patch:
-        for module in ("cluster.run", "cluster.publish", "lake.delta.clone", "lake.iceberg.branch"):
+        for module in ("cluster.run", "cluster.publish"):
             patch.setattr(f"sparkclean.{module}.fault_point", meeting)
         process = meeting.invite(command(place.write_config(**outputs), *words))
         here = place.audit(*settings, *host[1:], run_id=host[0], **outputs)
