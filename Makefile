@@ -103,9 +103,11 @@ lint: $(VENV)/.tested  ## style and types
 bench: $(VENV)/.tested  ## time the audit beside the reference on 5M x 10
 	$(BIN)/python benchmarks/run.py
 
-bench-full: $(VENV)/.tested  ## on all sizes; takes hours and 15 GB of disk
-	$(BIN)/python benchmarks/run.py \
-	  --tables 10000x10 5000000x10 20000000x10 50000000x10 500000x1000 1000000x1000
+bench-full: $(VENV)/.tested  ## on all sizes and shapes; takes hours, 50 GB of disk, 24 GB of memory
+	$(BIN)/python benchmarks/run.py --tables 10000x10 5000000x10 10000000x10 20000000x10 \
+	  40000000x10 50000000x10 500000x1000
+	$(BIN)/python benchmarks/run.py --programs decode noop files again --tables 1000000x1000 \
+	  2500000x1000-one-file 23000000x10-small-files 20000000x10-skewed 20000000x2 40000x5000
 
 build: $(VENV)/.tested  ## the wheel and the zip for --py-files, in dist/
 	rm -rf dist

@@ -14,22 +14,31 @@ import pyarrow.parquet as pq
 
 _VALUES_PER_GROUP = 1 << 22
 _ROWS_PER_FILE = 2_000_000
+SHAPES = ("one-file", "small-files", "skewed")
 
 
-def generate(folder: Path, rows: int, classes: int, *, noise: float = 0.08) -> None:
+def generate(
+    folder: Path, rows: int, classes: int, shape: str = "", *, noise: float = 0.08
+) -> None:
     """Write ``rows`` examples: id, label (with ``noise`` of them flipped), pred_probs as float32.
 
     The same numbers for the same arguments. A class's logit is raised for its own examples, and
-    more for easy ones, so that the model is neither perfect nor hopeless.
+    more for easy ones, so that the model is neither perfect nor hopeless. Of a shape: all rows in
+    one file; in 10,000 files; or 99 % of them in one class.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    rows_per_file = {"one-file": rows, "small-files": -(-rows // 10_000)}.get(shape, _ROWS_PER_FILE)
     group = max(1, min(rows, _VALUES_PER_GROUP // classes))
+    if shape == "small-files":
+        group = min(group, rows_per_file)
     writer: pq.ParquetWriter | None = None
     in_file = files = 0
     for start in range(0, rows, group):
         count = min(group, rows - start)
         rng = np.random.default_rng([start, rows, classes])
         true = rng.integers(0, classes, count)
+        if shape == "skewed":
+            true[rng.random(count) < 0.99] = 0
         logits = rng.standard_normal((count, classes), np.float32) * np.float32(1.5)
         ease = rng.exponential(3.0, count).astype(np.float32) + np.float32(np.log(classes))
         logits[np.arange(count), true] += ease
@@ -45,7 +54,7 @@ def generate(folder: Path, rows: int, classes: int, *, noise: float = 0.08) -> N
                 "pred_probs": pa.ListArray.from_arrays(offsets, pa.array(logits.reshape(-1))),
             }
         )
-        if writer is None or in_file >= _ROWS_PER_FILE:
+        if writer is None or in_file >= rows_per_file:
             if writer is not None:
                 writer.close()
             writer = pq.ParquetWriter(folder / f"part-{files:05}.parquet", table.schema)
@@ -60,6 +69,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--classes", type=int, required=True)
+    parser.add_argument("--shape", choices=SHAPES, default="")
     parser.add_argument("--to", type=Path, required=True)
     args = parser.parse_args()
-    generate(args.to, args.rows, args.classes)
+    generate(args.to, args.rows, args.classes, args.shape)

@@ -8,9 +8,10 @@ read and wrote, passes over the probabilities and seconds per phase. Writes
 benchmarks/results/<date>.json and .md. Ratios between programs hold on other machines, seconds do
 not.
 
-Programs: ``decode`` reads the column with pyarrow on two threads; ``noop`` sends it through an
-empty mapInArrow; ``reference`` is cleanlab; ``files`` and ``dataframe`` are ours, by scan, and
-``again`` is ours by DataFrame after a first run, by whose findings it needs one pass.
+Programs: ``bare`` starts Spark and a Python worker; ``decode`` reads the column with pyarrow on two
+threads; ``noop`` sends it through an empty mapInArrow, after ``bare``; ``reference`` is cleanlab;
+``files`` and ``dataframe`` are ours, by scan, ``again`` is ours by DataFrame after a first run, by
+whose findings it needs one pass, and ``one-core`` is ``files`` on one core.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import argparse
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -30,7 +32,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from generate import generate
+from generate import SHAPES, generate
 
 from sparkclean.lake import open_target
 
@@ -41,13 +43,12 @@ table = pq.read_table(sys.argv[1], columns=["label", "pred_probs"])
 labels = table["label"].to_numpy()
 probs = table["pred_probs"].combine_chunks().flatten().to_numpy().reshape(len(labels), -1)
 del table
-issues = find_label_issues(labels, probs, return_indices_ranked_by="self_confidence", n_jobs=2)
-print(len(issues))
+find_label_issues(labels, probs, return_indices_ranked_by="self_confidence", n_jobs=2)
 """
 
 
 _DECODE = """
-import sys, pyarrow.parquet as pq
+import sys, time, pyarrow.parquet as pq
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -56,11 +57,13 @@ def read(path):
         for batch in file.iter_batches(1 << 17, columns=["pred_probs"], use_threads=False):
             batch.column(0).flatten()
 
+begun = time.monotonic()
 with ThreadPoolExecutor(2) as pool:
     list(pool.map(read, sorted(Path(sys.argv[1]).glob("*.parquet"))))
+print(time.monotonic() - begun)
 """
-_NOOP = """
-import os, sys
+_BARE = """
+import os, sys, time
 os.environ["PYSPARK_PYTHON"] = sys.executable
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false").getOrCreate()
@@ -71,10 +74,15 @@ def nothing(batches):
         pass
     return iter(())
 
+spark.range(2).mapInArrow(nothing, "x int").collect()
+"""
+_NOOP = f"""{_BARE}
+begun = time.monotonic()
 frame = spark.read.parquet(sys.argv[1]).select("pred_probs")
 frame.mapInArrow(nothing, "x int").write.format("noop").mode("overwrite").save()
+print(time.monotonic() - begun)
 """
-PROGRAMS = ("decode", "noop", "reference", "files", "dataframe", "again")
+PROGRAMS = ("bare", "decode", "noop", "reference", "files", "dataframe", "again", "one-core")
 
 
 @dataclass(frozen=True)
@@ -108,8 +116,8 @@ class Measured:
 def measure(command: Sequence[str]) -> Measured:
     """Run a command to its end."""
     begun = time.monotonic()
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+    with tempfile.TemporaryFile("w+") as errors, tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=errors)
         seen = Watched()
         watcher = threading.Thread(target=seen.watch, args=(process,), daemon=True)
         watcher.start()
@@ -118,9 +126,12 @@ def measure(command: Sequence[str]) -> Measured:
         watcher.join()
         errors.seek(0)
         text = errors.read().strip().splitlines()
+        out.seek(0)
+        said = out.read().strip()
     failed = (text[-1] if text else str(code)) if code else ""
     read, written = (sum(pair[i] for pair in seen.bytes.values()) for i in (0, 1))
-    return Measured(seconds, seen.peak, seen.worker, read, written, failed)
+    phases = (("scan", float(said)),) if re.fullmatch(r"[0-9.]+", said) else ()
+    return Measured(seconds, seen.peak, seen.worker, read, written, failed, phases=phases)
 
 
 class Watched:
@@ -182,13 +193,15 @@ def _proportional_bytes(pid: int) -> int:
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:")), 0)
 
 
-def audit(table: Path, work: Path, scan: str, *, again: bool = False) -> Measured:
+def audit(table: Path, work: Path, program: str) -> Measured:
     """Audit a table with the default method: suspects and run record, no cleaned version."""
-    if not again:
+    one_core, again = program == "one-core", program == "again"
+    if not again:  # into the outputs of the run before
         shutil.rmtree(work, ignore_errors=True)
     config = {
         "input": {"table": str(table)},
-        "scan": scan,
+        "scan": "files" if program in ("files", "one-core") else "dataframe",
+        "spark": {"spark.master": "local[1]"} if one_core else {},
         "output": {
             "suspects": str(work / "suspects"),
             "runs": str(work / "runs"),
@@ -198,7 +211,8 @@ def audit(table: Path, work: Path, scan: str, *, again: bool = False) -> Measure
     work.mkdir(parents=True, exist_ok=True)
     path = work / "config.json"
     path.write_text(json.dumps(config))
-    done = measure([sys.executable, "-m", "sparkclean", "audit", "--config", str(path)])
+    pinned = ["taskset", "-c", "0"] if one_core else []
+    done = measure([*pinned, sys.executable, "-m", "sparkclean", "audit", "--config", str(path)])
     if done.failed:
         return done
     row = open_target(str(work / "runs")).head(1).to_pylist()[0]
@@ -213,12 +227,10 @@ def audit(table: Path, work: Path, scan: str, *, again: bool = False) -> Measure
 
 def run(program: str, table: Path, work: Path) -> Measured:
     """Run one program on a table."""
-    if program in ("files", "dataframe"):
-        return audit(table, work, program)
-    if program == "again":  # into the outputs of the run before
-        return audit(table, work, "dataframe", again=True)
-    code = {"decode": _DECODE, "noop": _NOOP, "reference": _REFERENCE}[program]
-    return measure([sys.executable, "-c", code, str(table)])
+    scripts = {"bare": _BARE, "decode": _DECODE, "noop": _NOOP, "reference": _REFERENCE}
+    if program in scripts:
+        return measure([sys.executable, "-c", scripts[program], str(table)])
+    return audit(table, work, program)
 
 
 def summary(name: str, program: str, runs: list[Measured]) -> dict[str, object]:
@@ -266,19 +278,31 @@ def markdown(rows: Sequence[dict[str, object]]) -> str:
 
 
 def write_results(folder: Path, rows: Sequence[dict[str, object]]) -> None:
-    """Write what was measured so far, for machines and for people."""
+    """Write what was measured so far, for machines and for people; keep the rest of the day's."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / time.strftime("%Y-%m-%d")
+    if stem.with_suffix(".json").exists():
+        now = {(row["table"], row["program"]) for row in rows}
+        before = json.loads(stem.with_suffix(".json").read_text())["results"]
+        rows = [row for row in before if (row["table"], row["program"]) not in now] + list(rows)
     content = {"machine": machine(), "results": rows}
     stem.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
     about = ", ".join(f"{key} {value}" for key, value in machine().items())
     stem.with_suffix(".md").write_text(f"{markdown(rows)}\n\n{about}\n")
 
 
+def parse_table(name: str) -> tuple[int, int, str]:
+    """Read the name of a table: ``<rows>x<classes>``, with ``-<shape>`` of `generate`."""
+    found = re.fullmatch(rf"(\d+)x(\d+)(?:-({'|'.join(SHAPES)}))?", name)
+    if found is None:
+        raise SystemExit(f"{name}: write 5000000x10, or with -{', -'.join(SHAPES)} behind it")
+    return int(found[1]), int(found[2]), found[3] or ""
+
+
 def main() -> None:
     """Generate what is missing, run, write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tables", nargs="+", default=["5000000x10"], metavar="ROWSxCLASSES")
+    parser.add_argument("--tables", nargs="+", default=["5000000x10"], metavar="TABLE")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--work", type=Path, default=Path("out/bench"), help="tables and outputs")
     parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=PROGRAMS)
@@ -286,10 +310,10 @@ def main() -> None:
     args = parser.parse_args()
     rows = []
     for name in args.tables:
-        count, classes = (int(part) for part in name.split("x"))
+        count, classes, shape = parse_table(name)
         table = (args.work / name).resolve()
         if not table.exists():
-            generate(table, count, classes)
+            generate(table, count, classes, shape)
         rounds: dict[str, list[Measured]] = {program: [] for program in args.programs}
         for _ in range(args.repeats):
             for program, measured in rounds.items():
