@@ -17,7 +17,7 @@ from sparkclean.errors import (
 )
 from sparkclean.faults import fault_point
 from sparkclean.lake.base import ANY, AnyParent, StagingFolder, Version, check_identity
-from sparkclean.lake.counted import counted_rows
+from sparkclean.lake.counted import collect_head, counted_rows
 from sparkclean.lake.engine_errors import is_conflict, is_schema_mismatch
 from sparkclean.lake.outcome import write_commit
 from sparkclean.lake.parquet.staging import Staging
@@ -177,8 +177,6 @@ class CommittedTarget(ABC):
         -------
         pyarrow.Table
         """
-        import pyarrow as pa  # noqa: PLC0415 (readers of metadata need none)
-
         frame = self.frame(self.spark, version)
         if RUN_ID in frame.columns:
             counted = {row[0] for row in frame.select(RUN_ID).distinct().collect()}
@@ -186,8 +184,7 @@ class CommittedTarget(ABC):
             frame = frame.where(F.col(RUN_ID) == (runs[-1] if runs else ""))
         if RANK in frame.columns:
             frame = frame.where(F.col(RANK) <= rows).orderBy(RANK)
-        found = [row.asDict(recursive=True) for row in frame.limit(rows).collect()]
-        return pa.Table.from_pylist(found) if found else pa.table({n: [] for n in frame.columns})
+        return collect_head(frame, rows)
 
     # -- writing -------------------------------------------------------------------------------
 

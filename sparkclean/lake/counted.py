@@ -1,4 +1,4 @@
-"""Which rows of an output count: those of runs that have a record."""
+"""Which rows of an output count, those of runs that have a record; the first ones, to show."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sparkclean.lake.base import COUNTED
 from sparkclean.schema import RUN_ID
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 
@@ -48,3 +49,22 @@ def counted_rows(
         statuses = {}
     names = [name for name, status in statuses.items() if status in COUNTED]
     return rows.where(F.col(RUN_ID).isin(names))
+
+
+def collect_head(frame: DataFrame, rows: int) -> pa.Table:
+    """Collect the first rows of a frame.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    rows : int
+
+    Returns
+    -------
+    pyarrow.Table
+        Spark 3.5 cannot hand one over itself.
+    """
+    import pyarrow as pa  # noqa: PLC0415 (readers of metadata need none)
+
+    found = [row.asDict(recursive=True) for row in frame.limit(rows).collect()]
+    return pa.Table.from_pylist(found) if found else pa.table({n: [] for n in frame.columns})

@@ -19,6 +19,7 @@ from sparkclean.lake.base import (
     check_identity,
     find_version,
 )
+from sparkclean.lake.counted import collect_head
 from sparkclean.lake.edits import GOES, KEY, VALUE, Edit, StagedEdit
 from sparkclean.lake.engine_errors import is_conflict
 from sparkclean.lake.files import spark_paths
@@ -159,7 +160,7 @@ class EditedTarget(ABC):
 
     def head(self, rows: int, *, version: str | int | None = None) -> pa.Table:
         """Read the first rows of a version."""
-        return self.frame(self.spark, version).limit(rows).toArrow()
+        return collect_head(self.frame(self.spark, version), rows)
 
     def _find(self, version: str | int) -> Version:
         return find_version(self.versions(), str(version), self.location)

@@ -22,7 +22,7 @@ _GONE = re.compile(
 )
 _CORRUPT = re.compile(
     r"FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|CANNOT_READ_FOOTER|is not a Parquet file|"
-    r"ParquetDecodingException|Could not read footer"
+    r"ParquetDecodingException|Could not read footer|Encountered error while reading file"
 )
 _NO_TABLE = re.compile(
     r"TABLE_OR_VIEW_NOT_FOUND|DELTA_MISSING_DELTA_TABLE|DELTA_TABLE_ONLY_OPERATION|"

@@ -5,18 +5,23 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pyspark
 import pytest
 from pyspark.sql import SparkSession
 
 import sparkclean
 from sparkclean.cli import main
+from sparkclean.errors import UnsupportedFeatureError
 from sparkclean.lake import open_target
 from tests.tables import ROWS, InPlace
 
 FULL = pytest.mark.full
+#: Elsewhere they are refused: `test_audit_branch_needs_spark_4`.
+HAS_BRANCHES = int(pyspark.__version__.split(".")[0]) >= 4
+BRANCHES = pytest.mark.skipif(not HAS_BRANCHES, reason="no branches on Spark 3.5")
 
 
-@pytest.fixture(params=["delta", "iceberg"])
+@pytest.fixture(params=["delta", "iceberg"] if HAS_BRANCHES else ["delta"])
 def place(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> InPlace:
     found = InPlace(spark, tmp_path, request.param)
     if found.kind == "iceberg":
@@ -137,6 +142,7 @@ def test_check_version_of_a_clone_whose_source_lost_files_exits_3(
 
 
 @FULL
+@BRANCHES
 def test_audit_branch_copies_on_write_unless_allowed_to_set_properties(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +155,7 @@ def test_audit_branch_copies_on_write_unless_allowed_to_set_properties(
 
 
 @FULL
+@BRANCHES
 def test_audit_branch_fast_forward_follows_or_exits_5(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,6 +172,7 @@ def test_audit_branch_fast_forward_follows_or_exits_5(
 
 
 @FULL
+@BRANCHES
 def test_audit_branch_retained_tag_is_kept_by_clean_up(spark: SparkSession, tmp_path: Path) -> None:
     place = InPlace(spark, tmp_path, "iceberg")
     assert place.audit("clean.retain_days=30") == 0
@@ -182,3 +190,18 @@ def test_audit_branch_of_a_delta_table_is_refused(
     place.table = str(tmp_path / "delta")
     assert place.audit() == 2
     assert "clean.layout: branch keeps versions inside the input table" in capsys.readouterr().err
+
+
+def test_audit_branch_needs_spark_4(
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = InPlace(spark, tmp_path, "iceberg")
+    if HAS_BRANCHES:
+        monkeypatch.setattr("sparkclean.lake.iceberg.branch._FIRST_SPARK", 99)
+    code = place.audit()
+    error = capsys.readouterr().err
+    assert (code, spark.version in error) == (UnsupportedFeatureError.exit_code, True)
+    assert "use clean.layout copy" in error

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -111,7 +112,7 @@ def test_pin_csv_says_convert(tmp_path: Path) -> None:
 
 
 def test_pin_float16_names_the_column(tmp_path: Path) -> None:
-    half = pa.array([[0.5]], pa.list_(pa.float16()))
+    half = pa.array([[np.float16(0.5)]], pa.list_(pa.float16()))
     write(tmp_path / "a.parquet", id=[1], probs=half)
     with pytest.raises(InputError, match=r"'probs' of .*a\.parquet is float16.*float32"):
         open_source(str(tmp_path)).pin()

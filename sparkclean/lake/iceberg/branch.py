@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import InputError, PublishConflictError
+from sparkclean.errors import InputError, PublishConflictError, UnsupportedFeatureError
 from sparkclean.faults import fault_point
 from sparkclean.lake.base import CleanUp, Pin, Version, without_newest
 from sparkclean.lake.edited import EditedTarget, change_sql
@@ -38,6 +38,8 @@ _ATTEMPTS = 5
 _PROPERTY = "spark.sql.iceberg.snapshot-property." + PREFIX
 _MODES = ("write.delete.mode", "write.merge.mode", "write.update.mode")
 _MERGE_ON_READ = "merge-on-read"
+#: Iceberg for Spark 3.5 passes over properties of a snapshot that come by the session.
+_FIRST_SPARK = 4
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,12 @@ class IcebergBranchTarget(EditedTarget):
 
     def check_writable(self) -> None:
         """Refuse a table whose main branch holds cleaned versions of layout ``copy``."""
+        if int(self.spark.version.split(".")[0]) < _FIRST_SPARK:
+            raise UnsupportedFeatureError(
+                f"{self.location}: clean.layout branch needs Spark {_FIRST_SPARK}.0 or later (this "
+                f"is {self.spark.version}), as Iceberg marks no deletes with the run before; use "
+                "clean.layout copy with another output.cleaned"
+            )
         self._source.refresh()
         for row in self._source.metadata("snapshots").collect():
             summary = row["summary"] or {}

@@ -200,18 +200,12 @@ class ParquetSource:
         -----
         One small job for each group of files with one schema.
         """
-        from pyspark.errors import PySparkException  # noqa: PLC0415 (pins need no Spark)
-
-        from sparkclean.lake.engine_errors import analysed, translate_read_error  # noqa: PLC0415
+        # pins need no Spark
+        from sparkclean.lake.engine_errors import analysed, translating_reads  # noqa: PLC0415
         from sparkclean.lake.parquet.frames import frame_of_pin  # noqa: PLC0415
 
-        try:
+        with translating_reads(pin):
             return analysed(frame_of_pin(spark, pin))
-        except PySparkException as exc:
-            translated = translate_read_error(exc, pin)
-            if translated is None:
-                raise
-            raise translated from exc
 
     def plain_files(self, pin: Pin) -> Sequence[str]:
         """List the pinned files that have rows."""
