@@ -70,7 +70,7 @@ class AuditResult:
     warnings: tuple[str, ...]
     _findings: Findings
     _columns: Columns
-    _scanner: Scanner
+    _workspace: CacheWorkspace
 
     def compute_result_hash(self) -> str:
         """Hash thresholds, joints and suspects: equal data and method give it anywhere.
@@ -83,7 +83,7 @@ class AuditResult:
 
     def close(self) -> None:
         """Drop the cached intermediate frames."""
-        self._scanner.workspace.close()
+        self._workspace.close()
 
     def __enter__(self) -> AuditResult:
         return self
@@ -178,7 +178,8 @@ def audit(
     warn_of_large_batches(df.sparkSession, columns.num_classes)
     narrow = columns.narrow(df)
     scan = FrameScan(narrow, columns.reader(row_sum_tolerance), columns.id_types)
-    scanner = Scanner(scan, columns, CacheWorkspace())
+    workspace = CacheWorkspace()
+    scanner = Scanner(scan, columns, workspace)
     count_duplicate_ids(narrow, scanner.ids, columns.ids)
     findings = collect_findings(scanner, config.method, config.admission, Progress())
     provenance = Provenance("dataframe", config_fingerprint(config, columns.classes), "interactive")
@@ -193,7 +194,7 @@ def audit(
         warnings=findings.warnings,
         _findings=findings,
         _columns=columns,
-        _scanner=scanner,
+        _workspace=workspace,
     )
 
 

@@ -116,7 +116,7 @@ def collect_findings(
     if method.filter_by in PAIR_FILTERS and (
         margins is None or (counted.found < quotas.of_pair).any()
     ):
-        if LOW not in counted.streams:
+        if margins is not None:  # no rivals were emitted, as all pairs were thought to be known
             _log.info("the cuts of pairs are not where they were expected: two more passes")
             counted = passes.exact(thresholds, statistics.rows)
         margins, again = collect_lowest_margins(counted.streams[LOW], quotas.of_pair), True

@@ -9,23 +9,26 @@ tasks themselves: that costs a tenth of the way through Spark's rows.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pyarrow as pa
+from pyspark import TaskContext
 from pyspark.sql import functions as F
 
 from sparkclean.cluster.kernels import KIND, STATE, STATE_FIELDS, STATES, WRITTEN, Fields
 from sparkclean.cluster.row_groups import RowGroups, balanced, read_row_groups, task_numbers
 from sparkclean.cluster.row_writer import write_by_kind
-from sparkclean.cluster.workspace import Workspace
+from sparkclean.cluster.workspace import CacheWorkspace, FolderWorkspace, Workspace
 from sparkclean.lake import spark_paths
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+#: Acts on the number of a task and its batches.
+TaskAct = Callable[[int, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 #: Numbers of the longest state.
 _STATE_WIDTH = 8
 #: Rows that a task reads at once from files of a stream.
@@ -138,6 +141,15 @@ class FrameStream:
         """Run a work over all rows; its output. Lazy."""
         return self.frame.mapInArrow(work, schema_text(work.fields))
 
+    def _over_tasks(self, act: TaskAct, fields: Fields) -> DataFrame:
+        """Act on the number of each task and its batches. Lazy."""
+
+        def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            context = TaskContext.get()
+            return act(context.partitionId() if context else 0, iter(batches))
+
+        return self.frame.mapInArrow(run, schema_text(fields))
+
     def run(self, name: str, work: Work) -> Output:
         """Run a work over all rows and keep what it gives.
 
@@ -153,13 +165,15 @@ class FrameStream:
 
         Notes
         -----
-        Two jobs. Memory of a task: a batch, and what the work holds.
+        As `FileStream.run`, with a batch in place of a chunk. Two jobs where nothing is written.
         """
-        return _run_through_frames(self, name, work, self.workspace)
+        if isinstance(self.workspace, CacheWorkspace):
+            return _run_through_frames(self, work, self.workspace)
+        return _run_to_files(self, name, work, self.workspace)
 
 
-def _run_through_frames(stream: Stream, name: str, work: Work, workspace: Workspace) -> Output:
-    output = workspace.materialise(name, stream.map(work))
+def _run_through_frames(stream: Stream, work: Work, workspace: CacheWorkspace) -> Output:
+    output = workspace.keep(stream.map(work))
     is_state = F.col(KIND).isin(*STATES)
     keys = [F.when(is_state, F.col(name)).alias(name) for name in ("given", "true")]
     counted = output.select(KIND, *keys, STATE)
@@ -237,38 +251,11 @@ class FileStream:
         and 8 MB of output for each kind. A task that is repeated writes files of its own; which
         ones count is decided with the state.
         """
-        if self.workspace.folder is None:
-            return _run_through_frames(self, name, work, self.workspace)
-        folder = Path(self.workspace.folder) / name
-        attempts = folder / "attempts"
-        attempts.mkdir(parents=True)
-        place, fields = str(attempts), (*STATE_FIELDS, ("file", "string"))
-        output = self._over_tasks(
-            lambda task, batches: write_by_kind(work(batches), place, task), fields
-        )
-        states: list[State] = []
-        groups: dict[int, list[RowGroups]] = {kind: [] for kind in work.kinds}
-        for state, file in _collect_states(output, F.min("file").alias("file")):
-            if state.kind != WRITTEN:
-                states.append(state)
-                continue
-            kept = folder / str(state.true) / file
-            kept.parent.mkdir(exist_ok=True)
-            (attempts / file).replace(kept)
-            count, size, rows = state.values
-            groups[state.true].append(RowGroups(str(kept), tuple(range(count)), size, rows))
-        shutil.rmtree(attempts, ignore_errors=True)  # of tasks that were repeated
-        return Output(states, {kind: self._written(work, found) for kind, found in groups.items()})
+        if isinstance(self.workspace, CacheWorkspace):
+            return _run_through_frames(self, work, self.workspace)
+        return _run_to_files(self, name, work, self.workspace)
 
-    def _written(self, work: Work, groups: Sequence[RowGroups]) -> FileStream:
-        names = tuple((name, name) for name, _ in work.fields)
-        return FileStream(self.spark, names, tuple(groups), self.workspace, work.fields)
-
-    def _over_tasks(
-        self,
-        act: Callable[[int, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
-        fields: Fields,
-    ) -> DataFrame:
+    def _over_tasks(self, act: TaskAct, fields: Fields) -> DataFrame:
         """Act on the number of each task and its batches. Lazy."""
         tasks, columns, chunk_rows = balanced(self.groups), self.columns, self.chunk_rows
 
@@ -278,6 +265,36 @@ class FileStream:
 
         count = len(tasks)
         return self.spark.range(0, count, 1, count).mapInArrow(run, schema_text(fields))
+
+
+def _run_to_files(
+    stream: FrameStream | FileStream, name: str, work: Work, workspace: FolderWorkspace
+) -> Output:
+    folder = Path(workspace.folder) / name
+    attempts = folder / "attempts"
+    attempts.mkdir(parents=True)
+    written_to, fields = str(attempts), (*STATE_FIELDS, ("file", "string"))
+    output = stream._over_tasks(
+        lambda task, batches: write_by_kind(work(batches), written_to, task), fields
+    )
+    states: list[State] = []
+    groups: dict[int, list[RowGroups]] = {kind: [] for kind in work.kinds}
+    for state, file in _collect_states(output, F.min("file").alias("file")):
+        if state.kind != WRITTEN:
+            states.append(state)
+            continue
+        kept = folder / str(state.true) / file
+        kept.parent.mkdir(exist_ok=True)
+        (attempts / file).replace(kept)
+        count, size, rows = state.values
+        groups[state.true].append(RowGroups(str(kept), tuple(range(count)), size, rows))
+    shutil.rmtree(attempts, ignore_errors=True)  # of tasks that were repeated
+    spark, names = output.sparkSession, tuple((name, name) for name, _ in work.fields)
+    streams = {
+        kind: FileStream(spark, names, tuple(found), workspace, work.fields)
+        for kind, found in groups.items()
+    }
+    return Output(states, streams)
 
 
 def schema_text(fields: Fields) -> str:

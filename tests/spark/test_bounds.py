@@ -82,7 +82,7 @@ def audit(table: Path, place: Path, *settings: str) -> tuple[str, list[str]]:
         ("prune_by_noise_rate", pairs_open, 3),
         pytest.param("prune_by_noise_rate", pairs_unknown, 2, marks=FULL),
         ("both", everything, 1),
-        pytest.param("both", pairs_open, 3, marks=FULL),
+        ("both", pairs_open, 3),
         pytest.param("confident_learning", everything, 1, marks=FULL),
         ("confident_learning", missed, 2),
     ],

@@ -93,7 +93,8 @@ def test_run_gives_states_and_rows_by_kind(spark: SparkSession, tmp_path: Path, 
         0: 0,
         1: 500,
     }
-    workspace.close()
+    if isinstance(workspace, CacheWorkspace):
+        workspace.close()
 
 
 def test_run_of_a_task_that_fails_after_it_wrote_counts_its_rows_once(
