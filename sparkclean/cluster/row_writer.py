@@ -48,9 +48,7 @@ class _RowFile:
             self._waiting, self._bytes = [], 0
 
 
-def write_by_kind(
-    output: Iterable[pa.RecordBatch], folder: str, task: int
-) -> Iterator[pa.RecordBatch]:
+def write_by_kind(output: Iterable[pa.RecordBatch], folder: str) -> Iterator[pa.RecordBatch]:
     """Write rows to files, let state pass.
 
     Parameters
@@ -59,13 +57,12 @@ def write_by_kind(
         Of a work: one kind each, the kind in the first column, then columns of the state among
         others.
     folder : str
-    task : int
 
     Yields
     ------
     pyarrow.RecordBatch
-        State, and a column ``file``; for each file that was written a row of kind `WRITTEN`: task,
-        kind, (row groups, bytes, rows) and the name of the file.
+        State, and a column ``file``; for each file that was written a row of kind `WRITTEN`: 0, its
+        kind, (row groups, bytes, rows) and its name.
     """
     files: dict[int, tuple[Path, _RowFile]] = {}
     with ExitStack() as opened:
@@ -77,14 +74,14 @@ def write_by_kind(
                 yield pa.RecordBatch.from_arrays([*columns, nothing], schema=_STATE)
                 continue
             if kind not in files:
-                path = Path(folder) / f"{kind}-{task}-{uuid.uuid4().hex}.parquet"
+                path = Path(folder) / f"{kind}-{uuid.uuid4().hex}.parquet"
                 files[kind] = path, opened.enter_context(_RowFile(path, batch.schema))
             files[kind][1].write(batch)
         for _, file in files.values():
             file.flush()
     for kind, (path, file) in files.items():
         sizes = [file.groups, path.stat().st_size, file.rows]
-        row = [[WRITTEN], [task], [kind], [sizes], [path.name]]
+        row = [[WRITTEN], [0], [kind], [sizes], [path.name]]
         yield pa.RecordBatch.from_arrays(
             [pa.array(value, field.type) for value, field in zip(row, _STATE, strict=True)],
             schema=_STATE,

@@ -9,13 +9,12 @@ tasks themselves: that costs a tenth of the way through Spark's rows.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import pyarrow as pa
-from pyspark import TaskContext
 from pyspark.sql import functions as F
 
 from sparkclean.cluster.kernels import KIND, STATE, STATE_FIELDS, STATES, WRITTEN, Fields
@@ -25,10 +24,8 @@ from sparkclean.cluster.workspace import CacheWorkspace, FolderWorkspace, Worksp
 from sparkclean.lake import spark_paths
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
-#: Acts on the number of a task and its batches.
-TaskAct = Callable[[int, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 #: Numbers of the longest state.
 _STATE_WIDTH = 8
 #: Rows that a task reads at once from files of a stream.
@@ -111,14 +108,15 @@ def collect_states(stream: Stream, work: Work) -> list[State]:
     return [state for state, _ in _collect_states(stream.map(work))]
 
 
-def _collect_states(output: DataFrame, *others: Column) -> list[tuple[State, Any]]:
-    """Add up the states of an output; one more aggregate beside each."""
+def _collect_states(output: DataFrame, *keys: str) -> list[tuple[State, tuple[Any, ...]]]:
+    """Add up the states of an output, by more keys if need be, which stand beside each."""
     # named, as Spark 3.5 cannot find a name for them
     parts = [F.sum(F.get(STATE, F.lit(i))).alias(f"part_{i}") for i in range(_STATE_WIDTH)]
-    states = output.groupBy(KIND, "given", "true").agg(*parts, *others)
+    states = output.groupBy(KIND, "given", "true", *keys).agg(*parts).collect()
+    first = len(keys)
     return [
-        (State(kind, given, true, [v for v in row[:_STATE_WIDTH] if v is not None]), row[-1])
-        for kind, given, true, *row in states.collect()
+        (State(kind, given, true, [v for v in rest[first:] if v is not None]), tuple(rest[:first]))
+        for kind, given, true, *rest in states
     ]
 
 
@@ -140,15 +138,6 @@ class FrameStream:
     def map(self, work: Work) -> DataFrame:
         """Run a work over all rows; its output. Lazy."""
         return self.frame.mapInArrow(work, schema_text(work.fields))
-
-    def _over_tasks(self, act: TaskAct, fields: Fields) -> DataFrame:
-        """Act on the number of each task and its batches. Lazy."""
-
-        def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            context = TaskContext.get()
-            return act(context.partitionId() if context else 0, iter(batches))
-
-        return self.frame.mapInArrow(run, schema_text(fields))
 
     def run(self, name: str, work: Work) -> Output:
         """Run a work over all rows and keep what it gives.
@@ -176,13 +165,13 @@ def _run_through_frames(stream: Stream, work: Work, workspace: CacheWorkspace) -
     output = workspace.keep(stream.map(work))
     is_state = F.col(KIND).isin(*STATES)
     keys = [F.when(is_state, F.col(name)).alias(name) for name in ("given", "true")]
-    counted = output.select(KIND, *keys, STATE)
+    one = F.when(is_state, F.col(STATE)).otherwise(F.array(F.lit(1).cast("bigint")))
     states, rows = [], dict.fromkeys(work.kinds, 0)
-    for state, count in _collect_states(counted, F.count("*").alias("rows")):
+    for state, _ in _collect_states(output.select(KIND, *keys, one.alias(STATE))):
         if state.kind in STATES:
             states.append(state)
         else:
-            rows[state.kind] = count
+            rows[state.kind] = state.values[0]
     streams = {
         kind: FrameStream(output.where(F.col(KIND) == kind), workspace, count)
         for kind, count in rows.items()
@@ -230,7 +219,14 @@ class FileStream:
 
     def map(self, work: Work) -> DataFrame:
         """Run a work over all rows; its output. Lazy."""
-        return self._over_tasks(lambda _, batches: work(batches), work.fields)
+        tasks, columns, chunk_rows = balanced(self.groups), self.columns, self.chunk_rows
+
+        def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for number in task_numbers(numbers):
+                yield from work(read_row_groups(tasks[number], columns, chunk_rows))
+
+        count = len(tasks)
+        return self.spark.range(0, count, 1, count).mapInArrow(run, schema_text(work.fields))
 
     def run(self, name: str, work: Work) -> Output:
         """Run a work over all rows and keep what it gives.
@@ -255,31 +251,28 @@ class FileStream:
             return _run_through_frames(self, work, self.workspace)
         return _run_to_files(self, name, work, self.workspace)
 
-    def _over_tasks(self, act: TaskAct, fields: Fields) -> DataFrame:
-        """Act on the number of each task and its batches. Lazy."""
-        tasks, columns, chunk_rows = balanced(self.groups), self.columns, self.chunk_rows
 
-        def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for number in task_numbers(numbers):
-                yield from act(number, read_row_groups(tasks[number], columns, chunk_rows))
+@dataclass(frozen=True)
+class _Writing:
+    """A work whose rows go to files, of which its state tells."""
 
-        count = len(tasks)
-        return self.spark.range(0, count, 1, count).mapInArrow(run, schema_text(fields))
+    work: Work
+    folder: str
+    fields: ClassVar[Fields] = (*STATE_FIELDS, ("file", "string"))
+    kinds: ClassVar[tuple[int, ...]] = ()
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return write_by_kind(self.work(batches), self.folder)
 
 
-def _run_to_files(
-    stream: FrameStream | FileStream, name: str, work: Work, workspace: FolderWorkspace
-) -> Output:
+def _run_to_files(stream: Stream, name: str, work: Work, workspace: FolderWorkspace) -> Output:
     folder = Path(workspace.folder) / name
     attempts = folder / "attempts"
     attempts.mkdir(parents=True)
-    written_to, fields = str(attempts), (*STATE_FIELDS, ("file", "string"))
-    output = stream._over_tasks(
-        lambda task, batches: write_by_kind(work(batches), written_to, task), fields
-    )
+    output = stream.map(_Writing(work, str(attempts)))
     states: list[State] = []
     groups: dict[int, list[RowGroups]] = {kind: [] for kind in work.kinds}
-    for state, file in _collect_states(output, F.min("file").alias("file")):
+    for state, (file,) in _collect_states(output, "file"):
         if state.kind != WRITTEN:
             states.append(state)
             continue
