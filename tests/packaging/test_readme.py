@@ -91,7 +91,9 @@ def test_readme_dry_run_of_the_written_configuration_plans(ran: dict[str, str]) 
 
 def test_readme_second_run_is_the_second_version(ran: dict[str, str]) -> None:
     lines = ran["sparkclean versions out/demo/cleaned"].splitlines()
-    assert [line.split()[0] for line in lines] == ["version", "v00000001", "v00000002"]
+    names = [line.lstrip("* ").split()[0] for line in lines]
+    assert names == ["version", "v00000001", "v00000002"]
+    assert lines[2].startswith("*")
     assert lines[2].split()[-1] == "nightly-1"
 
 
