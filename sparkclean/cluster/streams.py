@@ -156,9 +156,13 @@ class FrameStream:
         -----
         As `FileStream.run`, with a batch in place of a chunk. Two jobs where nothing is written.
         """
-        if isinstance(self.workspace, CacheWorkspace):
-            return _run_through_frames(self, work, self.workspace)
-        return _run_to_files(self, name, work, self.workspace)
+        return _run(self, name, work, self.workspace)
+
+
+def _run(stream: Stream, name: str, work: Work, workspace: Workspace) -> Output:
+    if isinstance(workspace, CacheWorkspace):
+        return _run_through_frames(stream, work, workspace)
+    return _run_to_files(stream, name, work, workspace)
 
 
 def _run_through_frames(stream: Stream, work: Work, workspace: CacheWorkspace) -> Output:
@@ -247,9 +251,7 @@ class FileStream:
         and 8 MB of output for each kind. A task that is repeated writes files of its own; which
         ones count is decided with the state.
         """
-        if isinstance(self.workspace, CacheWorkspace):
-            return _run_through_frames(self, work, self.workspace)
-        return _run_to_files(self, name, work, self.workspace)
+        return _run(self, name, work, self.workspace)
 
 
 @dataclass(frozen=True)

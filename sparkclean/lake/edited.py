@@ -201,11 +201,7 @@ class EditedTarget(ABC):
         run = safe_run_id(run_id)
         own = own_session(self.spark)
         listed = Staging(self.work, run_id)
-        given = dict(properties) | {
-            "run_id": run,
-            "original_run_id": run_id,
-            "output": self.output,
-        }
+        given = self._marked(run_id, properties)
         try:
             listed.write_frame(changes)
             stored = own.read.schema(changes.schema).parquet(*spark_paths([listed.data_path]))
@@ -223,6 +219,11 @@ class EditedTarget(ABC):
             listed.discard()
         return StagedEdit(run_id, place, rows, lambda: self._discard(run, place))
 
+    def _marked(self, run_id: str, properties: Mapping[str, str]) -> dict[str, str]:
+        """Give what a branch or clone carries, by which a repetition knows it again."""
+        mark = {"run_id": safe_run_id(run_id), "original_run_id": run_id, "output": self.output}
+        return dict(properties) | mark
+
     def publish(
         self,
         staging: StagedEdit,
@@ -237,11 +238,7 @@ class EditedTarget(ABC):
         run_id, run = staging.run_id, safe_run_id(staging.run_id)
         before = self.find_run(run_id)
         if before is None:
-            given = dict(properties) | {
-                "run_id": run,
-                "original_run_id": run_id,
-                "output": self.output,
-            }
+            given = self._marked(run_id, properties)
             self._seal(run, staging.place, staging.count_rows(), given)
             fault_point("commit.done")
             before = self.find_run(run_id)

@@ -12,7 +12,8 @@ from pyspark.sql import SparkSession
 from tests.cluster.commands import Meeting, command
 from tests.tables import NAMES, QUARANTINE, ROWS, InPlace, Place, Undisturbed
 
-FULL = pytest.mark.full
+pytestmark = pytest.mark.full
+KINDS = pytest.mark.parametrize("kind", ["delta", "iceberg"])
 #: They go on together from here.
 STEPS = (
     "stage.cleaned.begin",
@@ -60,8 +61,7 @@ def check_dataset_of(place: Place, run_id: str) -> None:
     assert {row["id"] for row in cleaned} == set(range(ROWS)) - ids(place, "suspects", run_id)
 
 
-@FULL
-@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+@KINDS
 def test_audit_of_two_run_ids_at_once_one_cleaned_version_wins_and_the_other_is_repeated(
     undisturbed: Callable[[str], Undisturbed], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -86,8 +86,7 @@ def test_audit_of_two_run_ids_at_once_one_cleaned_version_wins_and_the_other_is_
     assert len(place.read("runs")) == 2
 
 
-@FULL
-@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+@KINDS
 def test_audit_of_one_run_id_twice_at_once_counts_once(
     undisturbed: Callable[[str], Undisturbed], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -104,8 +103,7 @@ def test_audit_of_one_run_id_twice_at_once_counts_once(
     assert all(len(place.read(name)) == len(once.place.read(name)) for name in NAMES)
 
 
-@FULL
-@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+@KINDS
 def test_audit_in_place_of_two_run_ids_at_once_has_both_versions(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -118,8 +116,7 @@ def test_audit_in_place_of_two_run_ids_at_once_has_both_versions(
     assert len(place.versions()) == len(place.read("runs")) == 2
 
 
-@FULL
-@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+@KINDS
 def test_audit_in_place_of_one_run_id_twice_at_once_has_one_version(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

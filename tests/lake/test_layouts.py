@@ -126,6 +126,33 @@ def test_audit_in_place_failed_at_a_step_is_completed(
     assert len(open_target(place.cleaned, spark=place.spark).versions()) == 1
 
 
+@FULL
+@pytest.mark.parametrize("of_this_run", [True, False])
+def test_audit_clone_renamed_and_not_sealed_is_used_if_it_is_of_this_run(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_this_run: bool
+) -> None:
+    place = InPlace(spark, tmp_path, "delta")
+
+    def die(*_: object) -> None:
+        raise OSError("the power is off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sparkclean.lake.delta.clone.put_if_absent", die)
+        assert place.audit() != 0
+    left = Path(place.cleaned) / "r1"
+    number = left.stat().st_ino
+    assert place.versions() == []
+    if not of_this_run:
+        log = next((left / "_delta_log").glob("*0.json"))
+        log.write_text(log.read_text().replace("original_run_id", "another"))
+    assert place.audit() == 0
+    assert (left.stat().st_ino == number) == of_this_run
+    suspects = {row["id"] for row in place.read("suspects")}
+    assert place.version() == set(range(ROWS)) - suspects
+    assert len(place.versions()) == 1
+    assert not list((Path(place.cleaned) / "_staging").iterdir())
+
+
 def test_check_version_of_a_clone_whose_source_lost_files_exits_3(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,7 +130,7 @@ class DeltaCloneTarget(EditedTarget):
         properties: Mapping[str, str],
     ) -> str:
         with write_errors(self.root):
-            for name in (CLONES, STAGING):
+            for name in (CLONES, STAGING):  # a folder with attempts in it counts as ours
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         attempt = Staging(self.root, properties["original_run_id"])
         clone, source = _sql(attempt.data_path), delta_sql(parse_table_name(pin.table))
