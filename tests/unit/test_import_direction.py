@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "base": {"base"},
     "config": {"base"},
     "confident": {"base"},
+    "predict": {"base"},
     "lake": {"base"},
     "cluster": {"base", "config", "confident", "lake", ""},
     "log": set(),
@@ -51,6 +52,7 @@ MAY_USE = {
     "base": set(),
     "config": {"pydantic", "yaml"},
     "confident": {"numpy"},
+    "predict": {"array_api_compat", "numpy", "scipy", "sklearn"},
     "lake": {"pyarrow", "pyspark"},
     "cluster": {"numpy", "pyarrow", "pyspark", "scipy"},
     "log": set(),
@@ -253,6 +255,11 @@ def test_method_loads_numpy_only() -> None:
     names = [f"sparkclean.{name}" for name in MODULES if name.startswith("confident")]
     assert len(names) > 5
     assert beyond(loaded_by(*names), "numpy") == set()
+
+
+def test_losses_load_numpy_and_the_array_api_only() -> None:
+    # where a model is trained by torch there need be nothing else of ours
+    assert beyond(loaded_by("sparkclean.predict.losses"), "array_api_compat", "numpy") == set()
 
 
 @pytest.mark.parametrize("module", ["", *BASE, "log", "session", "cli"])

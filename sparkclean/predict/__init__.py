@@ -1,0 +1,1 @@
+"""Losses and a classifier that bear wrong labels: numbers in memory, no Spark."""
