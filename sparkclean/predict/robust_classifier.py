@@ -82,6 +82,11 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     -----
     Features of about one scale are learnt best: put a ``StandardScaler`` before. Softmax
     regression begins at zero weights, and by ``lbfgs`` its answer depends on no seed.
+
+    Wrong labels want a larger ``alpha`` than right ones: on digits with 40 % of them flipped, 0.01
+    is best for every loss. The more classes, the smaller it must be beside a loss that is not
+    convex: at 1 / K the gradient of such a loss is small, and with 200 classes 0.01 holds all
+    weights at nearly zero.
     """
 
     def __init__(
@@ -89,7 +94,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         loss: str | Loss = "generalized_cross_entropy",
         *,
         loss_params: Mapping[str, Any] | None = None,
-        alpha: float = 1e-2,
+        alpha: float = 1e-3,
         hidden_units: int = 0,
         solver: str = "lbfgs",
         max_iter: int = 500,
