@@ -224,9 +224,11 @@ def test_loss_of_a_given_class_that_is_nearly_certain_keeps_its_digits(
     # 1 - p_y is exp(-40): 1 minus the rounded p_y would be 0
     rest = math.exp(-40.0)
     log_probs = np.array([[-rest, -40.0]])
-    assert loss.losses(np.array([0]), log_probs) == pytest.approx([slope * rest], rel=1e-12)
+    assert loss.losses(np.array([0]), log_probs) == pytest.approx(
+        [slope * rest], rel=1e-12, abs=0.0
+    )
     gradient = loss.gradient(np.array([0]), log_probs)[0]
-    assert gradient == pytest.approx([-slope * rest, slope * rest], rel=1e-12)
+    assert gradient == pytest.approx([-slope * rest, slope * rest], rel=1e-12, abs=0.0)
 
 
 def test_log_softmax_of_large_logits_is_finite_and_of_equal_ones_log_of_k() -> None:

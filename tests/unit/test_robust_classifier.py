@@ -103,6 +103,22 @@ def test_fit_by_adam_comes_near_the_optimum() -> None:
     assert np.abs(adam.predict_proba(X) - best.predict_proba(X)).max() < 0.03
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_fit_by_adam_takes_the_steps_of_its_paper() -> None:
+    X, y = iris()
+    found = RobustClassifier(
+        "cross_entropy", solver="adam", batch_size=len(y), learning_rate=0.1, max_iter=4
+    ).fit(X, y)
+    problem = _Problem(X, y, np.full(len(y), 1.0 / len(y)), 1e-3, (4, 3))
+    theta, m, v = np.zeros(15), np.zeros(15), np.zeros(15)
+    for t in range(1, 5):
+        _, g = problem.objective(theta, make_loss("cross_entropy"))
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        theta -= 0.1 * (m / (1.0 - 0.9**t)) / (np.sqrt(v / (1.0 - 0.999**t)) + 1e-8)
+    assert found.coefs_[0].ravel() == pytest.approx(theta[:12], abs=1e-6)
+    assert found.intercepts_[0] == pytest.approx(theta[12:], abs=1e-6)
+
+
 @pytest.mark.parametrize("hidden_units", [0, 3])
 @pytest.mark.parametrize("loss", ["cross_entropy", "generalized_cross_entropy"])
 def test_sample_weights_are_repeated_rows(loss: str, hidden_units: int) -> None:
