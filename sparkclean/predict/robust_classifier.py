@@ -84,9 +84,9 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     regression begins at zero weights, and by ``lbfgs`` its answer depends on no seed.
 
     Wrong labels want a larger ``alpha`` than right ones: on digits with 40 % of them flipped, 0.01
-    does better than 0.001 by every loss. The more classes, the smaller it must be beside a loss that is not
-    convex: at 1 / K the gradient of such a loss is small, and with 200 classes 0.01 holds all
-    weights at nearly zero.
+    does better than 0.001 by every loss. The more classes, the smaller it must be beside a loss
+    that is not convex: where all probabilities are 1 / K the gradient of such a loss is small, and
+    with 200 classes 0.01 holds all weights at nearly zero.
     """
 
     def __init__(
