@@ -56,10 +56,10 @@ $(VENV)/.tested: $(VENV)/.installed
 	.venv-torch/bin/pip install -q -e ".[spark]" --group test --group torch
 	touch $@
 
-demo: install  ## audit real data: digits with 5 % of the labels flipped
+demo: install  ## predict and audit real data: digits with 5 % of the labels flipped
 	rm -rf out/demo
 	$(BIN)/python -m sparkclean.demo prepare out/demo
-	$(BIN)/sparkclean audit --config conf/demo.yaml
+	$(BIN)/sparkclean run --config conf/demo.yaml
 	$(BIN)/python -m sparkclean.demo score out/demo out/demo/suspects
 
 demo-delta: install  ## the demo on Delta Lake
@@ -67,7 +67,7 @@ demo-delta: install  ## the demo on Delta Lake
 	$(BIN)/python -m sparkclean.demo prepare out/demo-delta/files
 	$(BIN)/python -m sparkclean.demo load out/demo-delta/files out/demo-delta/examples \
 	  --format delta --properties-file conf/spark-defaults-delta.conf
-	$(BIN)/sparkclean audit --config conf/demo-delta.yaml \
+	$(BIN)/sparkclean run --config conf/demo-delta.yaml \
 	  --properties-file conf/spark-defaults-delta.conf
 	$(BIN)/python -m sparkclean.demo score out/demo-delta/files out/demo-delta/suspects \
 	  --properties-file conf/spark-defaults-delta.conf
@@ -77,15 +77,14 @@ demo-iceberg: install  ## the demo on Apache Iceberg
 	$(BIN)/python -m sparkclean.demo prepare out/demo-iceberg/files
 	$(BIN)/python -m sparkclean.demo load out/demo-iceberg/files lake.demo.examples \
 	  --format iceberg --properties-file conf/spark-defaults-iceberg.conf
-	$(BIN)/sparkclean audit --config conf/demo-iceberg.yaml \
+	$(BIN)/sparkclean run --config conf/demo-iceberg.yaml \
 	  --properties-file conf/spark-defaults-iceberg.conf
 	$(BIN)/python -m sparkclean.demo score out/demo-iceberg/files lake.demo.suspects \
 	  --properties-file conf/spark-defaults-iceberg.conf
 
 test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
 	rm -f $(HASHES)
-	$(BIN)/python -m pytest $(TWO) $(CI) --hashes $(HASHES) --cov \
-	  --cov-report=term:skip-covered
+	$(BIN)/python -m pytest $(TWO) $(CI) --hashes $(HASHES)
 	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES) --connect
 	.venv-3.5/bin/python -m pytest tests/matrix --hashes $(HASHES)
 

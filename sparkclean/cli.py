@@ -9,11 +9,12 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sparkclean import __version__
 from sparkclean.cli_versions import (
@@ -35,8 +36,13 @@ from sparkclean.session import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from pyspark.sql import SparkSession
 
+    from sparkclean.cluster.pinned_run import PinnedRun
+    from sparkclean.config import Config
+    from sparkclean.predict.run import PredictRun
+
+_AnyRun = TypeVar("_AnyRun", bound="PinnedRun")
 _log = logging.getLogger("sparkclean")
 
 _INTERRUPTED = 130
@@ -46,6 +52,8 @@ _ABORTED = "nothing of this run counts until it is repeated with the same --run-
 _EXAMPLES = {
     "audit": "sparkclean audit --config conf/audit.yaml --set gate.max_suspect_fraction=0.1 "
     '--run-id "{{ run_id }}"',
+    "predict": 'sparkclean predict --config conf/predict.yaml --run-id "{{ run_id }}"',
+    "run": 'sparkclean run --config conf/predict.yaml --run-id "{{ run_id }}"',
     "init": "sparkclean init data/examples --to audit.yaml",
     "versions": "sparkclean versions out/cleaned",
     "show": "sparkclean show out/suspects -n 20",
@@ -129,9 +137,48 @@ def _check_driver_packages() -> None:
 # -- commands ----------------------------------------------------------------------------------
 
 
-def _audit(args: argparse.Namespace) -> None:
-    from sparkclean.cluster.plan import describe_plan  # noqa: PLC0415 (imports pyspark)
-    from sparkclean.cluster.run import Run  # noqa: PLC0415
+@dataclass(frozen=True)
+class _Session:
+    """What the jobs of one command share."""
+
+    args: argparse.Namespace
+    spark: SparkSession
+    config: Config
+    run_id: str
+    own: bool
+    #: What is done once the session has stopped.
+    after: ExitStack
+
+    def audit(self, config: Config, predicted: PredictRun | None = None) -> None:
+        from sparkclean.cluster.plan import describe_plan  # noqa: PLC0415 (imports pyspark)
+        from sparkclean.cluster.run import Run  # noqa: PLC0415
+
+        run = Run(self.spark, config, self.run_id, on_classes=self._fit)
+        if predicted is not None:
+            run.given, run.predictions_version = predicted.collect_pins()
+        self._execute(run, describe_plan)
+
+    def predict(self, run_id: str) -> PredictRun:
+        from sparkclean.predict.run import PredictRun, describe_predictions  # noqa: PLC0415
+
+        run = PredictRun(self.spark, self.config, run_id, on_classes=self._fit)
+        self._execute(run, describe_predictions)
+        return run
+
+    @property
+    def _fit(self) -> Callable[[int], None]:
+        return batch_setter(self.spark, own=self.own)
+
+    def _execute(self, run: _AnyRun, describe: Callable[[_AnyRun], str]) -> None:
+        self.after.callback(run.discard)
+        _log.info("run %s", run.run_id)
+        run.prepare()
+        print(describe(run) if self.args.dry_run else run.execute().text)
+
+
+@contextmanager
+def _session(args: argparse.Namespace) -> Iterator[_Session]:
+    """Read the configuration and open a session."""
     from sparkclean.config import resolve_classes  # noqa: PLC0415
     from sparkclean.config_file import load_config  # noqa: PLC0415
 
@@ -140,15 +187,27 @@ def _audit(args: argparse.Namespace) -> None:
     run_id = args.run_id or _new_run_id()
     name_run(run_id)
     settings = read_properties(args.properties_file) | config.spark
-    with ExitStack() as stack, open_session(settings, debug=args.debug) as (spark, own):
-        run = Run(spark, config, run_id, on_classes=batch_setter(spark, own=own))
-        stack.callback(run.discard)  # once the session has stopped
-        _log.info("run %s", run_id)
-        run.prepare()
-        if args.dry_run:
-            print(describe_plan(run))
-            return
-        print(run.execute().text)
+    with ExitStack() as after, open_session(settings, debug=args.debug) as (spark, own):
+        yield _Session(args, spark, config, run_id, own, after)
+
+
+def _audit(args: argparse.Namespace) -> None:
+    with _session(args) as session:
+        session.audit(session.config)
+
+
+def _predict(args: argparse.Namespace) -> None:
+    with _session(args) as session:
+        session.predict(session.run_id)
+
+
+def _run(args: argparse.Namespace) -> None:
+    from sparkclean.config import with_predictions  # noqa: PLC0415
+
+    with _session(args) as session:
+        predicted = session.predict(f"{session.run_id}-predict")
+        if not args.dry_run:  # there is nothing to audit yet
+            session.audit(with_predictions(session.config), predicted)
 
 
 def _new_run_id() -> str:
@@ -192,19 +251,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sparkclean {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    audit = _command(commands, "audit", _audit, "audit a table and publish what was found")
-    audit.add_argument("--config", required=True, metavar="FILE", help="YAML or JSON")
-    audit.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="override a setting; may be repeated",
-    )
-    audit.add_argument("--run-id", help="stable over retries; the default is new for every call")
-    audit.add_argument(
-        "--dry-run", action="store_true", help="check and show the plan; write nothing"
-    )
+    for name, run, text in (
+        ("audit", _audit, "audit a table and publish what was found"),
+        ("predict", _predict, "predict a table out of sample and publish the probabilities"),
+        ("run", _run, "predict a table out of sample, and audit it by that"),
+    ):
+        job = _command(commands, name, run, text)
+        job.add_argument("--config", required=True, metavar="FILE", help="YAML or JSON")
+        job.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="SECTION.KEY=VALUE",
+            help="override a setting; may be repeated",
+        )
+        job.add_argument("--run-id", help="stable over retries; the default is new for every call")
+        job.add_argument(
+            "--dry-run", action="store_true", help="check and show the plan; write nothing"
+        )
 
     init = _command(commands, "init", _init, "write a commented configuration for a table")
     init.add_argument("table", help="directory of Parquet files, or one file")

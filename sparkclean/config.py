@@ -25,6 +25,7 @@ from pydantic import (
 
 from sparkclean.config_explain import class_findings, contradictions, explain
 from sparkclean.errors import ConfigError
+from sparkclean.schema import PRED_PROBS
 
 FilterBy = Literal[
     "prune_by_noise_rate",
@@ -89,6 +90,11 @@ class InputSection(_Section):
     where: StrictStr | None = Field(
         None,
         description="SQL predicate: audit these rows only; the cleaned version keeps the others.",
+    )
+    predictions: StrictStr | None = Field(
+        None,
+        description="Table of probabilities that `sparkclean predict` has made of this one, "
+        "audited in the place of its own.",
     )
 
 
@@ -189,6 +195,52 @@ class GateSection(_Section):
     max_suspects: Count | None = Field(None, description="Largest number of suspects.")
 
 
+class PredictSection(_Section):
+    """How out-of-sample probabilities are made, by ``sparkclean predict``."""
+
+    features: list[StrictStr] = Field(
+        description="Columns: numbers, arrays of numbers, vectors, texts; several are put together."
+    )
+    group: StrictStr | None = Field(
+        None,
+        description="Column whose rows of one value stay together (a patient, a product, a "
+        "session); null: rows with the same features do.",
+    )
+    n_folds: Annotated[int, Field(strict=True, ge=2), BeforeValidator(_plain)] = Field(
+        5, description="Each fold is predicted by a model that was trained on the others."
+    )
+    estimator: StrictStr | None = Field(
+        None,
+        description="Import path of a classifier of scikit-learn; null: logistic regression on "
+        "standardised features.",
+    )
+    params: dict[StrictStr, Any] = Field(
+        default_factory=dict, description="Parameters of the classifier."
+    )
+    max_train_rows: Annotated[int, Field(strict=True, ge=1), BeforeValidator(_plain)] | None = (
+        Field(
+            None,
+            description="Rows that a model is trained on, at most; null: what 256 MiB hold.",
+        )
+    )
+    calibrate: Literal["none", "temperature", "isotonic"] = Field(
+        "none", description="Calibration of the probabilities, fitted on inner folds."
+    )
+    missing: Literal["reject", "impute"] = Field(
+        "reject",
+        description="Features that are null or NaN: an error, or the mean of the column (for a "
+        "text: no words).",
+    )
+    rare_classes: Literal["reject", "exclude"] = Field(
+        "reject",
+        description="Classes with fewer examples than folds: an error, or not trained on, so that "
+        "their rows are all suspects of an audit.",
+    )
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**32 - 1), BeforeValidator(_plain)] = Field(
+        0, description="Of folds, samples and classifiers."
+    )
+
+
 class OutputSection(_Section):
     """Where results go; null: not written."""
 
@@ -198,6 +250,12 @@ class OutputSection(_Section):
     classes: StrictStr | None = Field("out/classes", description="One row per class and run.")
     pairs: StrictStr | None = Field("out/pairs", description="One row per class pair and run.")
     runs: StrictStr | None = Field("out/runs", description="One record per run.")
+    predictions: StrictStr = Field(
+        "out/predictions", description="Predicted probabilities (sparkclean predict)."
+    )
+    models: StrictStr = Field(
+        "out/models", description="Folder of the models that made them, which executors share."
+    )
     format: Literal["parquet", "delta", "iceberg"] = Field(
         "parquet", description="Format of the outputs; delta.`/path` says it for one of them."
     )
@@ -240,12 +298,22 @@ class Config(_Section):
     )
     method: MethodSection = MethodSection()
     admission: AdmissionSection = AdmissionSection()
+    predict: PredictSection | None = Field(
+        None, description="What `sparkclean predict` does; null: the table has probabilities."
+    )
     clean: CleanSection = CleanSection()
     gate: GateSection = GateSection()
     output: OutputSection = OutputSection()
     spark: dict[str, Setting] = Field(
         default_factory=dict, description="Spark settings of a session that the command creates."
     )
+
+
+def with_predictions(config: Config) -> Config:
+    """Return the configuration that audits what `sparkclean predict` has written by this one."""
+    source = config.input.model_copy(update={"predictions": config.output.predictions})
+    columns = config.columns.model_copy(update={"pred_probs": PRED_PROBS})
+    return config.model_copy(update={"input": source, "columns": columns})
 
 
 def parse_config(mapping: Mapping[str, Any]) -> Config:
@@ -347,7 +415,36 @@ def config_fingerprint(config: Config, classes: Sequence[Any]) -> str:
     }
     if not config.clean.keep_original:
         content["clean"] |= {"keep_original": False}
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return _digest(content)
+
+
+def prediction_fingerprint(config: Config, classes: Sequence[Any]) -> str:
+    """Hash what determines predictions: not locations, Spark settings or run id.
+
+    Parameters
+    ----------
+    config : Config
+        With section ``predict``.
+    classes : sequence
+        The K labels.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    columns = config.columns.model_dump(mode="json", exclude={"pred_probs"})
+    content = {
+        "columns": columns,
+        "classes": [[type(label).__name__, label] for label in classes],
+        "predict": None if config.predict is None else config.predict.model_dump(mode="json"),
+        "where": config.input.where,
+    }
+    return _digest(content)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

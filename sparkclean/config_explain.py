@@ -65,7 +65,8 @@ def _key(loc: Sequence[Any], model: type[BaseModel]) -> tuple[str, ...]:
 def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     field = model.model_fields.get(name)
     kind: Any = field.annotation if field else None
-    return kind if isinstance(kind, type) and hasattr(kind, "model_fields") else None
+    kinds = (kind, *typing.get_args(kind))  # a section may be null
+    return next((k for k in kinds if isinstance(k, type) and hasattr(k, "model_fields")), None)
 
 
 def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[BaseModel]) -> str:
@@ -154,6 +155,15 @@ def contradictions(config: Config) -> list[str]:
     if isinstance(config.classes, list):
         findings += class_findings(config.classes)
     findings += _threshold_findings(config)
+    if config.predict is not None:
+        features = config.predict.features
+        if not features:
+            findings.append("predict.features: [] names no column; name at least one")
+        findings += [
+            f"predict.features: {name!r} is named {count} times; name it once"
+            for name, count in Counter(features).items()
+            if count > 1
+        ]
     findings += layout_findings(config)
     findings += location_findings(config)
     return findings

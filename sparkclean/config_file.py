@@ -88,7 +88,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         kind = type(content).__name__
         raise ConfigError(f"{path}: holds a value of type {kind}; a mapping of sections is needed")
     return {str(key): value if value is not None else {} for key, value in content.items()} | {
-        key: None for key in ("classes",) if key in content and content[key] is None
+        key: None for key in ("classes", "predict") if key in content and content[key] is None
     }
 
 
@@ -208,6 +208,7 @@ input:
   version: null           # 3 (an output of ours, Delta) | timestamp:2026-11-01T00:00:00
                           # | branch:NAME | tag:NAME | snapshot:ID (Iceberg); null: the current one
   where: null             # SQL predicate: audit these rows only
+  predictions: null       # a table that `sparkclean predict` has made of this one; null: its own
 
 columns:{columns_comment}
   id: {id}
@@ -236,6 +237,8 @@ admission:
   row_sum_tolerance: 1.0e-3
   max_rejected_fraction: 0.01  # more invalid rows than this fail the run
 
+predict: null             # conf/predict.yaml shows what it may hold
+
 clean:
   mode: drop                   # drop | relabel | weight | quarantine | none
   rejected: keep               # keep | remove
@@ -261,6 +264,8 @@ output:                        # null: not written
   classes: out/classes
   pairs: out/pairs
   runs: out/runs
+  predictions: out/predictions  # of sparkclean predict
+  models: out/models
   format: parquet         # parquet | delta | iceberg
   work: null              # folder that driver and executors share; null: beside Parquet outputs
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sparkclean.config import Config
 
 
+_INPUTS = ("input.table", "input.predictions")
+
+
 def resolve_layout(config: Config) -> str:
     """Say how the cleaned version is kept.
 
@@ -83,32 +86,47 @@ def layout_findings(config: Config) -> list[str]:
     return findings
 
 
+def _locations(config: Config) -> dict[str, str]:
+    """Give the places that are read and written, by their keys."""
+    locations = {"input.table": config.input.table}
+    if config.input.predictions is not None:
+        locations["input.predictions"] = config.input.predictions
+    locations |= {f"output.{name}": where for name, where in config.output.targets().items()}
+    if config.clean.mode == "none":
+        locations.pop("output.cleaned", None)
+    if resolve_layout(config) == "branch":
+        locations.pop("output.cleaned", None)  # it is the input table, on purpose
+    if config.clean.mode == "quarantine" and "output.cleaned" in locations:
+        # what is wrong with the name itself is found elsewhere
+        with suppress(ConfigError):
+            quarantine = beside(locations["output.cleaned"], QUARANTINE_SUFFIX)
+            locations["output.cleaned (quarantine)"] = quarantine
+    if config.predict is not None:
+        locations["output.models"] = config.output.models
+        if config.input.predictions is None:
+            locations["output.predictions"] = config.output.predictions
+    return locations
+
+
 def location_findings(config: Config) -> list[str]:
     """Find places that are wrong, or hold two tables."""
     findings: list[str] = []
     paths: dict[str, Path | str] = {}
-    locations = {"input.table": config.input.table}
-    locations |= {f"output.{name}": where for name, where in config.output.targets().items()}
-    if config.clean.mode == "none" and locations.pop("output.cleaned", None) is not None:
-        nothing = "output: all outputs but cleaned are null, and clean.mode is none"
-    else:
+    locations = _locations(config)
+    outputs = set(config.output.targets())
+    if not outputs - ({"cleaned"} if config.clean.mode == "none" else set()):
         nothing = "output: all outputs are null"
-    if len(locations) == 1:
+        if outputs:
+            nothing = "output: all outputs but cleaned are null, and clean.mode is none"
         findings.append(f"{nothing}; there is nothing to write")
-    if resolve_layout(config) == "branch":
-        locations.pop("output.cleaned", None)  # it is the input table, on purpose
-    if config.clean.mode == "quarantine" and "output.cleaned" in locations:
-        # what is wrong with the name itself is found below
-        with suppress(ConfigError):
-            quarantine = beside(locations["output.cleaned"], QUARANTINE_SUFFIX)
-            locations["output.cleaned (quarantine)"] = quarantine
     for key, where in locations.items():
-        kind = config.input.format if key == "input.table" else config.output.format
+        kind = config.input.format if key in _INPUTS else config.output.format
+        kind = "parquet" if key == "output.models" else kind  # a folder
         try:
             paths[key] = _place(where, kind)
         except (ConfigError, UnsupportedFeatureError) as exc:
             findings.append(f"{key}: {exc}")
-    written = [key for key in paths if key != "input.table"]
+    written = [key for key in paths if key not in (*_INPUTS, "output.models")]
     if config.output.work is None and resolve_layout(config) != "copy":
         findings.append(
             "output.work: null, but this layout of the cleaned version stages a list of changes; "

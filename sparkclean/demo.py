@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 _FLIPPED_SHARE = 0.05
-_FOLDS = 5
 
 
 def flip_labels(labels: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
@@ -43,22 +42,14 @@ def prepare(folder: Path) -> None:
     folder : Path
     """
     from sklearn.datasets import load_digits  # noqa: PLC0415 (only the demo needs it)
-    from sklearn.ensemble import ExtraTreesClassifier  # noqa: PLC0415
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict  # noqa: PLC0415
 
     digits = load_digits()
     true = digits.target.astype(np.int64)
     given = flip_labels(true, 10)
-    # leaves of several rows, so that few probabilities are exactly 0
-    model = ExtraTreesClassifier(200, min_samples_leaf=3, random_state=0)
-    pred_probs = cross_val_predict(
-        model, digits.data, given, cv=StratifiedKFold(_FOLDS), method="predict_proba"
-    ).astype(np.float32)
     ids = pa.array(np.arange(len(true)))
     examples = {
         "id": ids,
         "label": pa.array(given, pa.int32()),
-        "pred_probs": pa.array(list(pred_probs), pa.list_(pa.float32())),
         "image": pa.array(list(digits.data.astype(np.float32)), pa.list_(pa.float32())),
     }
     truth = {"id": ids, "true_label": pa.array(true, pa.int32()), "was_flipped": given != true}

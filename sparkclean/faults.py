@@ -9,10 +9,20 @@ from __future__ import annotations
 import os
 import signal
 
-_OUTPUTS = ("suspects", "classes", "pairs", "rejected", "quarantine", "cleaned", "runs")
+_OUTPUTS = (
+    "suspects",
+    "classes",
+    "pairs",
+    "rejected",
+    "quarantine",
+    "cleaned",
+    "predictions",
+    "runs",
+)
 
 FAULT_POINTS: tuple[str, ...] = (
     "run.pinned",
+    "predict.trained",
     "run.audited",
     "run.verified",
     *(f"stage.{name}.{step}" for name in _OUTPUTS for step in ("begin", "end")),

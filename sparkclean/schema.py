@@ -28,6 +28,9 @@ SAMPLE_WEIGHT: Final = "sample_weight"
 LABEL_WAS_CHANGED: Final = "label_was_changed"
 ORIGINAL_SUFFIX: Final = "_original"
 
+PRED_PROBS: Final = "pred_probs"
+FOLD: Final = "fold"
+
 #: Carried by every row of every table that we write, but for the cleaned dataset.
 PROVENANCE: Final = (
     (DATASET_VERSION, "string"),
@@ -82,6 +85,13 @@ REJECTED: Final = (
     *PROVENANCE,
 )
 
+#: After the record id columns and the label, which are named and typed as in the input.
+PREDICTIONS: Final = (
+    (PRED_PROBS, "array<float>"),
+    (FOLD, "int"),
+    *PROVENANCE,
+)
+
 #: Why a row was not audited, in the order in which the reasons are tried.
 REJECTION_REASONS: Final = (
     "record_id_null",
@@ -113,6 +123,8 @@ SCORES: Final = (
     "confidence_weighted_entropy",
     "prior_shifted_self_confidence",
 )
+
+CALIBRATIONS: Final = ("none", "temperature", "isotonic")
 
 #: One row per run. Nested content is JSON text, so that the schema outlives changes of ours.
 RUNS: Final = (

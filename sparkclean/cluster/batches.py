@@ -168,7 +168,7 @@ class BatchReader:
         ids = [batch.column(f"{ID_PREFIX}{i}") for i in range(self.num_ids)]
         label = batch.column(LABEL)
         reasons = np.full(batch.num_rows, _ADMITTED, np.int8)
-        given = self._class_index(label)
+        given = class_index(label, self.classes)
         matrix, lengths, reasons_of_probs = self._matrix(batch)
         admission = admit(
             matrix,
@@ -196,15 +196,6 @@ class BatchReader:
             int((clipped & valid).sum()),
         )
         return admitted, self._rejected(ids, label, reasons, ~valid, matrix, lengths)
-
-    def _class_index(self, label: pa.Array) -> NDArray[np.int64]:
-        if pa.types.is_integer(label.type):
-            label = label.cast(pa.int64())
-        elif pa.types.is_floating(label.type):
-            label = label.cast(pa.float64())
-        elif pa.types.is_boolean(label.type):
-            label = label.cast(pa.int8())
-        return _index_in(label, self.classes)
 
     def _matrix(
         self, batch: pa.RecordBatch
@@ -251,7 +242,7 @@ class BatchReader:
             entries = column.flatten()
             labels, values = entries.flatten()[:2]
         rows = np.repeat(np.arange(len(lengths)), np.maximum(lengths, 0))
-        classes = self._class_index(labels)
+        classes = class_index(labels, self.classes)
         matrix = np.zeros((len(lengths), self.num_classes))
         known = classes >= 0
         matrix[rows[known], classes[known]] = _to_float64(values)[known]
@@ -304,8 +295,27 @@ def _or_nan(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _index_in(values: pa.Array, classes: tuple[Any, ...]) -> NDArray[np.int64]:
-    """Position of each value among the classes; -1 for null and for strangers."""
+def class_index(values: pa.Array, classes: tuple[Any, ...]) -> NDArray[np.int64]:
+    """Find the position of each label among the classes.
+
+    Parameters
+    ----------
+    values : pyarrow.Array
+        Labels.
+    classes : tuple
+        The K labels.
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+        -1 for null and for strangers.
+    """
+    if pa.types.is_integer(values.type):
+        values = values.cast(pa.int64())
+    elif pa.types.is_floating(values.type):
+        values = values.cast(pa.float64())
+    elif pa.types.is_boolean(values.type):
+        values = values.cast(pa.int8())
     if classes and isinstance(classes[0], bool):
         classes = tuple(int(c) for c in classes)
     try:

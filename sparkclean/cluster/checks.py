@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
+from sparkclean.cluster.batches import LABEL
 from sparkclean.cluster.columns import EMPTY
 from sparkclean.cluster.passes import ClassStatistics
 from sparkclean.errors import InputError
@@ -87,6 +88,61 @@ def count_duplicate_ids(frame: DataFrame, ids: Sequence[str], names: Sequence[st
     if findings:
         raise InputError(findings)
     return int(totals["rows"] or 0)
+
+
+def check_same_examples(source: DataFrame, predictions: DataFrame, names: Sequence[str]) -> None:
+    """Check that predictions are of exactly the examples of the input, with the same labels.
+
+    Parameters
+    ----------
+    source, predictions : DataFrame
+        Record ids and label, by their internal names.
+    names : sequence of str
+        Of the record id columns in the user's table.
+
+    Raises
+    ------
+    InputError
+        With the counts, and up to five record ids.
+
+    Notes
+    -----
+    Two narrow jobs that count the rows and add up their hashes; a join of ids and labels only where
+    these differ.
+    """
+    ids = [name for name in source.columns if name != LABEL]
+
+    def digest(frame: DataFrame) -> tuple[int, int]:
+        total = F.sum(F.xxhash64(*ids, LABEL).cast("decimal(38,0)"))
+        (row,) = frame.agg(F.count("*").alias("rows"), total.alias("total")).collect()
+        return row["rows"], int(row["total"] or 0)
+
+    if digest(source) == digest(predictions):
+        return
+    mine = source.select(*ids, F.col(LABEL).alias("__mine"), F.lit(True).alias("__there"))
+    other = predictions.select(*ids, F.col(LABEL).alias("__other"), F.lit(True).alias("__made"))
+    joined = mine.join(other, ids, "full_outer")
+    cases = (
+        ("rows have no prediction", F.col("__made").isNull()),
+        ("predictions are of no row", F.col("__there").isNull()),
+        (
+            "rows have another label now",
+            F.col("__made") & F.col("__there") & ~F.col("__mine").eqNullSafe(F.col("__other")),
+        ),
+    )
+    findings = []
+    for text, condition in cases:
+        found = joined.where(condition)
+        count = found.count()
+        if count:
+            some = found.orderBy(*ids).limit(_SHOWN).select(*ids).collect()
+            shown = ", ".join(_shown_id(list(row)) for row in some)
+            column = ", ".join(map(repr, names))
+            findings.append(
+                f"input.predictions: {count:,} {text} ({column}: {shown}); predict the table again "
+                "(sparkclean predict), or name the version that was predicted in input.version"
+            )
+    raise InputError(findings or "input.predictions: holds record ids twice; predict again")
 
 
 def _shown_id(values: Sequence[object]) -> str:

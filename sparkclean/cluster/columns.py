@@ -91,9 +91,15 @@ class Columns:
         DataFrame
             Columns as `BatchReader` expects them. Lazy.
         """
+        return frame.select(*self._keys(), *_probabilities(frame.schema, self.probs, self.layout))
+
+    def keys(self, frame: DataFrame) -> DataFrame:
+        """Select record ids and label, by their internal names. Lazy."""
+        return frame.select(*self._keys())
+
+    def _keys(self) -> list[Column]:
         selected = [quoted(name).alias(f"{ID_PREFIX}{i}") for i, name in enumerate(self.ids)]
-        selected.append(quoted(self.label).alias(LABEL))
-        return frame.select(*selected, *_probabilities(frame.schema, self.probs, self.layout))
+        return [*selected, quoted(self.label).alias(LABEL)]
 
     def reader(self, row_sum_tolerance: float) -> BatchReader:
         """Build the reader of a scan's batches."""
@@ -148,11 +154,58 @@ def resolve_columns(
     No Spark job where K is known from the classes or the columns; otherwise reads 1,000 rows.
     """
     schema = frame.schema
-    _check_present(schema, [*ids, label, *probs])
-    findings: list[str] = []
+    keys = "columns.id, columns.label and columns.pred_probs"
+    check_present(schema, [*ids, label, *probs], keys)
+    findings = check_id_types(schema, ids)
     warnings: list[str] = []
-    id_types = tuple(schema[name].dataType for name in ids)
-    for name, kind in zip(ids, id_types, strict=True):
+    label_type = schema[label].dataType
+    if isinstance(label_type, FloatType | DoubleType):
+        warnings.append(
+            f"column {label!r} holds {label_type.simpleString()} labels; only whole "
+            "numbers match a class"
+        )
+    else:
+        findings += check_label_type(schema, label)
+    layout = _layout(schema, probs, findings)
+    if findings:
+        raise InputError(findings)
+    if classes is None:
+        classes = _default_classes(frame, label, label_type, probs, layout)
+    if layout == "columns" and len(classes) != len(probs):
+        raise ConfigError(
+            f"classes: {len(classes)} labels, but columns.pred_probs lists {len(probs)} columns; "
+            "give one column for each class, in the same order"
+        )
+    check_classes(classes, label, label_type)
+    return Columns(
+        ids=tuple(ids),
+        label=label,
+        probs=tuple(probs),
+        layout=layout,
+        label_type=label_type,
+        id_types=tuple(schema[name].dataType.simpleString() for name in ids),
+        classes=tuple(classes),
+        warnings=tuple(warnings),
+    )
+
+
+def check_id_types(schema: StructType, ids: Sequence[str]) -> list[str]:
+    """Find record id columns that cannot be used, by type or by name.
+
+    Parameters
+    ----------
+    schema : StructType
+    ids : sequence of str
+        Columns that are there.
+
+    Returns
+    -------
+    list of str
+        Findings.
+    """
+    findings = []
+    for name in ids:
+        kind = schema[name].dataType
         # text with a collation compares otherwise than by bytes: ties would go another way
         if not isinstance(kind, _INTEGERS) and kind.simpleString() != "string":
             findings.append(
@@ -164,46 +217,54 @@ def resolve_columns(
                 f"columns.id: {name!r} is also the name of a column that outputs have beside the "
                 "record id; rename the column of the table"
             )
-    label_type = schema[label].dataType
-    if isinstance(label_type, FloatType | DoubleType):
-        warnings.append(
-            f"column {label!r} holds {label_type.simpleString()} labels; only whole "
-            "numbers match a class"
-        )
-    elif not isinstance(label_type, (*_INTEGERS, StringType, BooleanType)):
-        findings.append(
-            f"columns.label: column {label!r} is {label_type.simpleString()}; a label is an "
-            "integer, a string or a boolean"
-        )
-    layout = _layout(schema, probs, findings)
-    if findings:
-        raise InputError(findings)
-    if classes is None:
-        classes = _default_classes(frame, label, label_type, probs, layout)
-    _check_classes(classes, label, label_type, probs, layout)
-    return Columns(
-        ids=tuple(ids),
-        label=label,
-        probs=tuple(probs),
-        layout=layout,
-        label_type=label_type,
-        id_types=tuple(kind.simpleString() for kind in id_types),
-        classes=tuple(classes),
-        warnings=tuple(warnings),
-    )
+    return findings
 
 
-def _check_present(schema: StructType, wanted: Sequence[str]) -> None:
+def check_label_type(schema: StructType, label: str) -> list[str]:
+    """Find a label column that is neither integer, string nor boolean.
+
+    Parameters
+    ----------
+    schema : StructType
+    label : str
+        Column that is there.
+
+    Returns
+    -------
+    list of str
+        Findings.
+    """
+    kind = schema[label].dataType
+    if isinstance(kind, (*_INTEGERS, StringType, BooleanType)):
+        return []
+    return [
+        f"columns.label: column {label!r} is {kind.simpleString()}; a label is an integer, a "
+        "string or a boolean"
+    ]
+
+
+def check_present(schema: StructType, wanted: Sequence[str], keys: str) -> None:
+    """Check that a table has columns.
+
+    Parameters
+    ----------
+    schema : StructType
+    wanted : sequence of str
+    keys : str
+        Of the configuration, that name them.
+
+    Raises
+    ------
+    InputError
+        Names all that are missing, with a suggestion.
+    """
     missing = [name for name in dict.fromkeys(wanted) if name not in schema.names]
     findings = []
     for name in missing:
         near = difflib.get_close_matches(name, schema.names, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         shown = ", ".join(schema.names[:20]) + (", ..." if len(schema.names) > 20 else "")
-        findings.append(
-            f"column {name!r} is not in the table; {hint}it has: {shown}. "
-            "Set columns.id, columns.label and columns.pred_probs"
-        )
+        findings.append(f"column {name!r} is not in the table; {hint}it has: {shown}. Set {keys}")
     if findings:
         raise InputError(findings)
 
@@ -301,16 +362,23 @@ def _infer_num_classes(frame: DataFrame, probs: Sequence[str], layout: str) -> i
     return max(sorted(set(sizes), reverse=True), key=sizes.count)
 
 
-def _check_classes(
-    classes: Sequence[Any], label: str, label_type: DataType, probs: Sequence[str], layout: str
-) -> None:
+def check_classes(classes: Sequence[Any], label: str, label_type: DataType) -> None:
+    """Check that classes can be labels of a column.
+
+    Parameters
+    ----------
+    classes : sequence
+        The K labels.
+    label : str
+        Name of the column.
+    label_type : DataType
+
+    Raises
+    ------
+    ConfigError
+    """
     if len(classes) < 2:
         raise ConfigError(f"classes: K = {len(classes)}; label issues need at least two classes")
-    if layout == "columns" and len(classes) != len(probs):
-        raise ConfigError(
-            f"classes: {len(classes)} labels, but columns.pred_probs lists {len(probs)} columns; "
-            "give one column for each class, in the same order"
-        )
     wanted: type = str if isinstance(label_type, StringType) else int
     if isinstance(label_type, BooleanType):
         wanted = bool

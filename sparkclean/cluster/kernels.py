@@ -20,8 +20,9 @@ from sparkclean.cluster.batches import ID_PREFIX, Admitted, BatchReader, Rejecte
 from sparkclean.confident.fixed_point import split_limbs, sum_by_class, sum_columns
 
 #: Kinds of rows in the output of a task: state, and what was emitted.
-SUMS, COUNTS, BUCKETS, HASHES, QUALITY, WRITTEN, REJECTED, LOW, OPEN, MARGIN, ISSUE = range(11)
-STATES = frozenset({SUMS, COUNTS, BUCKETS, HASHES, QUALITY, WRITTEN})
+SUMS, COUNTS, BUCKETS, HASHES, QUALITY, WRITTEN, PREDICTIVE = range(7)
+REJECTED, LOW, OPEN, MARGIN, ISSUE, PREDICTED = range(7, 13)
+STATES = frozenset({SUMS, COUNTS, BUCKETS, HASHES, QUALITY, WRITTEN, PREDICTIVE})
 KIND = "kind"
 #: Spark type of the classes in which a row may be confident, with its probabilities.
 ENTRIES = "array<struct<class:int,probability:double>>"

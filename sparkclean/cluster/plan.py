@@ -38,9 +38,14 @@ def describe_plan(run: Run) -> str:
     shown = ", ".join(str(label) for label in columns.classes[:_SHOWN])
     more = ", ..." if columns.num_classes > _SHOWN else ""
     where = f"; audited where {config.input.where}" if config.input.where else ""
-    scan = choose_scan(config, run.source, pin, run.audited, columns)
+    scan = choose_scan(config, run.scanned, run.predictions or pin, run.audited, columns)
     lines = [
         f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
+        *(
+            [f"probs     {run.predictions.table} ({run.predictions.dataset_version})"]
+            if run.predictions is not None
+            else []
+        ),
         f"rows      {_size(pin)}{where}",
         f"classes   {columns.num_classes}: {shown}{more}",
         *_sample_verdict(run),

@@ -38,8 +38,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger("sparkclean")
 
 #: The order of publication: what readers join on comes first, the run record last.
-ORDER = ("suspects", "classes", "pairs", "rejected", "quarantine", "cleaned", "runs")
-DATASETS = ("quarantine", "cleaned")
+ORDER = (
+    "suspects",
+    "classes",
+    "pairs",
+    "rejected",
+    "quarantine",
+    "cleaned",
+    "predictions",
+    "runs",
+)
+DATASETS = ("quarantine", "cleaned", "predictions")
 #: Tables that hold all runs; the others hold one version of a dataset.
 ACCUMULATING = ("suspects", "classes", "pairs", "rejected", "runs")
 
@@ -230,6 +239,13 @@ class Outputs:
         self.published[name] = version
         _log.info("published %s as %s in %s", name, version.name, target.location)
         return version
+
+    def versions(self) -> dict[str, dict[str, str]]:
+        """List what was published, for the run record: where, and the name of the version."""
+        return {
+            name: {"location": self.targets[name].location, "version": version.name}
+            for name, version in self.published.items()
+        }
 
     def places(self) -> dict[str, str]:
         """Say where each output is and in which version."""

@@ -48,7 +48,8 @@ def choose_scan(
     """
     reader = columns.reader(config.admission.row_sum_tolerance)
     if config.scan != "dataframe":
-        reason = "input.where is set" if config.input.where is not None else None
+        filtered = config.input.where is not None and config.input.predictions is None
+        reason = "input.where is set" if filtered else None
         found = reason or _file_scan(source, pin, audited, columns, reader)
         if not isinstance(found, str):
             return found

@@ -24,6 +24,8 @@ class RunState:
     pin : Pin
     version : str or None
         ``input.version``, which the pin is of.
+    predictions : Pin or None
+        Of ``input.predictions``.
     """
 
     run_id: str
@@ -31,6 +33,7 @@ class RunState:
     table: str
     pin: Pin
     version: str | None = None
+    predictions: Pin | None = None
 
     @classmethod
     def load(cls, home: str, run_id: str) -> RunState | None:
@@ -55,6 +58,7 @@ class RunState:
             table=content["table"],
             pin=Pin.from_json(json.dumps(content["pin"])),
             version=content.get("version"),
+            predictions=_pin(content.get("predictions")),
         )
 
     def check_same(self, config_fingerprint: str, table: str, version: str | None) -> None:
@@ -78,6 +82,10 @@ class RunState:
                 f"{config_fingerprint} on {_at(table, version)}); use a new run id, or go back to "
                 "that configuration to complete it"
             )
+
+
+def _pin(content: object) -> Pin | None:
+    return None if content is None else Pin.from_json(json.dumps(content))
 
 
 def _at(table: str, version: str | None) -> str:
@@ -111,11 +119,14 @@ def remember_run(home: str, state: RunState) -> None:
             "pin": json.loads(state.pin.to_json()),
             "version": state.version,
         }
+        if state.predictions is not None:
+            content["predictions"] = json.loads(state.predictions.to_json())
         if put_if_absent(path, json.dumps(content)):
             return
     other = RunState.load(home, state.run_id)
-    if other is not None and (other.pin, other.config_fingerprint) != (
+    if other is not None and (other.pin, other.predictions, other.config_fingerprint) != (
         state.pin,
+        state.predictions,
         state.config_fingerprint,
     ):
         raise VersionExistsError(

@@ -1,1 +1,1 @@
-"""Losses and a classifier that bear wrong labels: numbers in memory, no Spark."""
+"""Out-of-sample predicted probabilities, and training that tolerates wrong labels."""

@@ -111,7 +111,7 @@ def test_submit_from_a_checkout_publishes_all_outputs(python: Path, checkout: Pa
     demo = checkout / "out" / "demo"
     prepare = [python, "-m", "sparkclean.demo", "prepare", "out/demo"]
     subprocess.run(prepare, cwd=checkout, env=environment(python), check=True, capture_output=True)
-    done = submit(python, checkout, "jobs/audit.py", "--config", "conf/demo.yaml")
+    done = submit(python, checkout, "jobs/run.py", "--config", "conf/demo.yaml")
     assert done.returncode == 0, done.stdout
     assert "top 10 suspects" in done.stdout
     record = record_of(demo / "runs")

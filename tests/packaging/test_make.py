@@ -57,12 +57,12 @@ def test_make_target_has_a_recipe_that_make_understands(checkout: Path, target: 
     ("target", "words"),
     [
         ("test", '-m "not full"'),
-        ("test", "--cov"),
+        ("test-full", "--cov"),
         ("test-fast", "tests/unit tests/property"),
         ("lint", "ruff format --check"),
         ("lint", "mypy"),
         ("bench", "benchmarks/run.py"),
-        ("demo", "sparkclean audit --config conf/demo.yaml"),
+        ("demo", "sparkclean run --config conf/demo.yaml"),
     ],
 )
 def test_make_target_runs_what_it_says(checkout: Path, target: str, words: str) -> None:

@@ -56,9 +56,9 @@ def test_readme_commands_are_those_that_are_known() -> None:
     assert [line.split("#")[0].strip() for line in SHELL_LINES] == [
         "make demo",
         "make test",
-        "sparkclean init out/demo/examples --to out/audit.yaml --force",
+        "sparkclean init out/demo/predictions --to out/audit.yaml --force",
         "sparkclean audit --config out/audit.yaml --dry-run",
-        "sparkclean audit --config conf/demo.yaml --run-id nightly-1",
+        "sparkclean run --config conf/demo.yaml --run-id nightly-1",
         "sparkclean versions out/demo/cleaned",
         "sparkclean show out/demo/suspects -n 10",
         f"spark-submit --py-files dist/sparkclean-{__version__}.zip jobs/audit.py "
@@ -84,7 +84,7 @@ def test_readme_demo_finds_the_flipped_labels(ran: dict[str, str], demo: str) ->
 
 def test_readme_dry_run_of_the_written_configuration_plans(ran: dict[str, str]) -> None:
     (plan,) = (output for command, output in ran.items() if command.endswith("--dry-run"))
-    assert re.search(r"^rows +1,797 in 1 files", plan, re.MULTILINE)
+    assert re.search(r"^rows +1,797 in \d+ files", plan, re.MULTILINE)
     assert re.search(r"^classes +10: 0, 1, 2", plan, re.MULTILINE)
     assert "nothing was written" in plan
 

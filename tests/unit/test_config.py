@@ -200,7 +200,11 @@ def test_config_key_that_is_no_text_is_named() -> None:
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"input": None}, "input", "is not a section"),
-    ({"input": "data"}, "input", "write its keys below it (table, format, version, where)"),
+    (
+        {"input": "data"},
+        "input",
+        "write its keys below it (table, format, version, where, predictions)",
+    ),
     ({"input": {"table": 5}}, "input.table", "5 is wrong; wanted: text"),
     ({"input": {"table": None}}, "input.table", "null is wrong"),
     ({"input": {"table": date(2026, 1, 31)}}, "input.table", "2026-01-31 is wrong"),
@@ -212,6 +216,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"input": {"version": 1.5}}, "input.version", "an integer or text or null"),
     ({"input": {"version": True}}, "input.version", "true is wrong"),
     ({"input": {"where": 1}}, "input.where", "wanted: text or null"),
+    ({"input": {"predictions": 1}}, "input.predictions", "wanted: text or null"),
     ({"columns": 7}, "columns", "is not a section"),
     ({"columns": {"id": 5}}, "columns.id", "text or a list of texts"),
     ({"columns": {"id": ["a", 5]}}, "columns.id", "['a', 5] is wrong"),
@@ -253,6 +258,24 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"admission": {"row_sum_tolerance": 0.7}}, "admission.row_sum_tolerance", "from 0 to 0.5"),
     ({"admission": {"row_sum_tolerance": None}}, "admission.row_sum_tolerance", "null is wrong"),
     ({"admission": {"max_rejected_fraction": 5}}, "admission.max_rejected_fraction", "0 to 1"),
+    ({"predict": 5}, "predict", "is not a section; write its keys below it (features, group"),
+    ({"predict": {}}, "predict.features", "is missing; it has no default"),
+    *[
+        ({"predict": {"features": ["x"]} | wrong}, f"predict.{key}", words)
+        for key, wrong, words in (
+            ("features", {"features": "x"}, "'x' is wrong; wanted: a list of texts"),
+            ("features", {"features": []}, "names no column"),
+            ("group", {"group": 5}, "wanted: text or null"),
+            ("n_folds", {"n_folds": 1}, "an integer of at least 2"),
+            ("estimator", {"estimator": 5}, "wanted: text or null"),
+            ("params", {"params": 5}, "wanted: a mapping"),
+            ("max_train_rows", {"max_train_rows": 0}, "an integer of at least 1 or null"),
+            ("calibrate", {"calibrate": "platt"}, "choose one of none, temperature, isotonic"),
+            ("missing", {"missing": "drop"}, "choose one of reject, impute"),
+            ("rare_classes", {"rare_classes": "drop"}, "choose one of reject, exclude"),
+            ("seed", {"seed": -1}, "an integer from 0 to 4.29497e+09"),
+        )
+    ],
     ({"clean": {"mode": "Drop"}}, "clean.mode", "did you mean 'drop'?"),
     ({"clean": {"mode": None}}, "clean.mode", "did you mean 'none'?"),
     ({"clean": {"rejected": "delete"}}, "clean.rejected", "choose one of keep, remove"),
@@ -269,6 +292,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"gate": {"max_suspects": 1.5}}, "gate.max_suspects", "an integer of at least 0 or null"),
     ({"gate": {"max_suspects": -5}}, "gate.max_suspects", "-5 is wrong"),
     *[({"output": {name: 5}}, f"output.{name}", "wanted: text or null") for name in OUTPUTS],
+    ({"output": {"predictions": None}}, "output.predictions", "null is wrong"),
+    ({"output": {"models": 5}}, "output.models", "wanted: text"),
     ({"output": {"runs": ""}}, "output.runs", "is empty"),
     ({"output": {"format": "orc"}}, "output.format", "choose one of parquet, delta, iceberg"),
     ({"output": {"work": 5}}, "output.work", "wanted: text or null"),
@@ -656,8 +681,8 @@ def schema_accepts(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> 
             more = {} if not isinstance(value, dict) else value
             more = {key: v for key, v in more.items() if key not in schema.get("properties", {})}
             fits = (
-                not more
-                if wanted is False
+                not more or wanted
+                if isinstance(wanted, bool)
                 else all(schema_accepts(wanted, entry, root) for entry in more.values())
             )
         else:

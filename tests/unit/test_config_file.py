@@ -478,6 +478,7 @@ def test_conf_audit_is_the_template() -> None:
 
 def test_conf_demo_puts_all_into_one_place() -> None:
     config = load_config(REPOSITORY / "conf" / "demo.yaml", environ={})
-    places = [config.input.table, *config.output.targets().values()]
-    assert len(places) == 7
+    output = config.output
+    places = [config.input.table, *output.targets().values(), output.predictions, output.models]
+    assert len(places) == 9
     assert all(place.startswith("out/demo/") for place in places)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sparkclean.confident.issues import audit_arrays
 from sparkclean.confident.result_hash import result_hash, sum_hashes, suspect_text
+from sparkclean.predict.quality import QualitySums
 from sparkclean.schema import FILTERS, SUSPECT_REASONS
 from tests.data import noisy_data
 
@@ -53,7 +54,7 @@ def sha256(array: NDArray[Any]) -> str:
 
 
 def answers_of(labels: NDArray[np.int64], probs: NDArray[np.float64]) -> dict[str, str]:
-    """Hash all that an audit of arrays computes."""
+    """Hash all that an audit of arrays computes, and the quality of its probabilities."""
     answers = {}
     for filter_by in FILTERS:
         found = audit_arrays(labels, probs, filter_by=filter_by, frac_noise=0.9)
@@ -77,6 +78,9 @@ def answers_of(labels: NDArray[np.int64], probs: NDArray[np.float64]) -> dict[st
     for method, adjusted in SCORES:
         found = audit_arrays(labels, probs, ranked_by=method, adjust_pred_probs=adjusted)
         answers[f"{method}, adjusted {adjusted}"] = sha256(found.label_quality)
+    sums = QualitySums(3, probs.shape[1])
+    sums.add(np.arange(len(labels)) % 3, labels, probs)
+    answers["quality"] = sha256(sums.state())
     return answers
 
 
@@ -139,10 +143,10 @@ def test_audit_without_processor_features_has_the_same_bits(
 ) -> None:
     ours = read_answers(str(tables))
     assert len(ours) == 2 * len(SIZES)
-    assert all(len(answers) == 20 for answers in ours.values())
+    assert all(len(answers) == 21 for answers in ours.values())
     assert plain_child["answers"] == ours
 
 
 def test_audit_answers_of_different_tables_differ(tables: Path) -> None:
-    for name in ("thresholds", "self_confidence, adjusted True"):
+    for name in ("thresholds", "self_confidence, adjusted True", "quality"):
         assert len({answers[name] for answers in read_answers(str(tables)).values()}) == 6

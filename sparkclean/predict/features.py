@@ -1,0 +1,146 @@
+"""Features of examples as numbers and texts, and the matrix that a model is given.
+
+Runs on executors: numpy, scipy and scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+#: Column of all numbers of an example, and of each text behind its position.
+NUMBERS = "__numbers"
+TEXT_PREFIX = "__text_"
+#: Columns of the hashed vocabulary of one text column.
+_HASHED = 1 << 18
+
+
+@dataclass(frozen=True)
+class Block:
+    """Features of some examples.
+
+    Attributes
+    ----------
+    numbers : ndarray of float64, shape (N, D)
+        NaN where missing.
+    texts : tuple of list of str
+        A list of N texts for each text column; empty where missing.
+    """
+
+    numbers: NDArray[np.float64]
+    texts: tuple[list[str], ...]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def take(self, rows: NDArray[np.intp]) -> Block:
+        """Select examples."""
+        texts = tuple([column[i] for i in rows.tolist()] for column in self.texts)
+        return Block(self.numbers[rows], texts)
+
+
+def read_block(batch: pa.RecordBatch | pa.Table, num_numbers: int, num_texts: int) -> Block:
+    """Read the features of a batch.
+
+    Parameters
+    ----------
+    batch : pyarrow.RecordBatch
+        With `NUMBERS`, a list of D numbers a row (left out where D is 0), and the texts.
+    num_numbers : int
+        D.
+    num_texts : int
+
+    Returns
+    -------
+    Block
+    """
+    numbers = np.empty((batch.num_rows, 0))
+    if num_numbers:
+        column = batch.column(NUMBERS)
+        values = pc.list_flatten(column).to_numpy(zero_copy_only=False)
+        numbers = values.astype(np.float64, copy=False).reshape(batch.num_rows, num_numbers)
+    texts = [batch.column(f"{TEXT_PREFIX}{i}").to_pylist() for i in range(num_texts)]
+    return Block(numbers, tuple([text or "" for text in column] for column in texts))
+
+
+def join_blocks(blocks: Sequence[Block]) -> Block:
+    """Put blocks of the same columns together."""
+    texts = zip(*(block.texts for block in blocks), strict=True)
+    return Block(
+        np.concatenate([block.numbers for block in blocks]),
+        tuple([text for part in column for text in part] for column in texts),
+    )
+
+
+class FeatureMatrix:
+    """Turns features into the matrix of a model: learned from training rows.
+
+    Missing numbers become the mean of their column; texts become hashed n-grams of words with
+    tf-idf weights. The matrix is sparse where there are texts; numbers are then divided by their
+    standard deviation, as the weights of a text are of length 1.
+    """
+
+    def fit(self, block: Block) -> FeatureMatrix:
+        """Learn means, and how frequent the n-grams are.
+
+        Parameters
+        ----------
+        block : Block
+            Training rows, in an order that does not change: sums depend on it.
+
+        Returns
+        -------
+        FeatureMatrix
+            Itself.
+        """
+        known = ~np.isnan(block.numbers)
+        sums = np.where(known, block.numbers, 0.0).sum(axis=0)
+        self.means = sums / np.maximum(known.sum(axis=0), 1)
+        self.weights: list[Any] = []
+        self.scales = np.ones(len(self.means))
+        if block.texts:
+            squares = np.where(known, block.numbers - self.means, 0.0) ** 2
+            deviations = np.sqrt(squares.sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+            self.scales = np.where(deviations > 0.0, deviations, 1.0)
+            from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415 (slow)
+
+            self.weights = [TfidfTransformer().fit(_hashed(column)) for column in block.texts]
+        return self
+
+    def transform(self, block: Block) -> Any:
+        """Build the matrix.
+
+        Parameters
+        ----------
+        block : Block
+
+        Returns
+        -------
+        ndarray or scipy.sparse.csr_matrix, shape (N, F)
+        """
+        numbers = np.where(np.isnan(block.numbers), self.means, block.numbers)
+        if not block.texts:
+            return numbers
+        numbers /= self.scales
+        from scipy.sparse import csr_matrix, hstack  # noqa: PLC0415
+
+        columns = zip(self.weights, block.texts, strict=True)
+        return hstack(
+            [csr_matrix(numbers), *(weight.transform(_hashed(text)) for weight, text in columns)],
+            format="csr",
+        )
+
+
+def _hashed(texts: list[str]) -> Any:
+    from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415
+
+    vectorizer = HashingVectorizer(
+        n_features=_HASHED, ngram_range=(1, 2), alternate_sign=False, norm=None
+    )
+    return vectorizer.transform(texts)

@@ -1,0 +1,232 @@
+"""Models of scikit-learn: named by their import path, trained on a fold, kept with a manifest.
+
+Runs on executors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import inspect
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkclean.errors import ConfigError, InputError
+from sparkclean.predict.calibration import Calibration
+from sparkclean.predict.features import Block, FeatureMatrix
+
+MANIFEST = "manifest.json"
+_PACKAGES = ("scikit-learn", "numpy", "scipy")
+#: Rows that a model scores at once, always as many: matrix products of other shapes may round
+#: otherwise, and a probability must not depend on what else is in its batch.
+SCORED_ROWS = 1024
+
+
+def make_estimator(path: str | None, params: Mapping[str, Any], *, sparse: bool) -> Any:
+    """Make a classifier that is named by its import path.
+
+    Parameters
+    ----------
+    path : str or None
+        Such as ``sklearn.ensemble.RandomForestClassifier``; None: logistic regression on
+        standardised features.
+    params : mapping
+        Of the classifier; ``step__name`` reaches into what it is made of.
+    sparse : bool
+        Whether features are sparse, which forbids to centre them.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ConfigError
+        If there is no such class, it takes no such parameters, or gives no probabilities.
+    """
+    if path is None:
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (slow)
+        from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+        from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+
+        last = _with_params(LogisticRegression, {"max_iter": 1000} | dict(params))
+        return last if sparse else make_pipeline(StandardScaler(), last)
+    module, _, name = path.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as exc:
+        raise ConfigError(
+            f"predict.estimator: {path!r} cannot be imported ({exc}); write the path of a class, "
+            "such as sklearn.ensemble.RandomForestClassifier"
+        ) from exc
+    made = _with_params(kind, dict(params))
+    if not hasattr(made, "fit") or not hasattr(made, "predict_proba"):
+        raise ConfigError(
+            f"predict.estimator: {path!r} has no fit and predict_proba; choose a classifier that "
+            "yields probabilities"
+        )
+    return made
+
+
+def _with_params(kind: Any, params: dict[str, Any]) -> Any:
+    deep = {name: value for name, value in params.items() if "__" in name}
+    try:
+        made = kind(**{name: value for name, value in params.items() if name not in deep})
+        return made.set_params(**deep) if deep else made
+    except (TypeError, ValueError) as exc:
+        known = ", ".join(inspect.signature(kind).parameters)
+        raise ConfigError(f"predict.params: {exc}; {kind.__name__} takes: {known}") from exc
+
+
+@dataclass(frozen=True)
+class FoldModel:
+    """A model that was trained without one fold.
+
+    Attributes
+    ----------
+    fold : int
+    matrix : FeatureMatrix
+    estimator : object
+        Fitted, of scikit-learn.
+    calibration : Calibration
+    shares : ndarray of float64, shape (K,)
+        Of the rows of each class that were sampled: probabilities are those of all rows again.
+    """
+
+    fold: int
+    matrix: FeatureMatrix
+    estimator: Any
+    calibration: Calibration
+    shares: NDArray[np.float64]
+
+    def predict(self, block: Block) -> NDArray[np.floating]:
+        """Predict probabilities of all K classes.
+
+        Parameters
+        ----------
+        block : Block
+
+        Returns
+        -------
+        ndarray of float, shape (N, K)
+        """
+        raw = predict_all(self.estimator, self.matrix, block, len(self.shares))
+        found = self.calibration.apply(raw)
+        if (self.shares == self.shares[0]).all():
+            return found
+        # of a sample of other shares: p(k | x) is proportional to what was learned / share of k
+        found = found / self.shares
+        return found / found.sum(axis=1, keepdims=True)
+
+
+def predict_all(
+    estimator: Any, matrix: FeatureMatrix, block: Block, num_classes: int
+) -> NDArray[np.float64]:
+    """Predict, and put the columns in the order of all classes; 0 for those not trained on."""
+    probs = np.zeros((len(block), num_classes))
+    for start in range(0, len(block), SCORED_ROWS):
+        rows = np.arange(start, start + SCORED_ROWS)
+        part = block.take(np.minimum(rows, len(block) - 1))  # filled up with the last one
+        found = estimator.predict_proba(matrix.transform(part))[: len(block) - start]
+        probs[start : start + SCORED_ROWS, estimator.classes_] = found
+    return probs
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """What the manifest says of a model.
+
+    Attributes
+    ----------
+    fold : int
+    file : str
+    sha256 : str
+    training_rows : int
+    seconds : float
+    """
+
+    fold: int
+    file: str
+    sha256: str
+    training_rows: int
+    seconds: float
+
+
+def write_model(folder: Path, model: FoldModel, *, training_rows: int, seconds: float) -> str:
+    """Write a model to a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    model : FoldModel
+    training_rows : int
+    seconds : float
+        That the training took.
+
+    Returns
+    -------
+    str
+        JSON of its `ModelEntry`.
+    """
+    content = pickle.dumps(model, protocol=5)
+    digest = hashlib.sha256(content).hexdigest()
+    # two attempts of a task write the same name with the same content, or two names
+    path = folder / f"fold-{model.fold}-{digest[:16]}.pickle"
+    path.write_bytes(content)
+    return json.dumps(asdict(ModelEntry(model.fold, path.name, digest, training_rows, seconds)))
+
+
+def write_manifest(
+    folder: Path,
+    entries: list[ModelEntry],
+    estimator: str | None,
+    params: Mapping[str, Any],
+    identity: Mapping[str, str],
+) -> None:
+    """Write down which models a folder holds, of which run, with what they were made."""
+    content = {
+        "identity": dict(identity),
+        "estimator": estimator,
+        "params": dict(params),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "models": [asdict(entry) for entry in sorted(entries, key=lambda entry: entry.fold)],
+    }
+    (folder / MANIFEST).write_text(json.dumps(content, indent=1, default=str) + "\n")
+
+
+def read_models(folder: Path) -> dict[int, FoldModel]:
+    """Read the models of a folder that its manifest names.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict
+        By fold.
+
+    Raises
+    ------
+    InputError
+        If a model is not the one that was written: nothing of it is loaded then.
+    """
+    entries = json.loads((folder / MANIFEST).read_text())["models"]
+    models = {}
+    for entry in entries:
+        content = (folder / entry["file"]).read_bytes()
+        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            raise InputError(
+                f"{folder / entry['file']} is not the model that its manifest names; it was "
+                "changed, and is not loaded. Predict again under a new run id"
+            )
+        models[entry["fold"]] = pickle.loads(content)  # noqa: S301 (written by us, hash checked)
+    return models

@@ -1,0 +1,524 @@
+"""Predict a table out of sample: pin, profile, sample, train a model a fold, score, publish."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import functions as F
+
+from sparkclean import schema
+from sparkclean.cluster.batches import ID_PREFIX, LABEL
+from sparkclean.cluster.checks import count_duplicate_ids
+from sparkclean.cluster.columns import (
+    check_classes,
+    check_id_types,
+    check_label_type,
+    check_present,
+)
+from sparkclean.cluster.kernels import PREDICTED, PREDICTIVE
+from sparkclean.cluster.pinned_run import PinnedRun
+from sparkclean.cluster.publish import Outputs
+from sparkclean.cluster.record import GATE_FAILED, RunRecord
+from sparkclean.cluster.streams import FrameStream, Stream
+from sparkclean.cluster.tables import Provenance
+from sparkclean.cluster.workspace import FolderWorkspace
+from sparkclean.config import PredictSection, prediction_fingerprint, resolve_classes
+from sparkclean.errors import ConfigError, InputError, SparkCleanError, VersionExistsError
+from sparkclean.faults import fault_point
+from sparkclean.lake import Pin, Staging, TargetTable, open_target, safe_run_id, spark_path
+from sparkclean.lake.files import write_errors
+from sparkclean.locations import local_path
+from sparkclean.predict.columns import (
+    FeatureColumns,
+    Profile,
+    collect_profile,
+    narrow,
+    resolve_features,
+)
+from sparkclean.predict.folds import FOLD, INNER, PLACE, ScoreFolds, TrainFolds
+from sparkclean.predict.models import MANIFEST, ModelEntry, make_estimator, write_manifest
+from sparkclean.predict.quality import QualityReport, QualitySums
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+    from pyspark.sql.types import DataType
+
+_log = logging.getLogger("sparkclean")
+
+#: Bytes of the features that a model is trained on, by default.
+_TRAIN_BYTES = 256 << 20
+#: Of a text, roughly: its words, and their places in the matrix.
+_TEXT_BYTES = 4096
+#: Rows of each class that a sample keeps, if there are as many and so many fit.
+_KEPT = 50
+#: Beside the manifest of the models: what they were trained on.
+_PIN = "pin.json"
+_SHOWN = 10
+
+
+@dataclass
+class PredictRun(PinnedRun):
+    """One prediction of one table."""
+
+    @property
+    def predict(self) -> PredictSection:
+        """Section ``predict`` of the configuration."""
+        if self.config.predict is None:
+            raise ConfigError(
+                "predict: is missing; name the features, for instance predict: {features: "
+                "[embedding]}"
+            )
+        return self.config.predict
+
+    def _open_targets(self, work: Path | None) -> dict[str, TargetTable]:
+        output = self.config.output
+        places = {"predictions": output.predictions}
+        if output.runs is not None:
+            places["runs"] = output.runs
+        return {
+            name: open_target(place, output.format, spark=self.spark, work=work, layout="copy")
+            for name, place in places.items()
+        }
+
+    # -- before anything is written ------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Pin the input and check the configuration against it. Writes nothing.
+
+        Raises
+        ------
+        ConfigError, InputError
+        """
+        predict, columns = self.predict, self.config.columns
+        if self.config.input.predictions is not None:
+            raise ConfigError(
+                "input.predictions: is for audits; predictions are written to output.predictions"
+            )
+        make_estimator(predict.estimator, predict.params, sparse=False)
+        self._pin()
+        kinds = self.audited.schema
+        named = [*columns.id_columns, columns.label]
+        group = [] if predict.group is None else [predict.group]
+        check_present(kinds, named, "columns.id and columns.label")
+        check_present(kinds, group, "predict.group")
+        findings = check_id_types(kinds, columns.id_columns)
+        findings += check_label_type(kinds, columns.label)
+        taken = {name for name, _ in schema.PREDICTIONS}
+        findings += [
+            f"columns: {name!r} is also the name of a column that predictions have; rename the "
+            "column of the table"
+            for name in named
+            if name.lower() in taken
+        ]
+        findings += [
+            f"predict.features: {name!r} is the {what}, which a model must not see"
+            for names, what in ((columns.id_columns, "record id"), ((columns.label,), "label"))
+            for name in names
+            if name in predict.features
+        ]
+        if findings:
+            raise InputError(findings)
+        self.features: FeatureColumns = resolve_features(kinds, predict.features)
+        self.classes = resolve_classes(self.config)
+        if self.classes is not None:
+            check_classes(self.classes, columns.label, kinds[columns.label].dataType)
+        self._check_run(prediction_fingerprint(self.config, self.classes or ()))
+
+    # -- the run -------------------------------------------------------------------------------
+
+    def _work(self, staging: Staging, outputs: Outputs, record: RunRecord) -> str:
+        """Train and predict, and publish.
+
+        Reads the features four times: to check them, to count rows by fold and label, to sample the
+        training rows, and to predict; the record ids once.
+        """
+        work = Path(staging.path) / "work"
+        try:
+            profile = self._check(outputs)
+            if not self._has_models(self._models):
+                self._train(work, profile, self._rare_classes(profile))
+        except InputError as exc:
+            record.status, record.message = GATE_FAILED, str(exc)
+            self._publish_record(outputs, record, None, None)
+            raise
+        fault_point("predict.trained")
+        with self.progress.phase("predict") as phase:
+            predicted, report = self._predict(work, profile)
+            phase.rows = predicted.rows
+        self.source.verify(self.pin)
+        fault_point("run.audited")
+        if predicted.rows != profile.rows:
+            raise SparkCleanError(
+                f"predictions: {predicted.rows:,} rows were predicted where {profile.rows:,} must "
+                "be; nothing was published. The input may have changed: run again"
+            )
+        if outputs.wants("predictions"):
+            with self.progress.phase("write predictions") as phase:
+                phase.rows = outputs.stage_frame("predictions", self._output(predicted))
+        with self.progress.phase("publish"):
+            self.source.verify(self.pin)
+            fault_point("run.verified")
+            outputs.publish("predictions")
+            self._publish_record(outputs, record, profile, report)
+        return _summary(report, profile, outputs.places() | {"models": str(self._models)})
+
+    def _check(self, outputs: Outputs) -> Profile:
+        """Check the input; note the classes, in whose order probabilities are, for the audit."""
+        with self.progress.phase("check features and record ids") as phase:
+            profile = self._collect_profile()
+            phase.rows = profile.rows
+        noted = {"classes": json.dumps(profile.classes, ensure_ascii=False)}
+        outputs.properties = {**outputs.properties, **noted}
+        self.on_classes(max(len(profile.classes), profile.num_numbers))
+        return profile
+
+    def _narrow(self) -> DataFrame:
+        predict, columns = self.predict, self.config.columns
+        return narrow(
+            self.audited,
+            self.features,
+            ids=columns.id_columns,
+            label=columns.label,
+            group=predict.group,
+            n_folds=predict.n_folds,
+            seed=predict.seed,
+        )
+
+    def _collect_profile(self) -> Profile:
+        predict, ids = self.predict, self.config.columns.id_columns
+        narrowed = self._narrow()
+        names = [f"{ID_PREFIX}{i}" for i in range(len(ids))]
+        count_duplicate_ids(narrowed, names, ids)
+        profile = collect_profile(
+            narrowed,
+            self.audited,
+            self.features,
+            classes=self.classes,
+            n_folds=predict.n_folds,
+            impute=predict.missing == "impute",
+            ids=ids,
+            group=predict.group,
+        )
+        check_classes(
+            profile.classes,
+            self.config.columns.label,
+            self.audited.schema[self.config.columns.label].dataType,
+        )
+        if profile.strangers:
+            _log.warning(
+                "%s rows have no label of the classes; they are predicted, and not trained on",
+                f"{profile.strangers:,}",
+            )
+        return profile
+
+    def _rare_classes(self, profile: Profile) -> list[Any]:
+        """Find classes that some model would not see."""
+        of_class = profile.examples.sum(axis=0)
+        elsewhere = (of_class - profile.examples).min(axis=0)
+        rare = (of_class > 0) & ((of_class < self.predict.n_folds) | (elsewhere == 0))
+        found = [profile.classes[k] for k in np.flatnonzero(rare).tolist()]
+        nobody = [profile.classes[k] for k in np.flatnonzero(of_class == 0).tolist()]
+        if nobody:
+            _log.warning("%s classes are given to nobody: %s", len(nobody), nobody[:_SHOWN])
+        shown = ", ".join(
+            f"{label!r} ({of_class[profile.classes.index(label)]})" for label in found[:_SHOWN]
+        ) + (", ..." if len(found) > _SHOWN else "")
+        if found and self.predict.rare_classes == "reject":
+            raise InputError(
+                f"{len(found)} classes have too few examples for {self.predict.n_folds} folds, or "
+                f"all in one of them: {shown}; label more, take fewer predict.n_folds or another "
+                "predict.group, or set predict.rare_classes: exclude"
+            )
+        if found:
+            _log.warning("no model is trained on %s rare classes: %s", len(found), shown)
+        if len(profile.classes) - len(found) - int((of_class == 0).sum()) < 2:
+            raise InputError("fewer than two classes are left to train on; label more")
+        return found
+
+    # -- training ------------------------------------------------------------------------------
+
+    @property
+    def _models(self) -> Path:
+        return local_path(self.config.output.models) / safe_run_id(self.run_id)
+
+    @property
+    def _identity(self) -> dict[str, str]:
+        return {
+            "config_fingerprint": self.fingerprint,
+            "input": self.pin.dataset_version,
+            "input_table": self.pin.table,
+        }
+
+    def collect_pins(self) -> tuple[Pin, str | int]:
+        """Find what a run that has ended has read, and the version of its predictions.
+
+        Returns
+        -------
+        pin : Pin
+        version : str or int
+            As ``input.version`` has it.
+
+        Raises
+        ------
+        InputError
+            If the predictions or the models of the run were removed.
+        """
+        version = self.targets["predictions"].find_run(self.run_id)
+        try:
+            pin = Pin.from_json((self._models / _PIN).read_text())
+        except FileNotFoundError:
+            version = None
+        if version is None:
+            raise InputError(
+                f"what run {self.run_id!r} has predicted was removed; use a new run id"
+            )
+        iceberg = self.targets["predictions"].format == "iceberg"
+        return pin, f"snapshot:{version.number}" if iceberg else version.number
+
+    def _has_models(self, models: Path) -> bool:
+        """Tell whether an attempt of this run has trained; refuse another run of its name."""
+        if not (models / MANIFEST).exists():
+            return False
+        before = json.loads((models / MANIFEST).read_text())["identity"]
+        if before != self._identity:
+            raise VersionExistsError(
+                f"run id {self.run_id!r} has trained the models in {models} with another "
+                "configuration or input; use a new run id"
+            )
+        _log.info("the models in %s are those of this run; none is trained again", models)
+        return True
+
+    def _train(self, work: Path, profile: Profile, rare: list[Any]) -> None:
+        predict, models = self.predict, self._models
+        sample = work / "sample"
+        with self.progress.phase("sample training rows"):
+            most = predict.max_train_rows or self._default_rows(profile)
+            shares = sample_shares(profile, most)
+            kind = self.audited.schema[self.config.columns.label].dataType
+            rows = self._narrow().where(_is_sampled(profile, shares, rare, kind))
+            rows.write.parquet(spark_path(sample))
+        # beside its place, which may be on another disk than the intermediate files
+        made = models.parent / f".{models.name}-{uuid.uuid4().hex[:8]}"
+        with write_errors(models.parent):
+            made.mkdir(parents=True)
+        try:
+            self._train_into(made, sample, profile, rare, shares=shares, most=most)
+            made.replace(models)
+        except OSError:
+            # another attempt of this run was first: its models serve as well
+            if not self._has_models(models):
+                raise
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+    def _train_into(
+        self,
+        made: Path,
+        sample: Path,
+        profile: Profile,
+        rare: list[Any],
+        *,
+        shares: NDArray[np.float64],
+        most: int,
+    ) -> None:
+        predict = self.predict
+        with self.progress.phase("train") as phase:
+            train = TrainFolds(
+                sample=str(sample),
+                models=str(made),
+                estimator=predict.estimator,
+                params=predict.params,
+                calibrate=predict.calibrate,
+                classes=profile.classes,
+                num_numbers=profile.num_numbers,
+                num_texts=len(self.features.texts),
+                shares=shares,
+                max_rows=most,
+                seed=predict.seed,
+            )
+            folds = self.spark.range(0, predict.n_folds, 1, predict.n_folds)
+            trained = folds.mapInArrow(train, "model string").collect()
+            found = [json.loads(row["model"]) for row in trained]
+            problems = sorted({entry["problem"] for entry in found if "problem" in entry})
+            if problems:
+                raise InputError(problems)
+            phase.rows = sum(entry["training_rows"] for entry in found)
+        self._check_classes(profile, rare, {entry["fold"]: entry.pop("found") for entry in found})
+        for text in sorted({text for entry in found for text in entry.pop("warnings")}):
+            _log.warning("training: %s", text)
+        entries = [ModelEntry(**entry) for entry in found]
+        kept = {entry.file for entry in entries}
+        for path in made.iterdir():  # of tasks that were repeated
+            if path.name not in kept:
+                path.unlink()
+        (made / _PIN).write_text(self.pin.to_json())
+        write_manifest(made, entries, predict.estimator, predict.params, self._identity)
+
+    def _check_classes(
+        self, profile: Profile, rare: list[Any], found: Mapping[int, list[int]]
+    ) -> None:
+        """Check that each model has seen all classes."""
+        unseen = [
+            f"{label!r} ({int(profile.examples[:, k].sum())} examples)"
+            for k, label in enumerate(profile.classes)
+            if label not in rare
+            and profile.examples[:, k].any()
+            and not all(counts[k] for counts in found.values())
+        ]
+        if unseen:
+            more = ", ..." if len(unseen) > _SHOWN else ""
+            raise InputError(
+                f"{len(unseen)} classes are in no training row of some model: "
+                f"{', '.join(unseen[:_SHOWN])}{more}; raise predict.max_train_rows, choose another "
+                "predict.group, or leave the classes out with input.where"
+            )
+
+    def _default_rows(self, profile: Profile) -> int:
+        row = 8 * profile.num_numbers + _TEXT_BYTES * len(self.features.texts)
+        return max(_TRAIN_BYTES // max(row, 1), 1000)
+
+    # -- predicting ----------------------------------------------------------------------------
+
+    def _predict(self, work: Path, profile: Profile) -> tuple[Stream, QualityReport]:
+        columns, kinds = self.config.columns, self.audited.schema
+        score = ScoreFolds(
+            models=str(self._models),
+            classes=profile.classes,
+            num_numbers=profile.num_numbers,
+            num_texts=len(self.features.texts),
+            id_types=tuple(kinds[name].dataType.simpleString() for name in columns.id_columns),
+            label_type=kinds[columns.label].dataType.simpleString(),
+        )
+        rows = FrameStream(self._narrow().drop(PLACE, INNER), FolderWorkspace(str(work)), -1)
+        output = rows.run("predicted", score)
+        sums = QualitySums(self.predict.n_folds, len(profile.classes))
+        total = sums.state()
+        for state in output.states:
+            if state.kind == PREDICTIVE:
+                total[state.given, state.true] = state.values
+        sums.merge(total)
+        return output.streams[PREDICTED], sums.report()
+
+    def _output(self, predicted: Stream) -> DataFrame:
+        columns = self.config.columns
+        provenance = Provenance(
+            self.pin.dataset_version, self.fingerprint, safe_run_id(self.run_id)
+        )
+        names = [F.col(f"{ID_PREFIX}{i}").alias(n) for i, n in enumerate(columns.id_columns)]
+        own = [F.col(LABEL).alias(columns.label), F.col(schema.PRED_PROBS)]
+        fold = F.col(FOLD).alias(schema.FOLD)
+        return predicted.frame.select(*names, *own, fold, *provenance.columns())
+
+    def _publish_record(
+        self,
+        outputs: Outputs,
+        record: RunRecord,
+        profile: Profile | None,
+        report: QualityReport | None,
+    ) -> None:
+        if "runs" not in self.targets:
+            return
+        record.outputs = outputs.versions()
+        row = record.row(None, self.progress.phases)
+        if profile is not None and report is not None:
+            counts = {"classes": profile.classes, "quality": asdict(report)}
+            row |= {
+                "rows": profile.rows,
+                "classes": len(profile.classes),
+                "counts": json.dumps(counts, ensure_ascii=False),
+            }
+        outputs.stage_rows("runs", [row], schema.RUNS)
+        outputs.publish("runs", replace_run=True)
+
+
+def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
+    """Decide which share of each class is sampled.
+
+    Parameters
+    ----------
+    profile : Profile
+    most : int
+        Rows of a training.
+
+    Returns
+    -------
+    ndarray of float64, shape (K,)
+        In (0, 1]: the same for all classes, but for small ones, which keep up to 50 rows, all small
+        classes together about half of the training.
+    """
+    of_class = profile.examples.sum(axis=0)
+    largest = int((of_class.sum() - profile.examples.sum(axis=1)).max())
+    if largest <= most:
+        return np.ones(len(of_class))
+    # chance gives some more or fewer rows; what is beyond the bound all the same is cut off
+    share = max(most - 4.0 * most**0.5, 0.5 * most) / largest
+    kept = max(min(_KEPT, most / (2 * len(of_class))), 1.0)
+    return np.minimum(1.0, np.maximum(share, kept / np.maximum(of_class, 1)))
+
+
+def _is_sampled(
+    profile: Profile, shares: NDArray[np.float64], rare: list[Any], label_type: DataType
+) -> Column:
+    """Tell which rows are trained on: the first places of each class, up to its share."""
+    last = {
+        label: min(round((share - 0.5) * 2.0**64), (1 << 63) - 1)
+        for label, share in zip(profile.classes, shares.tolist(), strict=True)
+        if label not in rare
+    }
+    by_label = F.create_map(
+        *[
+            part
+            for label, place in last.items()
+            for part in (F.lit(label).cast(label_type), F.lit(place).cast("bigint"))
+        ]
+    )
+    return F.col(PLACE) <= F.try_element_at(by_label, F.col(LABEL))
+
+
+def describe_predictions(run: PredictRun) -> str:
+    """Describe what a run would do. Writes nothing.
+
+    Parameters
+    ----------
+    run : PredictRun
+        Prepared.
+
+    Returns
+    -------
+    str
+        Several lines.
+    """
+    predict, pin = run.predict, run.pin
+    rows = "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"
+    together = predict.group or "the content of the features"
+    lines = [
+        f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
+        f"rows      {rows}",
+        f"features  {', '.join(predict.features)}",
+        f"folds     {predict.n_folds}, by {together}",
+        f"model     {predict.estimator or 'logistic regression'}, calibration {predict.calibrate}",
+    ]
+    for name, target in run.targets.items():
+        lines.append(f"publishes {name:<11} to {target.location}")
+    return "\n".join([*lines, f"config fingerprint {run.fingerprint}", "nothing was written"])
+
+
+def _summary(report: QualityReport, profile: Profile, places: Mapping[str, str]) -> str:
+    lines = [f"{profile.rows:,} rows predicted out of sample, {len(profile.classes)} classes"]
+    overall = report.overall
+    if overall is not None:
+        lines.append(
+            f"against the given labels: accuracy {overall.accuracy:.4f}, log loss "
+            f"{overall.log_loss:.4f}, Brier score {overall.brier_score:.4f}, calibration error "
+            f"{overall.calibration_error:.4f}"
+        )
+    return "\n".join([*lines, *(f"  {name:<12} {place}" for name, place in places.items())])

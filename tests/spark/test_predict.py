@@ -1,0 +1,378 @@
+"""`sparkclean predict` in process: out of sample, the same bits in any order, repeatable, clear."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import sparkclean
+from sparkclean.cli import main
+from sparkclean.lake import open_target
+from sparkclean.predict.models import read_models
+
+ROWS, K = 240, 3
+FOREST = {
+    "estimator": "sklearn.ensemble.RandomForestClassifier",
+    "params": {"n_estimators": 5, "max_depth": 4},
+}
+Predict = Callable[..., int]
+
+
+def examples(rows: int = ROWS, **columns: object) -> pa.Table:
+    """Examples of three classes; every feature tells a little, and twins have the same ones."""
+    rng = np.random.default_rng(5)
+    given = rng.integers(0, K, rows)
+    vector = rng.standard_normal((rows, 4))
+    vector[np.arange(rows), given] += 2.0
+    number = given + rng.standard_normal(rows)
+    words = [["cat meows", "dog barks", "cow moos"][k] for k in given]
+    for i in range(0, rows, 10):  # twins, one of them with another label
+        vector[i + 1], number[i + 1], words[i + 1] = vector[i], number[i], words[i]
+    data = {
+        "id": pa.array(np.arange(rows)),
+        "label": pa.array(given),
+        "vector": pa.array(vector.tolist(), pa.list_(pa.float32())),
+        "number": pa.array(number),
+        "text": pa.array(words),
+        "patient": pa.array([f"p{i % 40}" for i in range(rows)]),
+    }
+    return pa.table(data | columns)
+
+
+def write(table: pa.Table, folder: Path, *, files: int = 2) -> Path:
+    folder.mkdir(parents=True)
+    step = -(-len(table) // files)
+    for i in range(files):
+        pq.write_table(table.slice(i * step, step), folder / f"part-{i}.parquet")
+    return folder
+
+
+@pytest.fixture
+def predict(spark: SparkSession, tmp_path: Path) -> Predict:
+    def run(
+        table: pa.Table | None = None,
+        *,
+        run_id: str = "r1",
+        files: int = 2,
+        classes: Any = None,
+        dry: bool = False,
+        **section: Any,
+    ) -> int:
+        place = tmp_path / "in"
+        if not place.exists():
+            write(examples() if table is None else table, place, files=files)
+        names = ("predictions", "models", "runs", "suspects", "cleaned")
+        config = {
+            "input": {"table": str(place)},
+            "classes": classes,
+            "predict": {"features": ["vector", "number"]} | section,
+            "output": {name: str(tmp_path / "out" / name) for name in names}
+            | dict.fromkeys(("rejected", "classes", "pairs")),
+        }
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(config))
+        words = ["--dry-run"] if dry else []
+        return main(["predict", "--config", str(path), "--run-id", run_id, *words])
+
+    return run
+
+
+def predicted(spark: SparkSession, tmp_path: Path) -> dict[int, dict[str, Any]]:
+    frame = sparkclean.read(spark, str(tmp_path / "out" / "predictions"))
+    return {row["id"]: row.asDict() for row in frame.collect()}
+
+
+def manifest(tmp_path: Path, run_id: str = "r1") -> dict[str, Any]:
+    return json.loads((tmp_path / "out" / "models" / run_id / "manifest.json").read_text())
+
+
+def test_predict_each_row_has_the_probabilities_of_a_model_that_has_not_seen_it(
+    spark: SparkSession, predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert predict() == 0
+    found = predicted(spark, tmp_path)
+    assert len(found) == ROWS
+    data = examples()
+    features = np.column_stack([data["number"].to_numpy(), np.array(data["vector"].to_pylist())])
+    given = data["label"].to_numpy()
+    fold = np.array([found[i]["fold"] for i in range(ROWS)])
+    probs = np.array([found[i]["pred_probs"] for i in range(ROWS)])
+    assert set(fold.tolist()) == set(range(5))
+    for k in range(5):
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        model.fit(features[fold != k], given[fold != k])
+        wanted = model.predict_proba(features[fold == k])
+        np.testing.assert_allclose(probs[fold == k], wanted, atol=1e-3)
+    assert [found[i]["label"] for i in range(ROWS)] == given.tolist()
+    (record,) = open_target(str(tmp_path / "out" / "runs")).head(2).to_pylist()
+    assert (record["status"], record["rows"], record["classes"]) == ("published", ROWS, K)
+    quality = json.loads(record["counts"])["quality"]
+    accuracy = float((probs.argmax(axis=1) == given).mean())
+    assert quality["overall"]["accuracy"] == pytest.approx(accuracy)
+    assert 0.8 < accuracy < 1.0
+    assert [part["rows"] for part in quality["folds"]] == np.bincount(fold).tolist()
+    assert f"accuracy {accuracy:.4f}" in capsys.readouterr().out
+    assert found[0]["run_id"] == "r1"
+    assert found[0]["config_fingerprint"] == record["config_fingerprint"]
+
+
+@pytest.mark.parametrize(
+    "section", [{}, pytest.param(FOREST, marks=pytest.mark.full)], ids=["linear", "forest"]
+)
+def test_predict_same_rows_in_another_order_and_other_files_have_the_same_bits(
+    spark: SparkSession, predict: Predict, tmp_path: Path, section: dict[str, Any]
+) -> None:
+    assert predict(**section) == 0
+    once = {i: (row["pred_probs"], row["fold"]) for i, row in predicted(spark, tmp_path).items()}
+    (tmp_path / "in").rename(tmp_path / "first")
+    mixed = examples().take(np.random.default_rng(1).permutation(ROWS))
+    assert predict(mixed, files=7, run_id="r2", **section) == 0
+    again = {i: (row["pred_probs"], row["fold"]) for i, row in predicted(spark, tmp_path).items()}
+    assert again == once
+
+
+def test_predict_rows_with_the_same_features_have_one_fold(
+    spark: SparkSession, predict: Predict, tmp_path: Path
+) -> None:
+    assert predict(n_folds=4) == 0
+    found = predicted(spark, tmp_path)
+    assert all(found[i]["fold"] == found[i + 1]["fold"] for i in range(0, ROWS, 10))
+    assert all(found[i]["pred_probs"] == found[i + 1]["pred_probs"] for i in range(0, ROWS, 10))
+
+
+def test_predict_by_group_no_group_crosses_folds(
+    spark: SparkSession, predict: Predict, tmp_path: Path
+) -> None:
+    assert predict(group="patient") == 0
+    found = predicted(spark, tmp_path)
+    folds: dict[str, set[int]] = {}
+    for i, patient in enumerate(examples()["patient"].to_pylist()):
+        folds.setdefault(patient, set()).add(found[i]["fold"])
+    assert {len(held) for held in folds.values()} == {1}
+    assert len({fold for held in folds.values() for fold in held}) == 5
+
+
+@pytest.mark.full
+def test_predict_texts_alone_are_enough(
+    spark: SparkSession, predict: Predict, tmp_path: Path
+) -> None:
+    # three texts only: rows of one text would all be in one fold, by content
+    assert predict(features=["text"], group="patient") == 0
+    found = predicted(spark, tmp_path)
+    hits = [int(np.argmax(row["pred_probs"])) == row["label"] for row in found.values()]
+    assert np.mean(hits) > 0.9
+
+
+@pytest.mark.full
+def test_predict_calibrated_probabilities_keep_their_order_and_are_others(
+    spark: SparkSession, predict: Predict, tmp_path: Path
+) -> None:
+    assert predict() == 0
+    plain = predicted(spark, tmp_path)
+    assert predict(run_id="r2", calibrate="temperature") == 0
+    calibrated = predicted(spark, tmp_path)
+    one = np.array([plain[i]["pred_probs"] for i in range(ROWS)])
+    other = np.array([calibrated[i]["pred_probs"] for i in range(ROWS)])
+    assert (one.argmax(axis=1) == other.argmax(axis=1)).all()
+    assert not np.allclose(one, other, atol=1e-3)
+
+
+@pytest.mark.full
+def test_predict_sample_is_bounded_and_keeps_every_class(
+    spark: SparkSession, predict: Predict, tmp_path: Path
+) -> None:
+    given = np.where(np.arange(ROWS) < 225, 0, 1 + np.arange(ROWS) % 3)  # three classes of five
+    assert predict(examples(label=pa.array(given)), max_train_rows=60, n_folds=3) == 0
+    entries = manifest(tmp_path)["models"]
+    assert len(entries) == 3
+    assert all(20 <= entry["training_rows"] <= 60 for entry in entries)
+    models = read_models(tmp_path / "out" / "models" / "r1").values()
+    assert all(model.estimator.classes_.tolist() == [0, 1, 2, 3] for model in models)
+    # the large class was sampled thinly, which the probabilities do not show
+    mean = np.mean([row["pred_probs"] for row in predicted(spark, tmp_path).values()], axis=0)
+    assert mean[0] > 0.85
+
+
+@pytest.mark.full
+def test_predict_string_labels_are_predicted_in_the_order_of_classes(
+    spark: SparkSession, predict: Predict, tmp_path: Path
+) -> None:
+    names = np.array(["b", "c", "a"])
+    table = examples(label=pa.array(names[examples()["label"].to_numpy()].tolist()))
+    assert predict(table, classes=["c", "b", "a"]) == 0
+    found = predicted(spark, tmp_path)
+    hits = [["c", "b", "a"][int(np.argmax(r["pred_probs"]))] == r["label"] for r in found.values()]
+    assert np.mean(hits) > 0.8
+
+
+@pytest.mark.full
+def test_predict_rows_without_a_known_label_are_predicted_and_not_trained_on(
+    spark: SparkSession, predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    given = examples()["label"].to_pylist()
+    given[3], given[4] = None, 9
+    assert predict(examples(label=pa.array(given)), classes=[0, 1, 2]) == 0
+    found = predicted(spark, tmp_path)
+    assert len(found) == ROWS
+    assert len(found[3]["pred_probs"]) == K
+    total = sum(entry["training_rows"] for entry in manifest(tmp_path)["models"])
+    assert total == 4 * (ROWS - 2)
+
+
+# -- repetitions -------------------------------------------------------------------------------
+
+
+def test_predict_repeated_run_does_nothing(
+    predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert predict() == 0
+    assert predict() == 0
+    assert "has finished before" in capsys.readouterr().out
+    assert len(open_target(str(tmp_path / "out" / "predictions")).versions()) == 1
+
+
+def test_predict_that_fails_after_training_is_completed_without_training_again(
+    predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARKCLEAN_FAULT", "run.audited:raise")
+    assert predict() == 1
+    before = (tmp_path / "out" / "models" / "r1" / "manifest.json").stat().st_mtime_ns
+    monkeypatch.delenv("SPARKCLEAN_FAULT")
+    assert open_target(str(tmp_path / "out" / "predictions")).current() is None
+    assert predict() == 0
+    assert (tmp_path / "out" / "models" / "r1" / "manifest.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.full
+def test_predict_run_id_of_other_features_is_refused(
+    predict: Predict, capsys: pytest.CaptureFixture
+) -> None:
+    assert predict() == 0
+    assert predict(features=["vector"]) == 5
+    assert "use a new run id" in capsys.readouterr().err
+
+
+@pytest.mark.full
+def test_predict_model_that_its_manifest_does_not_name_is_not_loaded(
+    predict: Predict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setenv("SPARKCLEAN_FAULT", "run.audited:raise")
+    assert predict() == 1
+    monkeypatch.delenv("SPARKCLEAN_FAULT")
+    content = manifest(tmp_path)
+    content["models"][0]["sha256"] = "0" * 64
+    (tmp_path / "out" / "models" / "r1" / "manifest.json").write_text(json.dumps(content))
+    assert predict() == 3
+    assert "not the model that its manifest names" in capsys.readouterr().err
+    assert open_target(str(tmp_path / "out" / "predictions")).current() is None
+
+
+def test_predict_dry_run_writes_nothing(
+    predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert predict(dry=True) == 0
+    assert "folds     5, by the content of the features" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.full
+def test_audit_of_predictions_finds_the_flipped_label(
+    spark: SparkSession, predict: Predict, tmp_path: Path
+) -> None:
+    assert predict() == 0
+    place = str(tmp_path / "out" / "predictions")
+    with sparkclean.audit(sparkclean.read(spark, place)) as result:
+        assert 0 < result.num_suspects < ROWS / 4
+
+
+# -- what is wrong -----------------------------------------------------------------------------
+
+
+def _with(name: str, values: dict[int, Any], kind: pa.DataType | None = None) -> pa.Table:
+    column = examples()[name].to_pylist()
+    for i, value in values.items():
+        column[i] = value
+    return examples(**{name: pa.array(column, kind)})
+
+
+@pytest.mark.parametrize(
+    ("table", "section", "said"),
+    [
+        (_with("number", {7: None, 9: float("nan")}), {}, "'number': 2 rows are null, NaN"),
+        (_with("vector", {7: None}), {"missing": "impute"}, "'vector': 1 rows are null"),
+        (_with("vector", {7: [1.0]}), {}, "has 1 numbers in one row and 4 in another"),
+        (_with("number", {7: float("inf")}), {"missing": "impute"}, "'number': 1 rows"),
+        (
+            _with("label", {0: 7, 1: 7}),
+            {},
+            "too few examples for 5 folds, or all in one of them: 7 (2)",
+        ),
+        (examples(label=pa.array([1] * ROWS)), {}, "at least two classes"),
+        (_with("id", {0: 1}), {}, "columns.id: 1 record ids"),
+        (_with("patient", {3: None}), {"group": "patient"}, "'patient': 1 rows are null"),
+        (examples(label=pa.array([0.5] * ROWS)), {}, "columns.label: column 'label' is double"),
+        (examples().slice(0, 0), {}, "is empty (0 rows in 2 files)"),
+        (None, {"features": ["vektor"]}, "did you mean 'vector'?"),
+        (None, {"features": ["label"]}, "which a model must not see"),
+        (None, {"group": "patience"}, "did you mean 'patient'?"),
+    ],
+)
+def test_predict_what_is_wrong_with_the_table_is_said(
+    predict: Predict,
+    capsys: pytest.CaptureFixture,
+    tmp_path: Path,
+    table: pa.Table | None,
+    section: dict[str, Any],
+    said: str,
+) -> None:
+    assert predict(table, **section) == 3
+    assert said in capsys.readouterr().err
+    assert open_target(str(tmp_path / "out" / "predictions")).current() is None
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"estimator": "sklearn.nope.Nope"}, "cannot be imported"),
+        ({"estimator": "sklearn.svm.LinearSVC"}, "has no fit and predict_proba"),
+        ({"estimator": "sklearn.svm.SVC"}, "has no fit and predict_proba"),
+        ({"classes": ["a", "b"]}, "write the classes as int"),
+        ({"features": ["number", "number"]}, "'number' is named 2 times"),
+        ({"params": {"depth": 3}}, "LogisticRegression takes: "),
+        ({"n_folds": 1}, "predict.n_folds: 1 is wrong; wanted: an integer of at least 2"),
+        ({"features": []}, "predict.features: [] names no column"),
+    ],
+)
+def test_predict_what_is_wrong_with_the_configuration_is_said(
+    predict: Predict, capsys: pytest.CaptureFixture, section: dict[str, Any], said: str
+) -> None:
+    assert predict(**section) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_predict_imputes_numbers_and_excludes_rare_classes(
+    spark: SparkSession, predict: Predict, tmp_path: Path
+) -> None:
+    table = _with("number", {7: None, 9: float("nan")})
+    column = table["label"].to_pylist()
+    column[0] = 7
+    table = table.set_column(1, "label", pa.array(column))
+    assert predict(table, missing="impute", rare_classes="exclude") == 0
+    found = predicted(spark, tmp_path)
+    assert len(found) == ROWS
+    assert {len(row["pred_probs"]) for row in found.values()} == {K + 1}
+    assert {row["pred_probs"][K] for row in found.values()} == {0.0}

@@ -1,0 +1,170 @@
+"""Features, models of folds, and which rows they are trained on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+
+from sparkclean.errors import ConfigError, InputError
+from sparkclean.predict.calibration import fit_calibration
+from sparkclean.predict.columns import Profile
+from sparkclean.predict.features import Block, FeatureMatrix, read_block
+from sparkclean.predict.folds import TrainFolds
+from sparkclean.predict.models import (
+    SCORED_ROWS,
+    FoldModel,
+    ModelEntry,
+    make_estimator,
+    predict_all,
+    read_models,
+    write_manifest,
+    write_model,
+)
+from sparkclean.predict.run import sample_shares
+
+
+def block(rows: int, seed: int = 0) -> Block:
+    return Block(np.random.default_rng(seed).standard_normal((rows, 5)), ())
+
+
+def test_read_block_reads_slices_numbers_and_texts() -> None:
+    batch = pa.RecordBatch.from_arrays(
+        [
+            pa.array([[0.0, 0.5], [1.0, float("nan")], [2.0, 2.5]]),
+            pa.array(["zero", None, "two"]),
+        ],
+        ["__numbers", "__text_0"],
+    )
+    found = read_block(batch.slice(1), 2, 1)
+    np.testing.assert_array_equal(found.numbers, [[1.0, np.nan], [2.0, 2.5]])
+    assert found.texts == (["", "two"],)
+
+
+def test_feature_matrix_fills_in_the_mean_of_the_training_rows() -> None:
+    matrix = FeatureMatrix().fit(Block(np.array([[1.0, np.nan], [3.0, np.nan]]), ()))
+    held = Block(np.array([[np.nan, np.nan], [9.0, 9.0]]), ())
+    np.testing.assert_array_equal(matrix.transform(held), [[2.0, 0.0], [9.0, 9.0]])
+
+
+def test_feature_matrix_of_texts_weighs_rare_words_more() -> None:
+    texts = (["the cat", "the dog", "the cow"],)
+    matrix = FeatureMatrix().fit(Block(np.zeros((3, 0)), texts))
+    (row,) = matrix.transform(Block(np.zeros((1, 0)), (["the cat"],))).toarray()
+    weights = sorted(row[row > 0])
+    assert len(weights) == 3  # two words and the pair of them
+    assert weights[0] < weights[1] == weights[2]
+
+
+@pytest.mark.parametrize("rows", [1, 2, SCORED_ROWS - 1, SCORED_ROWS, SCORED_ROWS + 3])
+def test_predict_all_of_a_row_does_not_depend_on_its_neighbours(rows: int) -> None:
+    train = block(300)
+    matrix = FeatureMatrix().fit(train)
+    model = LogisticRegression().fit(matrix.transform(train), np.arange(300) % 4)
+    everything = block(2 * SCORED_ROWS, seed=1)
+    whole = predict_all(model, matrix, everything, 4)
+    places = np.random.default_rng(rows).permutation(len(everything))[:rows]
+    some = predict_all(model, matrix, everything.take(places), 4)
+    np.testing.assert_array_equal(some, whole[places])
+
+
+def test_predict_all_gives_classes_that_were_not_trained_on_zero() -> None:
+    train = block(40)
+    matrix = FeatureMatrix().fit(train)
+    model = LogisticRegression().fit(matrix.transform(train), np.where(np.arange(40) % 2, 3, 1))
+    probs = predict_all(model, matrix, block(3, seed=2), 5)
+    assert (probs[:, [0, 2, 4]] == 0.0).all()
+    np.testing.assert_allclose(probs.sum(axis=1), 1.0)
+
+
+def test_make_estimator_reaches_into_the_default_and_named_ones() -> None:
+    assert make_estimator(None, {"C": 0.5}, sparse=False)[-1].C == 0.5
+    assert make_estimator(None, {"C": 0.5}, sparse=True).C == 0.5
+    named = make_estimator("sklearn.naive_bayes.GaussianNB", {"var_smoothing": 1e-3}, sparse=False)
+    assert named.var_smoothing == 1e-3
+    with pytest.raises(ConfigError, match="has no fit and predict_proba"):
+        make_estimator("sklearn.svm.LinearSVC", {}, sparse=False)
+
+
+def write_folder(folder: Path) -> ModelEntry:
+    train = block(40)
+    matrix = FeatureMatrix().fit(train)
+    given = np.arange(40) % 2
+    fitted = LogisticRegression().fit(matrix.transform(train), given)
+    calibration = fit_calibration("none", np.zeros((0, 2)), given[:0])
+    model = FoldModel(1, matrix, fitted, calibration, np.ones(2))
+    entry = ModelEntry(**json.loads(write_model(folder, model, training_rows=40, seconds=0.1)))
+    write_manifest(folder, [entry], None, {}, {})
+    return entry
+
+
+def test_read_models_reads_what_was_written(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (found,) = read_models(tmp_path).values()
+    assert found.fold == 1
+    np.testing.assert_allclose(found.predict(block(3)).sum(axis=1), 1.0)
+
+
+def test_read_models_changed_file_is_refused_and_not_loaded(tmp_path: Path) -> None:
+    entry = write_folder(tmp_path)
+    (tmp_path / entry.file).write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
+    with pytest.raises(InputError, match="not the model that its manifest names"):
+        read_models(tmp_path)
+
+
+@settings(max_examples=50, deadline=None)
+@drawn(
+    st.lists(st.integers(0, 10**9), min_size=2, max_size=5),
+    st.integers(1, 10**6),
+)
+def test_sample_shares_expect_no_more_than_allowed_but_for_small_classes(
+    counts: list[int], most: int
+) -> None:
+    examples = np.array([counts, counts])
+    shares = sample_shares(Profile(1, tuple(range(len(counts))), examples, 0, 0), most)
+    of_class, classes = examples.sum(axis=0), len(counts)
+    assert ((shares > 0.0) & (shares <= 1.0)).all()
+    # of one of the two folds that a model sees, half of it at most for small classes
+    assert (shares * np.array(counts)).sum() <= max(1.5 * most, classes)
+    kept = max(min(50, most / (2 * classes)), 1)
+    assert (shares * of_class >= np.minimum(kept, of_class) * 0.999).all()
+
+
+def test_sample_shares_are_those_of_all_where_they_fit() -> None:
+    profile = Profile(1, (0, 1), np.array([[5, 5], [4, 6]]), 20, 0)
+    assert sample_shares(profile, 10).tolist() == [1.0, 1.0]
+    assert (sample_shares(profile, 9) < 1.0).all()
+
+
+def test_train_cuts_what_is_too_much_off_in_the_order_of_each_class(tmp_path: Path) -> None:
+    # 400 rows of a class that was sampled thinly, so with low places, and 30 of one that was not
+    rng = np.random.default_rng(3)
+    given = np.repeat([0, 1], [400, 30])
+    shares = np.array([0.01, 1.0])
+    place = ((rng.random(430) * shares[given] - 0.5) * 2.0**64).astype(np.int64)
+    table = {
+        "__id_0": np.arange(430),
+        "__label": given,
+        "__numbers": list(rng.standard_normal((430, 2)) + given[:, None]),
+        "__fold": np.full(430, 1),
+        "__inner": rng.integers(0, 3, 430),
+        "__place": place,
+    }
+    (tmp_path / "sample").mkdir()
+    pq.write_table(pa.table(table), tmp_path / "sample" / "part.parquet")
+    train = TrainFolds(
+        sample=str(tmp_path / "sample"), models=str(tmp_path), estimator=None, params={},
+        calibrate="none", classes=(0, 1), num_numbers=2, num_texts=0, shares=shares,
+        max_rows=215, seed=0,
+    )  # fmt: skip
+    found = json.loads(train.train(0))["found"]
+    assert sum(found) == 215
+    assert found[1] in range(8, 23)
