@@ -216,7 +216,11 @@ def test_readme_configuration_table_names_every_choice_of_clean(key: str) -> Non
 
 
 def test_readme_outputs_table_names_every_output() -> None:
-    outputs = set(Config.model_fields["output"].annotation.model_fields) - {"format", "work"}
+    outputs = set(Config.model_fields["output"].annotation.model_fields) - {
+        "format",
+        "work",
+        "models",
+    }
     assert set(table_after("## What it writes")) == outputs
 
 
