@@ -242,7 +242,7 @@ def audit_undisturbed(
     place = Place(spark, folder, kind, rejected=True, catalog=catalog)
     passed: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("cluster.run", "cluster.publish", "lake.committed"):
+        for module in ("cluster.pinned_run", "cluster.run", "cluster.publish", "lake.committed"):
             patch.setattr(f"sparkclean.{module}.fault_point", passed.append)
         assert place.audit(*QUARANTINE) == 0
     return Undisturbed(place, {name: place.answer(name) for name in ALL_NAMES}, tuple(passed))

@@ -41,7 +41,7 @@ def audit_beside(
     words += [word for setting in (*settings, *guest[1:]) for word in ("--set", setting)]
     meeting = Meeting(place.folder / f"meeting-{place.work.name}", "host", STEPS)
     with monkeypatch.context() as patch:
-        for module in ("cluster.run", "cluster.publish"):
+        for module in ("cluster.pinned_run", "cluster.run", "cluster.publish"):
             patch.setattr(f"sparkclean.{module}.fault_point", meeting)
         process = meeting.invite(command(place.write_config(**outputs), *words))
         here = place.audit(*settings, *host[1:], run_id=host[0], **outputs)

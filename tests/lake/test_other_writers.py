@@ -219,7 +219,8 @@ def test_audit_source_compacted_between_pin_and_publish_has_the_same_answer(
             place.compact()
 
     with monkeypatch.context() as patch:
-        patch.setattr("sparkclean.cluster.run.fault_point", act)
+        for module in ("run", "pinned_run"):
+            patch.setattr(f"sparkclean.cluster.{module}.fault_point", act)
         assert place.audit(*QUARANTINE) == 0
     assert left == []
     assert {name: place.answer(name) for name in once.answers} == once.answers

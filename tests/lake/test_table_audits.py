@@ -122,7 +122,8 @@ def test_audit_of_two_from_one_parent_the_second_exits_5(
             inner.append(1)
             assert place.audit("method.filter_by=both", run_id="faster") == 0
 
-    monkeypatch.setattr("sparkclean.cluster.run.fault_point", act)
+    for module in ("run", "pinned_run"):
+        monkeypatch.setattr(f"sparkclean.cluster.{module}.fault_point", act)
     assert place.audit(run_id="slower") == 5
     assert "published by faster" in capsys.readouterr().err
     assert {row["run_id"] for row in place.read("suspects")} == {"faster", "slower"}

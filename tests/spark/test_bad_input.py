@@ -304,7 +304,8 @@ def test_audit_file_of_fewer_rows_in_the_middle_is_named(
         if name == "run.audited":
             pq.write_table(fewer, victim)
 
-    monkeypatch.setattr("sparkclean.cluster.run.fault_point", act)
+    for module in ("run", "pinned_run"):
+        monkeypatch.setattr(f"sparkclean.cluster.{module}.fault_point", act)
     assert run(tmp_path, table, []) == 3
     error = capsys.readouterr().err
     assert "part-00001.parquet (changed)" in error
@@ -358,7 +359,8 @@ def test_audit_input_changed_in_the_middle_exits_3(
         else:
             victim.write_bytes(victim.read_bytes()[:100])
 
-    monkeypatch.setattr("sparkclean.cluster.run.fault_point", act)
+    for module in ("run", "pinned_run"):
+        monkeypatch.setattr(f"sparkclean.cluster.{module}.fault_point", act)
     assert run(tmp_path, table, []) == 3
     error = capsys.readouterr().err
     assert "part-00001.parquet" in error
@@ -376,7 +378,8 @@ def test_audit_files_added_in_the_middle_are_not_read(
         if name == "run.pinned":
             (table / "part-00009.parquet").write_bytes(more)
 
-    monkeypatch.setattr("sparkclean.cluster.run.fault_point", act)
+    for module in ("run", "pinned_run"):
+        monkeypatch.setattr(f"sparkclean.cluster.{module}.fault_point", act)
     assert run(tmp_path, table, ["clean.mode=weight"]) == 0
     assert open_target(str(tmp_path / "out" / "cleaned")).current().rows == ROWS
 
