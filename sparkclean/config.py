@@ -406,16 +406,14 @@ def config_fingerprint(config: Config, classes: Sequence[Any]) -> str:
     """
     content: dict[str, Any] = {
         "columns": config.columns.model_dump(mode="json"),
-        "classes": [[type(label).__name__, label] for label in classes],
         "method": config.method.model_dump(mode="json"),
         "row_sum_tolerance": config.admission.row_sum_tolerance,
-        "where": config.input.where,
         # how and where a version is kept is none of it
         "clean": {"mode": config.clean.mode, "rejected": config.clean.rejected},
     }
     if not config.clean.keep_original:
         content["clean"] |= {"keep_original": False}
-    return _digest(content)
+    return _digest(config, classes, content)
 
 
 def prediction_fingerprint(config: Config, classes: Sequence[Any]) -> str:
@@ -436,15 +434,18 @@ def prediction_fingerprint(config: Config, classes: Sequence[Any]) -> str:
     columns = config.columns.model_dump(mode="json", exclude={"pred_probs"})
     content = {
         "columns": columns,
-        "classes": [[type(label).__name__, label] for label in classes],
         "predict": None if config.predict is None else config.predict.model_dump(mode="json"),
+    }
+    return _digest(config, classes, content)
+
+
+def _digest(config: Config, classes: Sequence[Any], content: Mapping[str, Any]) -> str:
+    """Hash settings, the labels and which rows."""
+    shared = {
+        "classes": [[type(label).__name__, label] for label in classes],
         "where": config.input.where,
     }
-    return _digest(content)
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
+    text = json.dumps({**content, **shared}, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import signal
 
-_OUTPUTS = (
+#: Outputs in the order of publication: what readers join on comes first, the run record last.
+OUTPUTS = (
     "suspects",
     "classes",
     "pairs",
@@ -25,8 +26,8 @@ FAULT_POINTS: tuple[str, ...] = (
     "predict.trained",
     "run.audited",
     "run.verified",
-    *(f"stage.{name}.{step}" for name in _OUTPUTS for step in ("begin", "end")),
-    *(f"publish.{name}.{step}" for name in _OUTPUTS for step in ("begin", "end")),
+    *(f"stage.{name}.{step}" for name in OUTPUTS for step in ("begin", "end")),
+    *(f"publish.{name}.{step}" for name in OUTPUTS for step in ("begin", "end")),
     "target.staged",
     "target.owned",
     "target.receipt_written",

@@ -37,17 +37,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sparkclean")
 
-#: The order of publication: what readers join on comes first, the run record last.
-ORDER = (
-    "suspects",
-    "classes",
-    "pairs",
-    "rejected",
-    "quarantine",
-    "cleaned",
-    "predictions",
-    "runs",
-)
 DATASETS = ("quarantine", "cleaned", "predictions")
 #: Tables that hold all runs; the others hold one version of a dataset.
 ACCUMULATING = ("suspects", "classes", "pairs", "rejected", "runs")

@@ -17,7 +17,7 @@ from sparkclean.cluster.gate import gate_error, judge
 from sparkclean.cluster.passes import Scanner
 from sparkclean.cluster.pinned_run import PinnedRun
 from sparkclean.cluster.pipeline import collect_findings
-from sparkclean.cluster.publish import ORDER, Outputs
+from sparkclean.cluster.publish import Outputs
 from sparkclean.cluster.record import CLEANED_CONFLICT, GATE_FAILED, RunRecord
 from sparkclean.cluster.scan_choice import choose_scan
 from sparkclean.cluster.stage import stage_cleaned, stage_findings
@@ -27,7 +27,7 @@ from sparkclean.cluster.targets import check_columns, open_targets
 from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import config_fingerprint, resolve_classes
 from sparkclean.errors import InputError, PublishConflictError, SparkCleanError
-from sparkclean.faults import fault_point
+from sparkclean.faults import OUTPUTS, fault_point
 from sparkclean.lake import (
     SourceTable,
     Staging,
@@ -227,7 +227,7 @@ class Run(PinnedRun):
 
     def _publish(self, outputs: Outputs, record: RunRecord, findings: Findings) -> None:
         conflict = None
-        for name in ORDER:
+        for name in OUTPUTS:
             if name == "runs":
                 continue
             try:

@@ -19,9 +19,10 @@ from pyspark.sql.types import (
 
 from sparkclean import schema
 from sparkclean.cluster.columns import Columns
-from sparkclean.cluster.publish import DATASETS, ORDER, arrow_table
+from sparkclean.cluster.publish import DATASETS, arrow_table
 from sparkclean.config_places import resolve_layout
 from sparkclean.errors import InputError
+from sparkclean.faults import OUTPUTS
 from sparkclean.lake import (
     SchemaMismatchError,
     TargetTable,
@@ -88,7 +89,7 @@ def open_targets(
         )
     options = BranchOptions(clean.publish_branch, clean.retain_days, clean.set_table_properties)
     targets: dict[str, TargetTable] = {}
-    for name in ORDER:
+    for name in OUTPUTS:
         if name not in locations:
             continue
         if name in DATASETS and layout != "copy":

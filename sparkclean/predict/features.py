@@ -5,7 +5,6 @@ Runs on executors: numpy, scipy and scikit-learn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,15 +66,6 @@ def read_block(batch: pa.RecordBatch | pa.Table, num_numbers: int, num_texts: in
         numbers = values.astype(np.float64, copy=False).reshape(batch.num_rows, num_numbers)
     texts = [batch.column(f"{TEXT_PREFIX}{i}").to_pylist() for i in range(num_texts)]
     return Block(numbers, tuple([text or "" for text in column] for column in texts))
-
-
-def join_blocks(blocks: Sequence[Block]) -> Block:
-    """Put blocks of the same columns together."""
-    texts = zip(*(block.texts for block in blocks), strict=True)
-    return Block(
-        np.concatenate([block.numbers for block in blocks]),
-        tuple([text for part in column for text in part] for column in texts),
-    )
 
 
 class FeatureMatrix:

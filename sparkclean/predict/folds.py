@@ -9,7 +9,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -132,7 +132,7 @@ class TrainFolds:
         entry = write_model(
             Path(self.models), model, training_rows=len(given), seconds=time.monotonic() - begun
         )
-        return json.dumps(json.loads(entry) | {"warnings": said, "found": found.tolist()})
+        return json.dumps(asdict(entry) | {"warnings": said, "found": found.tolist()})
 
     def _inner_problem(self, given: NDArray[np.int64], inner: NDArray[np.integer]) -> str:
         """Say why the rows are too few to calibrate by them; empty if they are not."""

@@ -160,7 +160,9 @@ class ModelEntry:
     seconds: float
 
 
-def write_model(folder: Path, model: FoldModel, *, training_rows: int, seconds: float) -> str:
+def write_model(
+    folder: Path, model: FoldModel, *, training_rows: int, seconds: float
+) -> ModelEntry:
     """Write a model to a folder.
 
     Parameters
@@ -173,15 +175,14 @@ def write_model(folder: Path, model: FoldModel, *, training_rows: int, seconds: 
 
     Returns
     -------
-    str
-        JSON of its `ModelEntry`.
+    ModelEntry
     """
     content = pickle.dumps(model, protocol=5)
     digest = hashlib.sha256(content).hexdigest()
     # two attempts of a task write the same name with the same content, or two names
     path = folder / f"fold-{model.fold}-{digest[:16]}.pickle"
     path.write_bytes(content)
-    return json.dumps(asdict(ModelEntry(model.fold, path.name, digest, training_rows, seconds)))
+    return ModelEntry(model.fold, path.name, digest, training_rows, seconds)
 
 
 def write_manifest(

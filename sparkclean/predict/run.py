@@ -144,7 +144,7 @@ class PredictRun(PinnedRun):
         work = Path(staging.path) / "work"
         try:
             profile = self._check(outputs)
-            if not self._has_models(self._models):
+            if not self._has_models():
                 self._train(work, profile, self._rare_classes(profile))
         except InputError as exc:
             record.status, record.message = GATE_FAILED, str(exc)
@@ -284,8 +284,9 @@ class PredictRun(PinnedRun):
         iceberg = self.targets["predictions"].format == "iceberg"
         return pin, f"snapshot:{version.number}" if iceberg else version.number
 
-    def _has_models(self, models: Path) -> bool:
+    def _has_models(self) -> bool:
         """Tell whether an attempt of this run has trained; refuse another run of its name."""
+        models = self._models
         if not (models / MANIFEST).exists():
             return False
         before = json.loads((models / MANIFEST).read_text())["identity"]
@@ -315,7 +316,7 @@ class PredictRun(PinnedRun):
             made.replace(models)
         except OSError:
             # another attempt of this run was first: its models serve as well
-            if not self._has_models(models):
+            if not self._has_models():
                 raise
         finally:
             shutil.rmtree(made, ignore_errors=True)
