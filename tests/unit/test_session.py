@@ -1,0 +1,46 @@
+"""The Spark session of a command: what Java is told."""
+
+from pathlib import Path
+
+import pytest
+
+from sparkclean.session import _class_archive_options
+
+
+@pytest.fixture
+def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a Java that only looks like one, and an empty cache."""
+    home = tmp_path / "java"
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "java").touch(mode=0o755)
+    (home / "release").write_text('JAVA_VERSION="17.0.1"\n')
+    monkeypatch.setenv("JAVA_HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return home
+
+
+def _archive(kind: str) -> Path:
+    (found,) = [o for o in _class_archive_options() if o.startswith(f"-XX:{kind}=")]
+    return Path(found.partition("=")[2])
+
+
+def test_class_archive_first_run_is_written_then_read(java: Path) -> None:
+    archive = _archive("ArchiveClassesAtExit")
+    archive.touch()
+    assert _archive("SharedArchiveFile") == archive
+
+
+def test_class_archive_other_java_has_one_of_its_own(java: Path) -> None:
+    archive = _archive("ArchiveClassesAtExit")
+    (java / "release").write_text('JAVA_VERSION="21.0.1"\n')
+    assert _archive("ArchiveClassesAtExit") != archive
+
+
+def test_class_archive_without_java_is_none(java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(java / "nowhere"))
+    assert _class_archive_options() == []
+
+
+def test_class_archive_without_cache_is_none(java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(java / "release"))
+    assert _class_archive_options() == []
