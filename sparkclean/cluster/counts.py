@@ -141,12 +141,15 @@ class PairCounts:
     def __init__(self, num_classes: int) -> None:
         self._size = num_classes
         self._dense = num_classes * num_classes <= _DENSE_PAIRS
-        self._matrix = np.zeros((num_classes, num_classes) if self._dense else 0, np.int64)
+        # made by the first pair: a kernel goes to every task
+        self._matrix = np.zeros((0, 0), np.int64)
         self._counts: Counter[int] = Counter()
 
     def add(self, given: NDArray[np.integer], true: NDArray[np.integer]) -> None:
         """Add pairs; a negative true class is not counted."""
         if self._dense:
+            if not len(self._matrix):
+                self._matrix = np.zeros((self._size, self._size), np.int64)
             add_pairs(self._matrix, given, true)
         else:
             there = true >= 0

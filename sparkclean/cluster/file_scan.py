@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 #: Of the sample: probabilities, share of the rows, row groups.
 _SAMPLE_VALUES, _SAMPLE_SHARE, _SAMPLE_GROUPS = 1 << 21, 0.2, 64
+_ID_BYTES = 8
 _ENDS = pa.schema([("first", pa.int64()), ("last", pa.int64()), ("rows", pa.int64())])
 # Metadata of a column that was declared CHAR or VARCHAR.
 _TEXT_TYPE = "__CHAR_VARCHAR_TYPE_STRING"
@@ -127,7 +128,8 @@ class FileScan:
         """
         if len(self.id_types) > 1 or self.id_types[0] == "string":
             return None
-        tasks, columns = balanced(self.groups), self.columns[:1]
+        narrow = [replace(group, size_bytes=_ID_BYTES * group.rows) for group in self.groups]
+        tasks, columns = balanced(narrow), self.columns[:1]
 
         def ends(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for number in task_numbers(numbers):

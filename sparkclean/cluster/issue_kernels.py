@@ -198,7 +198,11 @@ class OfPairs:
 
 @dataclass(frozen=True)
 class OfRivals:
-    """Low rows by the pairs of their two best rivals, largest margin first."""
+    """Low rows by the pairs of their two best rivals, largest margin first.
+
+    And on the diagonal by the fourth root of their self-confidence, which the margin of every pair
+    reaches with its sign turned. The root, as most of them are tiny and buckets are of one width.
+    """
 
     num_classes: int
 
@@ -207,11 +211,12 @@ class OfRivals:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Give row, group and score of each place."""
         given, own = rows.classes("given"), rows.floats("own")
-        true = np.concatenate([rows.classes("other"), rows.classes("second")])
-        rival = [rows.floats("other_probability"), rows.floats("second_probability")]
-        row = np.tile(np.arange(len(rows)), 2)
+        true = np.concatenate([rows.classes("other"), rows.classes("second"), given])
+        rivals = [rows.floats("other_probability"), rows.floats("second_probability")]
+        score = np.concatenate([*(own - rival for rival in rivals), np.sqrt(np.sqrt(own))])
+        row = np.tile(np.arange(len(rows)), 3)
         there = true >= 0
-        row, true, score = row[there], true[there], (own[row] - np.concatenate(rival))[there]
+        row, true, score = row[there], true[there], score[there]
         return row, given[row] * self.num_classes + true, score
 
 

@@ -32,7 +32,7 @@ _SCALARS = (
 )
 #: Bytes of the columns that one task reads, compressed: at most; and at least, as to begin a task
 #: takes a worker a tenth of a second.
-_TASK_BYTES, _LEAST_TASK_BYTES = 64 << 20, 4 << 20
+_TASK_BYTES, _LEAST_TASK_BYTES = 128 << 20, 4 << 20
 #: Fewer and larger tasks than this leave cores idle at the end.
 _MIN_TASKS = 16
 # A file costs something however small it is.

@@ -34,6 +34,8 @@ _ROWS_TO_RANK, _MOST_PIECES = 100_000, 256
 #: Buckets of a margin's unit interval by which cuts of pairs are bounded; counts by pair and bucket
 #: that the driver holds.
 _BUCKETS, _COUNTS = 256, 1 << 20
+#: More than a root and a power round off.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ def collect_lowest_margins(low_rows: Stream, quotas: NDArray[np.int64]) -> NDArr
     """Bound from below the margin at which each pair's quota is reached.
 
     The quota-th largest of any subset of a pair's margins is such a bound; here the subset is the
-    two best rivals of each low row.
+    two best rivals of each low row. So is the quota-th smallest self-confidence of the given class
+    with its sign turned, as no probability is negative: the better one of many classes, where few
+    rows have a class as rival.
 
     Parameters
     ----------
@@ -73,17 +77,29 @@ def collect_lowest_margins(low_rows: Stream, quotas: NDArray[np.int64]) -> NDArr
     -----
     One job; the driver holds K x K numbers.
     """
-    bounds = np.where(quotas > 0, -2.0, np.inf).reshape(-1)
+    size = len(quotas)
     pairs = np.flatnonzero(quotas)
+    buckets = int(np.clip(_COUNTS // max(len(pairs), 1), 4, _BUCKETS))
+    counted = Counted({}, buckets)
     if len(pairs):
-        buckets = int(np.clip(_COUNTS // len(pairs), 4, _BUCKETS))
-        counted = collect_buckets(low_rows, OfRivals(len(quotas)), pairs, buckets)
-        for pair, found in counted.by_group.items():
-            bucket, place = end_of_quota(found, int(quotas.flat[pair]))
+        groups = np.union1d(pairs, np.unique(pairs // size) * (size + 1))
+        counted = collect_buckets(low_rows, OfRivals(size), groups, buckets)
+    return lowest_margins(counted, quotas)
+
+
+def lowest_margins(rivals: Counted, quotas: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Bound margins as `collect_lowest_margins`, by counts of `OfRivals`."""
+    bounds = np.where(quotas > 0, -2.0, np.inf)
+    for given, true in np.argwhere(quotas):
+        quota = int(quotas[given, true])
+        # scores are margins with the sign turned; the fourth roots of such
+        for other, power in ((true, 1), (given, 4)):
+            counts = rivals.by_group.get(given * len(quotas) + other, {})
+            bucket, place = end_of_quota(counts, quota)
             if place:
-                # scores are margins with the sign turned
-                bounds[pair] = -(bucket + 1) / buckets
-    return bounds.reshape(quotas.shape)
+                end = -(((bucket + 1) / rivals.buckets) ** power) - _ROUNDING
+                bounds[given, true] = max(bounds[given, true], end)
+    return bounds
 
 
 def collect_issue_cuts(

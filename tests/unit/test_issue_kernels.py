@@ -17,11 +17,13 @@ from sparkclean.cluster.counts import (
     count_codes,
     find_sorted,
 )
+from sparkclean.cluster.cuts import counted_of
 from sparkclean.cluster.issue_kernels import (
     CountBuckets,
     Cuts,
     OfClasses,
     OfPairs,
+    OfRivals,
     OfTable,
     Places,
     Rows,
@@ -29,6 +31,9 @@ from sparkclean.cluster.issue_kernels import (
     quality_bucket,
 )
 from sparkclean.cluster.kernels import BUCKETS, MARGINS, STATE, Fields, to_batch
+from sparkclean.cluster.selection import lowest_margins
+from sparkclean.cluster.streams import State
+from tests.data import noisy_data
 
 FIELDS: Fields = (
     ("kind", "tinyint"),
@@ -188,3 +193,40 @@ def test_find_sorted_what_is_not_there_is_not_found() -> None:
     assert found.tolist() == [True, False, False, True]
     assert place[found].tolist() == [1, 0]
     assert not find_sorted(np.zeros(0, np.int64), np.array([1]))[1].any()
+
+
+@pytest.mark.parametrize("buckets", [4, 37, 256])
+def test_lowest_margins_are_reached_by_the_quota_of_each_pair(buckets: int) -> None:
+    num_classes = 30
+    labels, probs = noisy_data(600, num_classes, seed=3)
+    own = np.take_along_axis(probs, labels[:, None], axis=1)[:, 0]
+    low = np.flatnonzero(own <= 0.5)
+    rest = probs[low].copy()
+    np.put_along_axis(rest, labels[low, None], -1.0, axis=1)
+    other, second = np.argsort(rest, axis=1, kind="stable")[:, :-3:-1].T
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "given": pa.array(labels[low], pa.int32()),
+            "own": own[low],
+            "other": pa.array(other, pa.int32()),
+            "other_probability": rest[np.arange(len(low)), other],
+            "second": pa.array(second, pa.int32()),
+            "second_probability": rest[np.arange(len(low)), second],
+        }
+    )
+    quotas = np.random.default_rng(1).integers(0, 4, (num_classes, num_classes))
+    np.fill_diagonal(quotas, 0)
+    count = CountBuckets(OfRivals(num_classes), np.arange(num_classes**2), buckets)
+    states = [
+        State(*key, values)
+        for found in count([batch])
+        for *key, values in zip(*found.to_pydict().values(), strict=True)
+    ]
+    bounds = lowest_margins(counted_of(states, buckets), quotas)
+    assert np.isinf(bounds[quotas == 0]).all()
+    for i, j in np.argwhere(quotas):
+        margins = np.sort(probs[labels == i, j] - own[labels == i])[::-1]
+        # at least as many rows as the quota reach it, and not all rows where few need to
+        assert bounds[i, j] <= margins[quotas[i, j] - 1]
+        if quotas[i, j] <= (labels[low] == i).sum():
+            assert bounds[i, j] > -1.0
