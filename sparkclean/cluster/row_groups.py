@@ -34,7 +34,7 @@ _SCALARS = (
 #: takes a worker a tenth of a second.
 _TASK_BYTES, _LEAST_TASK_BYTES = 128 << 20, 4 << 20
 #: Fewer and larger tasks than this leave cores idle at the end.
-_MIN_TASKS = 16
+_MIN_TASKS = 8
 # A file costs something however small it is.
 _OPEN_BYTES = 64 << 10
 # Columns are read through a buffer of this size each, not a whole row group at once.
