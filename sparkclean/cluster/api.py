@@ -143,9 +143,10 @@ def audit(
 
     Notes
     -----
-    Reads the wide column twice, three times for ``prune_by_noise_rate``, ``both`` and
-    ``prior_shifted_self_confidence``. About ten jobs; the driver holds K x K numbers. Narrow
-    intermediates are cached; where there is no cache they are computed again.
+    Reads the wide column for a sample and once more; two or three times where the sample was wrong,
+    and for ``prior_shifted_self_confidence``. About ten jobs; the driver holds K x K numbers, and
+    16 MB of the sample. Narrow intermediates are cached; where there is no cache they are computed
+    again.
     """
     if not hasattr(df, "sparkSession"):
         raise InputError(
@@ -180,8 +181,8 @@ def audit(
     scan = FrameScan(narrow, columns.reader(row_sum_tolerance), columns.id_types)
     workspace = CacheWorkspace()
     scanner = Scanner(scan, columns, workspace)
-    count_duplicate_ids(narrow, scanner.ids, columns.ids)
-    findings = collect_findings(scanner, config.method, config.admission, Progress())
+    rows = count_duplicate_ids(narrow, scanner.ids, columns.ids)
+    findings = collect_findings(scanner, config.method, config.admission, Progress(), rows=rows)
     provenance = Provenance("dataframe", config_fingerprint(config, columns.classes), "interactive")
     return AuditResult(
         suspects=suspects_frame(findings, columns, provenance),

@@ -30,7 +30,7 @@ from sparkclean.cluster.row_groups import (
     rising_ends,
     task_numbers,
 )
-from sparkclean.cluster.scan import Sample
+from sparkclean.cluster.scan import Sample, sample_size
 from sparkclean.cluster.streams import FileStream, Stream
 from sparkclean.cluster.workspace import Workspace
 from sparkclean.lake.files import in_threads
@@ -38,8 +38,8 @@ from sparkclean.lake.files import in_threads
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-#: Of the sample: probabilities, share of the rows, row groups.
-_SAMPLE_VALUES, _SAMPLE_SHARE, _SAMPLE_GROUPS = 1 << 21, 0.2, 64
+#: Row groups of a sample.
+_SAMPLE_GROUPS = 64
 _ID_BYTES = 8
 _ENDS = pa.schema([("first", pa.int64()), ("last", pa.int64()), ("rows", pa.int64())])
 # Metadata of a column that was declared CHAR or VARCHAR.
@@ -84,8 +84,13 @@ class FileScan:
             self.spark, self.columns, self.groups, workspace, chunk_rows=self.reader.chunk_rows
         )
 
-    def sample(self) -> Sample | None:
+    def collect_sample(self, rows: int) -> Sample | None:
         """Read some valid rows of row groups that a hash chooses; None where there are none.
+
+        Parameters
+        ----------
+        rows : int
+            Of the files.
 
         Returns
         -------
@@ -94,20 +99,19 @@ class FileScan:
 
         Notes
         -----
-        On the driver: at most 16 MB of probabilities, held twice for a moment, and a fifth of the
-        rows.
+        No job. On the driver: at most 16 MB of probabilities, held twice for a moment, and a fifth
+        of the rows.
         """
         if not self.groups:
             return None
-        total = sum(group.rows for group in self.groups)
-        wanted = min(_SAMPLE_VALUES // self.reader.num_classes, int(total * _SAMPLE_SHARE))
+        wanted = sample_size(rows, self.reader.num_classes)
         order = sorted(self.groups, key=lambda group: _hash(f"{group.path}:{group.indices}"))
         # few rows of many groups tell more than many rows of few
         some = order[:_SAMPLE_GROUPS]
         given, pred_probs = [], []
         for group in some:
-            rows = min(group.rows, -(-wanted // len(some)))
-            batch = next(read_row_groups([group], self.columns, max(rows, 1)))
+            count = max(min(group.rows, -(-wanted // len(some))), 1)
+            batch = next(read_row_groups([group], self.columns, count))
             admitted, _ = self.reader.read(batch)
             given.append(admitted.given)
             pred_probs.append(admitted.pred_probs.astype(np.float64))

@@ -50,6 +50,8 @@ def collect_findings(
     method: MethodSection,
     admission: AdmissionSection,
     progress: Progress,
+    *,
+    rows: int,
     recall: Callable[[], str | None] = lambda: None,
 ) -> Findings:
     """Audit the rows of a scan: find the label issues and rank them.
@@ -60,6 +62,8 @@ def collect_findings(
     method : MethodSection
     admission : AdmissionSection
     progress : Progress
+    rows : int
+        Of the scan.
     recall : callable
         Gives what an earlier run has found (`Findings.remembered`), if there was one.
 
@@ -74,13 +78,13 @@ def collect_findings(
 
     Notes
     -----
-    Reads the wide column once where bounds of thresholds and cuts are known before and hold; two
-    or three times otherwise. No shuffle of it. The driver holds K x K numbers, and a sample of
-    16 MB.
+    Reads the wide column once where bounds of thresholds and cuts are known before and hold, after
+    a sample; two or three times otherwise. No shuffle of it. The driver holds K x K numbers, and a
+    sample of 16 MB.
     """
     passes = _Passes(scanner, method, progress)
     fixed = fixed_thresholds(method.thresholds, scanner.columns.classes)
-    bounds = collect_bounds(scanner, method, fixed, recall)
+    bounds = collect_bounds(scanner, method, progress, fixed=fixed, rows=rows, recall=recall)
     counted, statistics = passes.first(bounds)
     check_admission(
         statistics,
@@ -238,18 +242,22 @@ class _Passes:
 def collect_bounds(
     scanner: Scanner,
     method: MethodSection,
+    progress: Progress,
+    *,
     fixed: NDArray[np.float64],
+    rows: int,
     recall: Callable[[], str | None],
 ) -> Bounds | None:
-    """Bound thresholds and cuts by a sample, where the scan can take one, or by an earlier run.
+    """Bound thresholds and cuts by an earlier run, or by a sample.
 
     Parameters
     ----------
     scanner : Scanner
     method : MethodSection
+    progress : Progress
     fixed : ndarray of float64, shape (K,)
         Thresholds that are not computed; NaN elsewhere.
-    recall : callable
+    rows, recall
         As in `collect_findings`.
 
     Returns
@@ -258,15 +266,21 @@ def collect_bounds(
 
     Notes
     -----
-    A sample takes no job: at most 16 MB of probabilities are read on the driver.
+    A sample of a frame takes a job. One of files is cheaper than to read what other runs have left.
     """
     if method.adjust_pred_probs:  # scores each row by exact thresholds
         return None
     pairs = method.filter_by in PAIR_FILTERS
-    sample = scanner.scan.sample()
-    if sample is None:
+    if scanner.scan.kind != "files":
         text = recall()
-        return None if text is None else recalled_bounds(text, fixed=fixed, pairs=pairs)
+        bounds = None if text is None else recalled_bounds(text, fixed=fixed, pairs=pairs)
+        if bounds is not None:
+            return bounds
+    with progress.phase("sample") as phase:
+        sample = scanner.scan.collect_sample(rows)
+        if sample is None:
+            return None
+        phase.rows = len(sample[0])
     return sample_bounds(
         *sample,
         fixed=fixed,

@@ -157,7 +157,12 @@ class Run(PinnedRun):
                 rows = self._check_ids(scanner)
                 phase.rows = rows
             findings = collect_findings(
-                scanner, config.method, config.admission, progress, self._recall
+                scanner,
+                config.method,
+                config.admission,
+                progress,
+                rows=rows,
+                recall=self._recall,
             )
             if config.input.where is None and findings.statistics.rows != rows:
                 raise SparkCleanError(

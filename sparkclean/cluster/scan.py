@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+from pyspark.sql import functions as F
 
-from sparkclean.cluster.batches import BatchReader
+from sparkclean.cluster.batches import ID_PREFIX, BatchReader
 from sparkclean.cluster.streams import FrameStream, Stream
 from sparkclean.cluster.workspace import Workspace
 
@@ -19,6 +22,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 Sample = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+#: Of a sample: probabilities, share of the rows.
+_SAMPLE_VALUES, _SAMPLE_SHARE = 1 << 21, 0.2
+
+
+def sample_size(rows: int, num_classes: int) -> int:
+    """Decide of how many rows a sample is."""
+    return min(_SAMPLE_VALUES // num_classes, int(rows * _SAMPLE_SHARE))
 
 
 class Scan(Protocol):
@@ -39,8 +51,8 @@ class Scan(Protocol):
     def stream(self, workspace: Workspace) -> Stream:
         """Give the rows that a kernel reads: record ids, label, probabilities."""
 
-    def sample(self) -> Sample | None:
-        """Read some valid rows on the driver: given classes, probabilities; None if it cannot."""
+    def collect_sample(self, rows: int) -> Sample | None:
+        """Read some valid rows of so many: given classes, probabilities; None of no rows."""
 
     def collect_rising_ids(self) -> int | None:
         """Count the rows, if the record ids are seen to be unique without a shuffle."""
@@ -68,8 +80,41 @@ class FrameScan:
         """Give the rows that a kernel reads: record ids, label, probabilities."""
         return FrameStream(self.frame, workspace, -1)
 
-    def sample(self) -> None:
-        """Take no sample: it could cost as much as a pass."""
+    def collect_sample(self, rows: int) -> Sample | None:
+        """Read the valid rows that a hash of the record id chooses.
+
+        Parameters
+        ----------
+        rows : int
+            Of the frame.
+
+        Returns
+        -------
+        given : ndarray of int64, shape (M,)
+        pred_probs : ndarray of float64, shape (M, K)
+
+        Notes
+        -----
+        One job that reads the wide column, but hands on the chosen rows alone: a fifth of a pass.
+        The driver holds 16 MB of probabilities, twice for a moment.
+        """
+        reader = self.reader
+        wanted = sample_size(rows, reader.num_classes)
+        if not wanted:
+            return None
+        ids = [f"{ID_PREFIX}{i}" for i in range(len(self.id_types))]
+        some = self.frame.where(F.pmod(F.xxhash64(*ids), F.lit(-(-rows // wanted))) == 0)
+
+        def take(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for admitted, _ in reader.chunks(batches):
+                taken = admitted.given, admitted.pred_probs.astype(np.float64)
+                columns = [pa.array([array.tobytes()]) for array in taken]
+                yield pa.RecordBatch.from_arrays(columns, ["given", "pred_probs"])
+
+        found = some.mapInArrow(take, "given binary, pred_probs binary").collect()
+        given = np.frombuffer(b"".join(row["given"] for row in found), np.int64)
+        pred_probs = np.frombuffer(b"".join(row["pred_probs"] for row in found))
+        return given, pred_probs.reshape(len(given), reader.num_classes)
 
     def collect_rising_ids(self) -> None:
         """See nothing: rows come in no order that could be relied on."""

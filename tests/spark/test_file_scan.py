@@ -280,4 +280,4 @@ def test_collect_rising_ids_counts_rows_only_where_none_can_stand_twice(
 
 def test_sample_of_no_rows_is_none(spark: SparkSession) -> None:
     reader = BatchReader(1, CLASSES, "array", 1e-3)
-    assert FileScan(spark, reader, ("bigint",), (("__id_0", "id"),), ()).sample() is None
+    assert FileScan(spark, reader, ("bigint",), (("__id_0", "id"),), ()).collect_sample(0) is None
