@@ -9,7 +9,6 @@ workers can open them.
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -22,15 +21,15 @@ import pyarrow.parquet as pq
 
 from sparkclean.cluster.batches import ID_PREFIX, LABEL, PROBS, PROBS_PREFIX, BatchReader
 from sparkclean.cluster.columns import Columns
+from sparkclean.cluster.rising_ids import RUN_FIELDS, count_disjoint, find_runs
 from sparkclean.cluster.row_groups import (
     RowGroups,
     balanced,
     plain_type,
     read_row_groups,
-    rising_ends,
     task_numbers,
 )
-from sparkclean.cluster.scan import Sample, sample_size
+from sparkclean.cluster.scan import Sample, can_rise, sample_size
 from sparkclean.cluster.streams import FileStream, Stream
 from sparkclean.cluster.workspace import Workspace
 from sparkclean.lake.files import in_threads
@@ -40,8 +39,8 @@ if TYPE_CHECKING:
 
 #: Row groups of a sample.
 _SAMPLE_GROUPS = 64
-_ID_BYTES = 8
-_ENDS = pa.schema([("first", pa.int64()), ("last", pa.int64()), ("rows", pa.int64())])
+#: Of a record id; that are looked at together.
+_ID_BYTES, _ID_ROWS = 8, 1 << 16
 # Metadata of a column that was declared CHAR or VARCHAR.
 _TEXT_TYPE = "__CHAR_VARCHAR_TYPE_STRING"
 _SPARK_TYPES = {
@@ -127,35 +126,20 @@ class FileScan:
 
         Notes
         -----
-        One job that reads the ids alone and shuffles nothing; the driver holds two numbers for a
-        million rows. Row groups may stand in any order.
+        One job that reads the ids alone and shuffles nothing; the driver holds three numbers for
+        each run of rising ids, at most 64 runs for 65,536 rows. Runs may stand in any order.
         """
-        if len(self.id_types) > 1 or self.id_types[0] == "string":
+        if not can_rise(self.id_types):
             return None
         narrow = [replace(group, size_bytes=_ID_BYTES * group.rows) for group in self.groups]
         tasks, columns = balanced(narrow), self.columns[:1]
 
-        def ends(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        def runs(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for number in task_numbers(numbers):
-                # one by one: a batch must not reach from one row group into another
-                alone = [part for parts in tasks[number] for part in parts.split()]
-                for rows in itertools.chain.from_iterable(
-                    read_row_groups([part], columns, 1 << 20) for part in alone
-                ):
-                    found = rising_ends(rows.column(0))
-                    yield pa.RecordBatch.from_pylist([found], _ENDS)
-                    if found["first"] is None:
-                        return
+                yield from find_runs(read_row_groups(tasks[number], columns, _ID_ROWS))
 
-        frame = self.spark.range(0, len(tasks), 1, len(tasks))
-        found = frame.mapInArrow(ends, "first bigint, last bigint, rows bigint").collect()
-        if any(row["first"] is None for row in found):
-            return None
-        found.sort(key=lambda row: row["first"])
-        for before, after in itertools.pairwise(found):
-            if before["last"] >= after["first"]:
-                return None
-        return sum(row["rows"] for row in found)
+        frame = self.spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(runs, RUN_FIELDS)
+        return count_disjoint(frame.collect())
 
 
 def _hash(text: str) -> str:

@@ -196,25 +196,3 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
         fields = [kind.field(i) for i in range(kind.num_fields)]
         return pa.struct([pa.field(field.name, plain_type(field.type)) for field in fields])
     raise TypeError(str(kind))
-
-
-def rising_ends(ids: pa.Array) -> dict[str, int | None]:
-    """Find the ends of a column of integers that rises strictly.
-
-    Parameters
-    ----------
-    ids : pyarrow.Array
-        Integers; at least one.
-
-    Returns
-    -------
-    dict
-        ``first``, ``last`` and ``rows``; ``first`` and ``last`` are None where it does not rise.
-    """
-    rows = len(ids)
-    if ids.null_count:
-        return {"first": None, "last": None, "rows": rows}
-    values = ids.to_numpy()
-    if not (values[1:] > values[:-1]).all():
-        return {"first": None, "last": None, "rows": rows}
-    return {"first": int(values[0]), "last": int(values[-1]), "rows": rows}

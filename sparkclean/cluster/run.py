@@ -219,11 +219,12 @@ class Run(PinnedRun):
 
     def _check_ids(self, scanner: Scanner) -> int:
         """Check that record ids are unique; count the rows of the table."""
-        rows = scanner.scan.collect_rising_ids() if self.predictions is None else None
-        if rows is not None:
-            there = self.table.count() if self.pin.rows is None else self.pin.rows
-            if rows == there:
-                return rows
+        if self.predictions is None and self.config.input.where is None:
+            rows = scanner.scan.collect_rising_ids()
+            if rows is not None:
+                there = self.table.count() if self.pin.rows is None else self.pin.rows
+                if rows == there:
+                    return rows
         if self.predictions is not None:
             check_same_examples(
                 self.columns.keys(self.examples), self.columns.keys(self.audited), self.columns.ids

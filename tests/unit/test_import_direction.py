@@ -26,6 +26,7 @@ EXECUTORS = (
     "cluster.counts",
     "cluster.issue_kernels",
     "cluster.kernels",
+    "cluster.rising_ids",
     "cluster.row_groups",
     "cluster.row_kernels",
     "cluster.row_writer",
