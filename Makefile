@@ -19,10 +19,10 @@ CI := -m "not full"
 SPARK_TESTS := tests/matrix tests/lake tests/spark
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-delta demo-iceberg test test-fast test-full matrix lint bench bench-full build clean
+.PHONY: help install demo demo-delta demo-iceberg test test-fast test-full matrix lint bench bench-full bench-mitigation build clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed  ## make .venv with the command sparkclean in it
 
@@ -115,6 +115,10 @@ bench-full: $(VENV)/.tested  ## on all sizes and shapes; takes hours, 50 GB of d
 	  40000000x10 50000000x10 500000x1000
 	$(BIN)/python benchmarks/run.py --programs decode noop files again --tables 1000000x1000 \
 	  2500000x1000-one-file 23000000x10-small-files 20000000x10-skewed 20000000x2 40000x5000
+
+bench-mitigation: $(VENV)/.tested  ## what mitigations are worth, and probabilities out of sample
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mitigation.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/in_sample.py
 
 build: $(VENV)/.tested  ## the wheel and the zip for --py-files, in dist/
 	rm -rf dist

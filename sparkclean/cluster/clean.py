@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 from pyspark.sql import functions as F
 
 from sparkclean import schema
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 # A broadcast of more record ids than this would cost the driver more than K x K numbers do.
 _BROADCAST_ROWS = 1_000_000
-_LOWEST_RATE = 1e-3
 _SUSPECT, _REJECTED = 1, 2
 
 
@@ -237,12 +235,12 @@ def _relabelled(
 
 def _weights(findings: Findings, columns: Columns, valid: Column, suspect: Column) -> Column:
     """1 / P(given k | true k), 0 for suspects, 1 for rows that were not audited."""
-    rates = np.maximum(findings.noise.noise_matrix.diagonal(), _LOWEST_RATE)
+    weights = findings.noise.class_weights.tolist()
     by_label = F.create_map(
         *[
             part
-            for k, name in enumerate(columns.classes)
-            for part in (F.lit(name).cast(columns.label_type), F.lit(float(1.0 / rates[k])))
+            for name, weight in zip(columns.classes, weights, strict=True)
+            for part in (F.lit(name).cast(columns.label_type), F.lit(weight))
         ]
     )
     known = F.coalesce(F.try_element_at(by_label, quoted(columns.label)), F.lit(1.0))

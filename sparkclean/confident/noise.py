@@ -12,6 +12,7 @@ from sparkclean.confident.fixed_point import sum_rows
 _TINY = 1e-100
 _LOWEST_PRIOR = 1e-6
 _HIGHEST_NOISE_RATE = 0.9999
+_LOWEST_RATE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,14 @@ class NoiseModel:
         total = int(self.calibrated_joint.sum())
         wrong = total - int(self.calibrated_joint.trace())
         return wrong / total if total else 0.0
+
+    @property
+    def class_weights(self) -> NDArray[np.float64]:
+        """Weights of rows given k that are no label issues, shape (K,): 1 / P(given k | true k).
+
+        At most 1000.
+        """
+        return 1.0 / np.maximum(self.noise_matrix.diagonal(), _LOWEST_RATE)
 
 
 def estimate_noise(

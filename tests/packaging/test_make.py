@@ -21,6 +21,7 @@ TARGETS = (
     "lint",
     "bench",
     "bench-full",
+    "bench-mitigation",
     "build",
     "clean",
 )

@@ -238,6 +238,13 @@ def test_readme_outputs_table_names_what_cleaning_adds() -> None:
     assert [name for name in added if f"`{name}`" not in cell] == []
 
 
+@pytest.mark.parametrize("name", ["mitigation", "in_sample"])
+def test_readme_tables_are_what_was_measured(name: str) -> None:
+    measured = (REPOSITORY / "benchmarks" / "results" / f"{name}.md").read_text()
+    (table, *_) = re.findall(r"^\| .*?\n(?=\n)", measured, re.MULTILINE | re.DOTALL)
+    assert table in README
+
+
 def test_readme_exit_codes_are_those_of_the_errors() -> None:
     table = table_after("### On a cluster")
     codes = {kind.exit_code for kind in vars(errors).values() if hasattr(kind, "exit_code")}

@@ -15,9 +15,16 @@ from pyspark.ml.linalg import DenseVector, SparseVector, VectorUDT
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import sparkclean
+from sparkclean.demo import flip_labels
 from sparkclean.errors import ConfigError, InputError
+from sparkclean.predict.robust_classifier import RobustClassifier
 from tests.spark.answers import dyadic_data, frame_of, hash_of_arrays
 
 ROWS, K = 120, 4
@@ -262,6 +269,28 @@ def test_audit_class_of_nobody_and_class_of_one_row_are_named(spark: SparkSessio
 def test_audit_in_sample_probabilities_are_warned_of(spark: SparkSession) -> None:
     probs = np.where(np.eye(K, dtype=bool)[GIVEN], 1 - 3 / 4096, 1 / 4096)
     assert "look in-sample" in warnings_of(frame_of(spark, GIVEN, probs))
+
+
+#: Models that learn wrong labels by heart.
+FITTING = {
+    "forest": RandomForestClassifier(50, random_state=0),
+    "hidden layer": make_pipeline(
+        StandardScaler(),
+        RobustClassifier("cross_entropy", hidden_units=32, alpha=1e-4, tol=1e-3, random_state=0),
+    ),
+}
+
+
+@pytest.mark.parametrize("model", FITTING)
+def test_audit_in_sample_probabilities_of_a_model_are_warned_of_and_others_not(
+    spark: SparkSession, model: str
+) -> None:
+    images, true = load_digits(return_X_y=True)
+    given = flip_labels(true, 10)
+    in_sample = FITTING[model].fit(images, given).predict_proba(images)
+    assert "look in-sample" in warnings_of(frame_of(spark, given, in_sample))
+    held_out = cross_val_predict(FITTING[model], images, given, cv=3, method="predict_proba")
+    assert warnings_of(frame_of(spark, given, held_out)) == ""
 
 
 def test_audit_permuted_columns_are_warned_of(spark: SparkSession) -> None:

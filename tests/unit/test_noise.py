@@ -120,6 +120,14 @@ def test_noise_rate_of_an_empty_joint_is_zero() -> None:
     assert model.noise_rate == 0.0
 
 
+def test_class_weights_undo_the_loss_of_the_right_labels_of_a_class() -> None:
+    assert noise_of(CALIBRATED).class_weights == near([9 / 8, 11 / 9])
+
+
+def test_class_weights_of_a_missing_class_are_bounded() -> None:
+    assert noise_of(MISSING).class_weights[1] == 1000.0
+
+
 def test_class_quality_label_issues_are_given_the_class_and_of_another() -> None:
     assert class_quality(np.array(CALIBRATED)).label_issues.tolist() == [2, 1]
 
