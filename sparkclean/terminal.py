@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from sparkclean.lake import Version
 
 _WIDEST_CELL = 40
-#: A table wider than this is written record by record.
-_WIDEST_LINE = 240
+#: A table wider than this is written record by record, no value longer than that.
+_WIDEST_LINE, _LONGEST_VALUE = 240, 2000
 
 
 def table_as_text(table: pa.Table) -> str:
@@ -49,12 +49,20 @@ def _in_columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> s
 
 
 def _records(table: pa.Table) -> str:
-    """Write one line a value, with all of it."""
+    """Write one line a value."""
     width = max(len(name) for name in table.column_names)
     return "\n\n".join(
-        "\n".join(f"{name:<{width}}  {_printable(value)}".rstrip() for name, value in row.items())
+        "\n".join(
+            f"{name:<{width}}  {_cut(_printable(value))}".rstrip() for name, value in row.items()
+        )
         for row in table.to_pylist()
     )
+
+
+def _cut(text: str) -> str:
+    """Keep the terminal usable: what a run remembers of many classes fills pages."""
+    left = len(text) - _LONGEST_VALUE
+    return text if left <= 0 else f"{text[:_LONGEST_VALUE]}... ({left:,} characters more)"
 
 
 def cell(value: Any) -> str:

@@ -468,6 +468,12 @@ def test_show_wide_table_is_written_record_by_record() -> None:
     assert lines[-1] == "column_9  y"
 
 
+def test_show_endless_value_is_cut() -> None:
+    table = pa.table({f"column_{i}": ["x" * 30_000] for i in range(10)})
+    line = table_as_text(table).splitlines()[0]
+    assert line == f"column_0  {'x' * 2000}... (28,000 characters more)"
+
+
 def test_revert_makes_an_older_version_current(
     target: ParquetTarget, capsys: pytest.CaptureFixture[str]
 ) -> None:
