@@ -12,8 +12,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def command(config: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "sparkclean", "audit", "--config", str(config), *words]
+def command(config: Path, *words: str, verb: str = "audit") -> list[str]:
+    return [sys.executable, "-m", "sparkclean", verb, "--config", str(config), *words]
 
 
 def kill_at(step: str, words: list[str]) -> None:

@@ -95,6 +95,67 @@ def test_audit_killed_at_a_step_is_completed_by_a_repetition(
     assert not list((config.parent / "out" / "runs" / "_pins").iterdir())
 
 
+# what `sparkclean run` passes: first the steps of the prediction, then those of its audit
+PREDICTED = [
+    "run.pinned",
+    "predict.trained",
+    "publish.predictions.begin",
+    "target.manifest_linked",
+    "publish.runs.begin",
+    "publish.runs.end",
+    "run.pinned#2",
+    "publish.suspects.begin",
+    "publish.runs.end#2",
+]
+
+
+@pytest.fixture(scope="module")
+def predicted_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration with features, and what a run that nobody disturbs makes of it."""
+    folder = tmp_path_factory.mktemp("predicted")
+    given, features = noisy_data(300, 3, seed=4)
+    write_table(folder / "in", given, features, files=2)
+    config = write_config(folder)
+    content = json.loads(config.read_text())
+    content |= {"predict": {"features": ["pred_probs"]}, "columns": {"pred_probs": "unused"}}
+    content["output"] |= {name: str(folder / "out" / name) for name in ("predictions", "models")}
+    config.write_text(json.dumps(content))
+    words = command(config, "--run-id", "calm", verb="run")
+    subprocess.run(words, check=True, capture_output=True)
+    return folder
+
+
+def hash_of_run(folder: Path, run_id: str) -> str:
+    (found,) = [
+        row["result_hash"]
+        for row in open_target(str(folder / "out" / "runs")).head(100).to_pylist()
+        if row["run_id"] == run_id
+    ]
+    return str(found)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [s if s == "predict.trained" else pytest.param(s, marks=pytest.mark.full) for s in PREDICTED],
+)
+def test_run_killed_at_a_step_is_completed_by_a_repetition(
+    predicted_once: Path, tmp_path: Path, step: str
+) -> None:
+    config = tmp_path / "config.json"
+    text = (predicted_once / "config.json").read_text()
+    config.write_text(text.replace(f"{predicted_once}/out", f"{tmp_path}/out"))
+    words = command(config, "--run-id", "one", verb="run")
+    kill_at(step, words)
+    models = tmp_path / "out" / "models" / "one-predict"
+    trained = {path.name: path.stat().st_mtime_ns for path in models.glob("*")}
+    assert bool(trained) == (step != "run.pinned")
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    now = {path.name: path.stat().st_mtime_ns for path in models.glob("*")}
+    assert now == (trained or now)  # none was trained again
+    assert hash_of_run(tmp_path, "one") == hash_of_run(predicted_once, "calm")
+
+
 def test_audit_worker_killed_in_the_scan_is_tried_again(config: Path, tmp_path: Path) -> None:
     # a worker that dies once: the first to find no marker
     marker = tmp_path / "died"
