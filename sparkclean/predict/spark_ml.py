@@ -82,6 +82,14 @@ class SparkMLEngine:
     training reads does not depend on how the table was written. Nothing is cached by us; the
     estimators of Spark cache what they train on in memory and on disk.
 
+    How Spark cuts these files into tasks depends on its settings and its cores, and an estimator
+    may add up in the order in which tasks end. Measured on `make demo`'s digits (1,797 rows, 5
+    folds, Spark 4.1.4, 2 cores): in three orders, as 1, 2 and 7 files, the probabilities (float32)
+    of logistic regression and of a forest of 50 trees were the same. Cut into other tasks, those of
+    logistic regression moved by at most 6e-8 in 30 rows and no suspect changed; those of the
+    forest, which draws rows by task, moved by up to 0.23, and 15 suspects changed (71 before, 68
+    after).
+
     The default is the one of scikit-learn: multinomial logistic regression on standardised
     features, its penalty 1 / rows, which is ``C`` = 1 there.
     """
