@@ -32,7 +32,7 @@ from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError
 from sparkclean.lake import spark_path, spark_paths
 from sparkclean.predict.calibration import Calibration, fit_calibration
 from sparkclean.predict.engine import Job, versions_of
-from sparkclean.predict.features import NUMBERS, TEXT_PREFIX
+from sparkclean.predict.features import HASHED, NUMBERS, TEXT_PREFIX
 from sparkclean.predict.folds import INNER, INNER_FOLDS, PLACE, TOO_FEW_GROUPS
 from sparkclean.predict.models import ModelEntry, check_digest, import_class, read_entries
 from sparkclean.predict.sampling import check_seen, is_sampled, sample_shares
@@ -213,9 +213,7 @@ class SparkMLEngine:
         frame = rows.select(index, *self._inputs(means))
         with _training_errors(job.predict):
             stages = self._weights(frame)
-            for stage in stages:
-                frame = stage.transform(frame)
-            fitted = made.fit(frame.select(INDEX, FEATURES))
+            fitted = made.fit(self._transform(stages, frame).select(INDEX, FEATURES))
         return PipelineModel([*stages, fitted]), trained
 
     def _weights(self, frame: DataFrame) -> list[Transformer]:
@@ -243,10 +241,31 @@ class SparkMLEngine:
             rarity = IDF(inputCol=name, outputCol=f"{name}_rarity").fit(frame).idf.toArray()
             weights = DenseVector(rarity + 1.0)
             weighed, unit = f"{name}_weighed", f"{name}_unit"
+            if self._is_one_text:
+                unit = FEATURES
             stages.append(ElementwiseProduct(scalingVec=weights, inputCol=name, outputCol=weighed))
             stages.append(Normalizer(p=2.0, inputCol=weighed, outputCol=unit))
             parts.append(unit)
+        if self._is_one_text:
+            return stages
         return [*stages, VectorAssembler(inputCols=parts, outputCol=FEATURES)]
+
+    @property
+    def _is_one_text(self) -> bool:
+        return self._job.num_texts == 1 and not self._job.profile.num_numbers
+
+    def _transform(self, stages: Sequence[Transformer], frame: DataFrame) -> DataFrame:
+        """Apply stages, and forget what the assembler notes of each of 2**18 columns and more.
+
+        With that in the schema all that comes after takes minutes (seen on 4.1).
+        """
+        job = self._job
+        width = job.profile.num_numbers + HASHED * job.num_texts
+        for stage in stages:
+            frame = stage.transform(frame)
+            if stage.hasParam("outputCol") and _column_of(stage, "outputCol") == FEATURES:
+                frame = frame.withMetadata(FEATURES, {"ml_attr": {"num_attrs": width}})
+        return frame
 
     def _calibrate(
         self,
@@ -271,7 +290,9 @@ class SparkMLEngine:
             model, classes = self._fit(rows.where(F.col(INNER) != number), rest, means)
             held = rows.where((F.col(INNER) == number) & drawn).select(given, *self._inputs(means))
             probs = self._probabilities(model)
-            parts.append(model.transform(held).select(GIVEN, F.lit(number).alias(MODEL), probs))
+            parts.append(
+                self._transform(model.stages, held).select(GIVEN, F.lit(number).alias(MODEL), probs)
+            )
             trained.append(classes)
         fit = FitCalibration(method, tuple(trained), num_classes, fold)
         fitted = _union(parts).repartition(1).mapInArrow(fit, "calibration binary").collect()
@@ -419,7 +440,7 @@ class SparkMLEngine:
             model = PipelineModel.load(escaped)
             rows = staged.where(F.col(FOLD) == entry.fold)
             inputs = rows.select(*ids, LABEL, FOLD, *self._inputs(facts[entry.fold].means))
-            scored = model.transform(inputs)
+            scored = self._transform(model.stages, inputs)
             parts.append(scored.select(*ids, LABEL, FOLD, self._probabilities(model)))
         emit = EmitPredictions(
             classes=job.profile.classes,
@@ -432,7 +453,7 @@ class SparkMLEngine:
 
     @staticmethod
     def _probabilities(model: PipelineModel) -> Column:
-        return vector_to_array(F.col(_probability_column(model.stages[-1]))).alias(PROBS)
+        return vector_to_array(F.col(_column_of(model.stages[-1], "probabilityCol"))).alias(PROBS)
 
 
 def make_spark_estimator(predict: PredictSection, *, rows: int, sparse: bool) -> Estimator[Any]:
@@ -533,8 +554,8 @@ def _is_connect(spark: SparkSession) -> bool:
     return type(spark).__module__.startswith("pyspark.sql.connect")
 
 
-def _probability_column(model: Model | Transformer) -> str:
-    return str(model.getOrDefault(model.getParam("probabilityCol")))
+def _column_of(model: Model | Transformer, name: str) -> str:
+    return str(model.getOrDefault(model.getParam(name)))
 
 
 def _union(parts: Sequence[DataFrame]) -> DataFrame:
