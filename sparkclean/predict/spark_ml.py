@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import inspect
 import logging
 import pickle
 import time
@@ -476,6 +477,10 @@ def make_spark_estimator(predict: PredictSection, *, rows: int, sparse: bool) ->
     ------
     ConfigError
         If there is no such class, it takes no such parameters, or gives no probabilities.
+
+    Notes
+    -----
+    Values are checked here by classic Spark; on Connect by the training.
     """
     path, params = predict.estimator, dict(predict.params)
     if path is None:
@@ -518,17 +523,18 @@ def _with_params(kind: type[Estimator[Any]], params: Mapping[str, Any]) -> Estim
             f"predict.params: {', '.join(columns)}: columns are named by us, and there are no "
             "others; leave them out"
         )
+    signature = inspect.signature(kind).parameters
+    known = [name for name in signature if not name.lower().endswith(("col", "cols", "kwargs"))]
+    takes = f"{kind.__name__} takes: {', '.join(known)}"
+    others = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in signature.values())
+    unknown = [] if others else [name for name in params if name not in signature]
+    # an object of Spark ML that could not be made fails once more when it goes (4.1, Connect)
+    if unknown:
+        raise ConfigError(f"predict.params: {', '.join(unknown)}: unknown; {takes}")
     try:
         return kind(**params)
     except (TypeError, ValueError, AttributeError) as exc:
-        known = sorted(
-            param.name
-            for param in kind().params
-            if param.name not in _OURS and not param.name.lower().endswith(("col", "cols"))
-        )
-        raise ConfigError(
-            f"predict.params: {exc}; {kind.__name__} takes: {', '.join(known)}"
-        ) from exc
+        raise ConfigError(f"predict.params: {exc}; {takes}") from exc
 
 
 @contextmanager

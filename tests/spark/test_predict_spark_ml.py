@@ -209,9 +209,8 @@ def test_predict_spark_ml_rows_that_the_estimator_refuses_are_said(
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ({"params": {"depth": 3}}, "LogisticRegression takes: "),
+        ({"params": {"depth": 3}}, "predict.params: depth: unknown; LogisticRegression takes: "),
         ({"params": {"regParam": "much"}}, 'param "regParam"'),
-        ({"params": {"regParam": -1.0}}, "regParam given invalid value -1.0"),
         ({"params": {"labelCol": "x"}}, "predict.params: labelCol: columns are named by us"),
         ({"estimator": "pyspark.ml.classification.Nope"}, "cannot be imported"),
         ({"estimator": "pyspark.ml.classification.LinearSVC"}, "has no probabilityCol"),
@@ -237,6 +236,16 @@ def test_predict_spark_ml_what_is_wrong_with_the_configuration_is_said(
     assert predict(**section) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_predict_spark_ml_value_that_spark_refuses_is_said(
+    spark: SparkSession, predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    connect = type(spark).__module__.startswith("pyspark.sql.connect")
+    assert predict(params={"regParam": -1.0}) == (3 if connect else 2)
+    assert "regParam given invalid value -1.0" in capsys.readouterr().err
+    assert connect or not (tmp_path / "out").exists()
+    assert open_target(str(tmp_path / "out" / "predictions")).current() is None
 
 
 def test_spark_ml_engine_on_connect_of_spark_3_is_refused(tmp_path: Path) -> None:
