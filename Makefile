@@ -56,6 +56,13 @@ $(VENV)/.tested: $(VENV)/.installed
 	.venv-torch/bin/pip install -q -e ".[spark]" --group test --group torch
 	touch $@
 
+# The environment of xgboost's estimators on Spark
+.venv-xgboost/.tested: pyproject.toml
+	$(PYTHON) -m venv .venv-xgboost
+	.venv-xgboost/bin/pip install -q --upgrade "pip>=25.1"
+	.venv-xgboost/bin/pip install -q -e ".[spark]" --group test --group xgboost
+	touch $@
+
 demo: install  ## predict and audit real data: digits with 5 % of the labels flipped
 	rm -rf out/demo
 	$(BIN)/python -m sparkclean.demo prepare out/demo
@@ -94,9 +101,10 @@ test-fast: $(VENV)/.tested  ## tests without Spark
 test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
 	$(BIN)/python -m pytest $(TWO) --cov --cov-report=term:skip-covered
 
-matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested .venv-torch/.tested  ## CI's Spark tests, other versions; torch
+matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested .venv-torch/.tested .venv-xgboost/.tested  ## CI's Spark tests, other versions; torch, xgboost
 	rm -f $(HASHES)
 	.venv-torch/bin/python -m pytest tests/matrix/test_torch.py
+	.venv-xgboost/bin/python -m pytest tests/matrix/test_xgboost.py
 	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES)
 	$(BIN)/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes $(HASHES) --connect
 	.venv-4.0/bin/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes $(HASHES)
@@ -126,4 +134,4 @@ build: $(VENV)/.tested  ## the wheel and the zip for --py-files, in dist/
 	cd dist && for wheel in *.whl; do cp $$wheel $${wheel%%-py3-none-any.whl}.zip; done
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .venv-4.0 .venv-3.5 .venv-torch dist out .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf $(VENV) .venv-4.0 .venv-3.5 .venv-torch .venv-xgboost dist out .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -209,9 +209,14 @@ class PredictSection(_Section):
     n_folds: Annotated[int, Field(strict=True, ge=2), BeforeValidator(_plain)] = Field(
         5, description="Each fold is predicted by a model that was trained on the others."
     )
+    engine: Literal["sklearn", "spark-ml"] = Field(
+        "sklearn",
+        description="What trains: scikit-learn, each model in one task, or Spark ML, on the whole "
+        "cluster.",
+    )
     estimator: StrictStr | None = Field(
         None,
-        description="Import path of a classifier of scikit-learn; null: logistic regression on "
+        description="Import path of a classifier of the engine; null: logistic regression on "
         "standardised features.",
     )
     params: dict[StrictStr, Any] = Field(
@@ -220,7 +225,8 @@ class PredictSection(_Section):
     max_train_rows: Annotated[int, Field(strict=True, ge=1), BeforeValidator(_plain)] | None = (
         Field(
             None,
-            description="Rows that a model is trained on, at most; null: what 256 MiB hold.",
+            description="Rows that a model is trained on, at most; null: what 256 MiB hold, and "
+            "for spark-ml all rows.",
         )
     )
     calibrate: Literal["none", "temperature", "isotonic"] = Field(

@@ -15,7 +15,8 @@ from sparkclean.cluster.batches import ID_PREFIX, LABEL
 from sparkclean.cluster.columns import EMPTY, check_present, quoted
 from sparkclean.errors import InputError
 from sparkclean.predict.features import NUMBERS, TEXT_PREFIX
-from sparkclean.predict.folds import FOLD, INNER, INNER_FOLDS, PLACE
+from sparkclean.predict.folds import INNER, INNER_FOLDS, PLACE
+from sparkclean.predict.scored import FOLD
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 NUMBERS = "__numbers"
 TEXT_PREFIX = "__text_"
 #: Columns of the hashed vocabulary of one text column.
-_HASHED = 1 << 18
+HASHED = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class FeatureMatrix:
             self.scales = np.where(deviations > 0.0, deviations, 1.0)
             from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415 (slow)
 
-            self.weights = [TfidfTransformer().fit(_hashed(column)) for column in block.texts]
+            self.weights = [TfidfTransformer().fit(hash_texts(column)) for column in block.texts]
         return self
 
     def transform(self, block: Block) -> Any:
@@ -122,15 +122,29 @@ class FeatureMatrix:
 
         columns = zip(self.weights, block.texts, strict=True)
         return hstack(
-            [csr_matrix(numbers), *(weight.transform(_hashed(text)) for weight, text in columns)],
+            [
+                csr_matrix(numbers),
+                *(weight.transform(hash_texts(text)) for weight, text in columns),
+            ],
             format="csr",
         )
 
 
-def _hashed(texts: list[str]) -> Any:
+def hash_texts(texts: list[str]) -> Any:
+    """Count n-grams of words in the columns that their hashes name.
+
+    Parameters
+    ----------
+    texts : list of str, length N
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix, shape (N, HASHED)
+        Counts, not weighted.
+    """
     from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415
 
     vectorizer = HashingVectorizer(
-        n_features=_HASHED, ngram_range=(1, 2), alternate_sign=False, norm=None
+        n_features=HASHED, ngram_range=(1, 2), alternate_sign=False, norm=None
     )
     return vectorizer.transform(texts)

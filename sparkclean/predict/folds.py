@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import ID_PREFIX, LABEL, class_index
-from sparkclean.cluster.kernels import KIND, PREDICTED, PREDICTIVE, STATE, STATE_FIELDS, Fields
 from sparkclean.cluster.row_groups import task_numbers
-from sparkclean.errors import InputError
 from sparkclean.predict.calibration import Calibration, fit_calibration
 from sparkclean.predict.features import Block, FeatureMatrix, read_block
 from sparkclean.predict.models import (
@@ -36,11 +34,15 @@ from sparkclean.predict.models import (
     write_model,
 )
 from sparkclean.predict.quality import QualitySums
-from sparkclean.schema import PRED_PROBS
+from sparkclean.predict.scored import FOLD, PredictedRows
 
-#: Fold of a row; its place in the order of training rows; its inner fold, for calibration.
-FOLD, PLACE, INNER = "__fold", "__place", "__inner"
+#: Place of a row in the order of training rows; its inner fold, for calibration.
+PLACE, INNER = "__place", "__inner"
 INNER_FOLDS = 3
+TOO_FEW_GROUPS = (
+    "predict.calibrate: the training rows fall into too few different groups for "
+    f"{INNER_FOLDS} inner folds; set it to none, or group by something finer"
+)
 
 
 @dataclass(frozen=True)
@@ -139,10 +141,7 @@ class TrainFolds:
         folds = range(INNER_FOLDS) if self.calibrate != "none" else ()
         if all(len(np.unique(given[inner != number])) > 1 for number in folds):
             return ""
-        return (
-            "predict.calibrate: the training rows fall into too few different groups for "
-            f"{INNER_FOLDS} inner folds; set it to none, or group by something finer"
-        )
+        return TOO_FEW_GROUPS
 
     def _fit(self, block: Block, given: NDArray[np.int64]) -> tuple[FeatureMatrix, Any]:
         matrix = FeatureMatrix().fit(block)
@@ -167,36 +166,19 @@ class TrainFolds:
 
 
 @dataclass(frozen=True)
-class ScoreFolds:
+class ScoreFolds(PredictedRows):
     """Predicts rows by the model that was trained without their fold.
 
     Attributes
     ----------
     models : str
         Folder with a manifest.
-    classes : tuple
-        The K labels.
     num_numbers, num_texts : int
-    id_types : tuple of str
-        Spark types of the record id columns.
-    label_type : str
     """
 
-    kinds: ClassVar[tuple[int, ...]] = (PREDICTED,)
-
     models: str
-    classes: tuple[Any, ...]
     num_numbers: int
     num_texts: int
-    id_types: tuple[str, ...]
-    label_type: str
-
-    @property
-    def fields(self) -> Fields:
-        """Columns of the output."""
-        ids = tuple((f"{ID_PREFIX}{i}", kind) for i, kind in enumerate(self.id_types))
-        own = ((LABEL, self.label_type), (PRED_PROBS, "array<float>"), (FOLD, "int"))
-        return (*STATE_FIELDS, *ids, *own)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield predicted rows, then what their quality adds up from.
@@ -226,47 +208,15 @@ class ScoreFolds:
             for fold, held in waiting.items():
                 if held:
                     yield self._score(models[fold], pa.Table.from_batches(held), sums)
-        yield from self._state(sums)
+        yield from self.emit_state(sums)
 
     def _score(self, model: FoldModel, table: pa.Table, sums: QualitySums) -> pa.RecordBatch:
         (batch,) = table.combine_chunks().to_batches()
         block = read_block(batch, self.num_numbers, self.num_texts)
-        probs = model.predict(block).astype(np.float32)
-        if not np.isfinite(probs).all():
-            raise InputError(f"the model of fold {model.fold} predicts NaN; choose another one")
-        given = class_index(batch.column(LABEL), self.classes)
-        known = np.flatnonzero(given >= 0)
-        sums.add(np.full(len(known), model.fold), given[known], probs[known])
-        count = batch.num_rows
-        lists = pa.ListArray.from_arrays(
-            pa.array(np.arange(count + 1, dtype=np.int32) * len(self.classes)),
-            pa.array(probs.ravel()),
-        )
-        ids = [batch.column(f"{ID_PREFIX}{i}") for i in range(len(self.id_types))]
-        own = [batch.column(LABEL), lists, batch.column(FOLD)]
-        kind = pa.repeat(pa.scalar(PREDICTED, pa.int8()), count)
-        state = [pa.nulls(count, kind) for kind in _STATE_TYPES]
-        names = [name for name, _ in self.fields]
-        return pa.RecordBatch.from_arrays([kind, *state, *ids, *own], names)
-
-    def _state(self, sums: QualitySums) -> Iterator[pa.RecordBatch]:
-        state = sums.state()
-        fold, place = np.nonzero(state[:, :, 0])
-        if not len(fold):
-            return
-        columns = {
-            KIND: pa.repeat(pa.scalar(PREDICTIVE, pa.int8()), len(fold)),
-            "given": pa.array(fold, pa.int32()),
-            "true": pa.array(place, pa.int32()),
-            STATE: pa.array(state[fold, place].tolist(), pa.list_(pa.int64())),
-        }
-        yield pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+        return self.emit(batch, model.fold, model.predict(block), sums)
 
 
 @lru_cache(maxsize=1)
 def _read_models(folder: str, manifest: str) -> dict[int, FoldModel]:  # noqa: ARG001 (a key)
     """Read models once for all tasks of a worker."""
     return read_models(Path(folder))
-
-
-_STATE_TYPES = (pa.int32(), pa.int32(), pa.list_(pa.int64()))

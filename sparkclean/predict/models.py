@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.metadata
 import inspect
 import json
 import pickle
@@ -24,7 +23,6 @@ from sparkclean.predict.calibration import Calibration
 from sparkclean.predict.features import Block, FeatureMatrix
 
 MANIFEST = "manifest.json"
-_PACKAGES = ("scikit-learn", "numpy", "scipy")
 #: Rows that a model scores at once, always as many: matrix products of other shapes may round
 #: otherwise, and a probability must not depend on what else is in its batch.
 SCORED_ROWS = 1024
@@ -59,21 +57,47 @@ def make_estimator(path: str | None, params: Mapping[str, Any], *, sparse: bool)
 
         last = _with_params(LogisticRegression, {"max_iter": 1000} | dict(params))
         return last if sparse else make_pipeline(StandardScaler(), last)
+    kind = import_class(path, example="sklearn.ensemble.RandomForestClassifier")
+    made = _with_params(kind, dict(params))
+    if not hasattr(made, "fit") or not hasattr(made, "predict_proba"):
+        more = " (it is one of Spark ML: predict.engine: spark-ml)" if _is_of_spark(made) else ""
+        raise ConfigError(
+            f"predict.estimator: {path!r} has no fit and predict_proba{more}; choose a classifier "
+            "that yields probabilities"
+        )
+    return made
+
+
+def import_class(path: str, *, example: str) -> Any:
+    """Import what an import path names.
+
+    Parameters
+    ----------
+    path : str
+    example : str
+        Of such a path, for the message.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ConfigError
+    """
     module, _, name = path.rpartition(".")
     try:
-        kind = getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as exc:
         raise ConfigError(
             f"predict.estimator: {path!r} cannot be imported ({exc}); write the path of a class, "
-            "such as sklearn.ensemble.RandomForestClassifier"
+            f"such as {example}"
         ) from exc
-    made = _with_params(kind, dict(params))
-    if not hasattr(made, "fit") or not hasattr(made, "predict_proba"):
-        raise ConfigError(
-            f"predict.estimator: {path!r} has no fit and predict_proba; choose a classifier that "
-            "yields probabilities"
-        )
-    return made
+
+
+def _is_of_spark(made: Any) -> bool:
+    """Tell an estimator of Spark ML, or of who follows its interface, without importing it."""
+    return hasattr(made, "fit") and hasattr(made, "explainParams")
 
 
 def _with_params(kind: Any, params: dict[str, Any]) -> Any:
@@ -119,12 +143,31 @@ class FoldModel:
         ndarray of float, shape (N, K)
         """
         raw = predict_all(self.estimator, self.matrix, block, len(self.shares))
-        found = self.calibration.apply(raw)
-        if (self.shares == self.shares[0]).all():
-            return found
-        # of a sample of other shares: p(k | x) is proportional to what was learned / share of k
-        found = found / self.shares
-        return found / found.sum(axis=1, keepdims=True)
+        return correct(raw, self.calibration, self.shares)
+
+
+def correct(
+    raw: NDArray[np.floating], calibration: Calibration, shares: NDArray[np.float64]
+) -> NDArray[np.floating]:
+    """Calibrate what a model says, and make of it probabilities of all rows.
+
+    Parameters
+    ----------
+    raw : ndarray of float, shape (N, K)
+    calibration : Calibration
+    shares : ndarray of float64, shape (K,)
+        Of the rows of each class that were sampled for the training.
+
+    Returns
+    -------
+    ndarray of float, shape (N, K)
+    """
+    found = calibration.apply(raw)
+    if (shares == shares[0]).all():
+        return found
+    # of a sample of other shares: p(k | x) is proportional to what was learned / share of k
+    found = found / shares
+    return found / found.sum(axis=1, keepdims=True)
 
 
 def predict_all(
@@ -191,13 +234,17 @@ def write_manifest(
     estimator: str | None,
     params: Mapping[str, Any],
     identity: Mapping[str, str],
+    *,
+    engine: str,
+    versions: Mapping[str, str],
 ) -> None:
     """Write down which models a folder holds, of which run, with what they were made."""
     content = {
         "identity": dict(identity),
+        "engine": engine,
         "estimator": estimator,
         "params": dict(params),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": dict(versions),
         "models": [asdict(entry) for entry in sorted(entries, key=lambda entry: entry.fold)],
     }
     (folder / MANIFEST).write_text(json.dumps(content, indent=1, default=str) + "\n")
@@ -220,14 +267,24 @@ def read_models(folder: Path) -> dict[int, FoldModel]:
     InputError
         If a model is not the one that was written: nothing of it is loaded then.
     """
-    entries = json.loads((folder / MANIFEST).read_text())["models"]
     models = {}
-    for entry in entries:
-        content = (folder / entry["file"]).read_bytes()
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-            raise InputError(
-                f"{folder / entry['file']} is not the model that its manifest names; it was "
-                "changed, and is not loaded. Predict again under a new run id"
-            )
-        models[entry["fold"]] = pickle.loads(content)  # noqa: S301 (written by us, hash checked)
+    for entry in read_entries(folder):
+        content = (folder / entry.file).read_bytes()
+        check_digest(folder, entry, hashlib.sha256(content).hexdigest())
+        models[entry.fold] = pickle.loads(content)  # noqa: S301 (written by us, hash checked)
     return models
+
+
+def read_entries(folder: Path) -> list[ModelEntry]:
+    """Read what the manifest of a folder says of its models."""
+    entries = json.loads((folder / MANIFEST).read_text())["models"]
+    return [ModelEntry(**entry) for entry in entries]
+
+
+def check_digest(folder: Path, entry: ModelEntry, found: str) -> None:
+    """Raise an InputError if a model is not the one that was written."""
+    if found != entry.sha256:
+        raise InputError(
+            f"{folder / entry.file} is not the model that its manifest names; it was changed, and "
+            "is not loaded. Predict again under a new run id"
+        )

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
 from sparkclean import schema
@@ -28,13 +27,12 @@ from sparkclean.cluster.kernels import PREDICTED, PREDICTIVE
 from sparkclean.cluster.pinned_run import PinnedRun
 from sparkclean.cluster.publish import Outputs
 from sparkclean.cluster.record import GATE_FAILED, RunRecord
-from sparkclean.cluster.streams import FrameStream, Stream
+from sparkclean.cluster.streams import Stream
 from sparkclean.cluster.tables import Provenance
-from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import PredictSection, prediction_fingerprint, resolve_classes
 from sparkclean.errors import ConfigError, InputError, SparkCleanError, VersionExistsError
 from sparkclean.faults import fault_point
-from sparkclean.lake import Pin, Staging, TargetTable, open_target, safe_run_id, spark_path
+from sparkclean.lake import Pin, Staging, TargetTable, open_target, safe_run_id
 from sparkclean.lake.files import write_errors
 from sparkclean.locations import local_path
 from sparkclean.predict.columns import (
@@ -44,22 +42,16 @@ from sparkclean.predict.columns import (
     narrow,
     resolve_features,
 )
-from sparkclean.predict.folds import FOLD, INNER, PLACE, ScoreFolds, TrainFolds
-from sparkclean.predict.models import MANIFEST, ModelEntry, make_estimator, write_manifest
+from sparkclean.predict.engine import Engine, Job, open_engine
+from sparkclean.predict.models import MANIFEST, write_manifest
 from sparkclean.predict.quality import QualityReport, QualitySums
+from sparkclean.predict.scored import FOLD
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
-    from pyspark.sql.types import DataType
+    from pyspark.sql import DataFrame
 
 _log = logging.getLogger("sparkclean")
 
-#: Bytes of the features that a model is trained on, by default.
-_TRAIN_BYTES = 256 << 20
-#: Of a text, roughly: its words, and their places in the matrix.
-_TEXT_BYTES = 4096
-#: Rows of each class that a sample keeps, if there are as many and so many fit.
-_KEPT = 50
 #: Beside the manifest of the models: what they were trained on.
 _PIN = "pin.json"
 _SHOWN = 10
@@ -103,7 +95,8 @@ class PredictRun(PinnedRun):
             raise ConfigError(
                 "input.predictions: is for audits; predictions are written to output.predictions"
             )
-        make_estimator(predict.estimator, predict.params, sparse=False)
+        self._engine = open_engine(predict.engine)
+        self._engine.check(self.spark, predict)
         self._pin()
         kinds = self.audited.schema
         named = [*columns.id_columns, columns.label]
@@ -139,20 +132,22 @@ class PredictRun(PinnedRun):
         """Train and predict, and publish.
 
         Reads the features four times: to check them, to count rows by fold and label, to sample the
-        training rows, and to predict; the record ids once.
+        training rows, and to predict; the record ids once. Spark ML reads them three times: sample
+        and predictions are of one staged copy.
         """
         work = Path(staging.path) / "work"
         try:
             profile = self._check(outputs)
+            engine = self._engine(self._job(work, profile))
             if not self._has_models():
-                self._train(work, profile, self._rare_classes(profile))
+                self._train(engine, self._rare_classes(profile))
         except InputError as exc:
             record.status, record.message = GATE_FAILED, str(exc)
             self._publish_record(outputs, record, None, None)
             raise
         fault_point("predict.trained")
         with self.progress.phase("predict") as phase:
-            predicted, report = self._predict(work, profile)
+            predicted, report = self._predict(engine, profile)
             phase.rows = predicted.rows
         self.source.verify(self.pin)
         fault_point("run.audited")
@@ -191,6 +186,20 @@ class PredictRun(PinnedRun):
             group=predict.group,
             n_folds=predict.n_folds,
             seed=predict.seed,
+        )
+
+    def _job(self, work: Path, profile: Profile) -> Job:
+        columns, kinds = self.config.columns, self.audited.schema
+        return Job(
+            spark=self.spark,
+            predict=self.predict,
+            frame=self._narrow(),
+            profile=profile,
+            num_texts=len(self.features.texts),
+            id_types=tuple(kinds[name].dataType for name in columns.id_columns),
+            label_type=kinds[columns.label].dataType,
+            work=work,
+            progress=self.progress,
         )
 
     def _collect_profile(self) -> Profile:
@@ -298,21 +307,24 @@ class PredictRun(PinnedRun):
         _log.info("the models in %s are those of this run; none is trained again", models)
         return True
 
-    def _train(self, work: Path, profile: Profile, rare: list[Any]) -> None:
+    def _train(self, engine: Engine, rare: list[Any]) -> None:
         predict, models = self.predict, self._models
-        sample = work / "sample"
-        with self.progress.phase("sample training rows"):
-            most = predict.max_train_rows or self._default_rows(profile)
-            shares = sample_shares(profile, most)
-            kind = self.audited.schema[self.config.columns.label].dataType
-            rows = self._narrow().where(_is_sampled(profile, shares, rare, kind))
-            rows.write.parquet(spark_path(sample))
         # beside its place, which may be on another disk than the intermediate files
         made = models.parent / f".{models.name}-{uuid.uuid4().hex[:8]}"
         with write_errors(models.parent):
             made.mkdir(parents=True)
         try:
-            self._train_into(made, sample, profile, rare, shares=shares, most=most)
+            entries = engine.train(made, rare)
+            (made / _PIN).write_text(self.pin.to_json())
+            write_manifest(
+                made,
+                entries,
+                predict.estimator,
+                predict.params,
+                self._identity,
+                engine=predict.engine,
+                versions=engine.versions(),
+            )
             made.replace(models)
         except OSError:
             # another attempt of this run was first: its models serve as well
@@ -321,86 +333,10 @@ class PredictRun(PinnedRun):
         finally:
             shutil.rmtree(made, ignore_errors=True)
 
-    def _train_into(
-        self,
-        made: Path,
-        sample: Path,
-        profile: Profile,
-        rare: list[Any],
-        *,
-        shares: NDArray[np.float64],
-        most: int,
-    ) -> None:
-        predict = self.predict
-        with self.progress.phase("train") as phase:
-            train = TrainFolds(
-                sample=str(sample),
-                models=str(made),
-                estimator=predict.estimator,
-                params=predict.params,
-                calibrate=predict.calibrate,
-                classes=profile.classes,
-                num_numbers=profile.num_numbers,
-                num_texts=len(self.features.texts),
-                shares=shares,
-                max_rows=most,
-                seed=predict.seed,
-            )
-            folds = self.spark.range(0, predict.n_folds, 1, predict.n_folds)
-            trained = folds.mapInArrow(train, "model string").collect()
-            found = [json.loads(row["model"]) for row in trained]
-            problems = sorted({entry["problem"] for entry in found if "problem" in entry})
-            if problems:
-                raise InputError(problems)
-            phase.rows = sum(entry["training_rows"] for entry in found)
-        self._check_classes(profile, rare, {entry["fold"]: entry.pop("found") for entry in found})
-        for text in sorted({text for entry in found for text in entry.pop("warnings")}):
-            _log.warning("training: %s", text)
-        entries = [ModelEntry(**entry) for entry in found]
-        kept = {entry.file for entry in entries}
-        for path in made.iterdir():  # of tasks that were repeated
-            if path.name not in kept:
-                path.unlink()
-        (made / _PIN).write_text(self.pin.to_json())
-        write_manifest(made, entries, predict.estimator, predict.params, self._identity)
-
-    def _check_classes(
-        self, profile: Profile, rare: list[Any], found: Mapping[int, list[int]]
-    ) -> None:
-        """Check that each model has seen all classes."""
-        unseen = [
-            f"{label!r} ({int(profile.examples[:, k].sum())} examples)"
-            for k, label in enumerate(profile.classes)
-            if label not in rare
-            and profile.examples[:, k].any()
-            and not all(counts[k] for counts in found.values())
-        ]
-        if unseen:
-            more = ", ..." if len(unseen) > _SHOWN else ""
-            raise InputError(
-                f"{len(unseen)} classes are in no training row of some model: "
-                f"{', '.join(unseen[:_SHOWN])}{more}; raise predict.max_train_rows, choose another "
-                "predict.group, or leave the classes out with input.where"
-            )
-
-    def _default_rows(self, profile: Profile) -> int:
-        row = 8 * profile.num_numbers + _TEXT_BYTES * len(self.features.texts)
-        return max(_TRAIN_BYTES // max(row, 1), 1000)
-
     # -- predicting ----------------------------------------------------------------------------
 
-    def _predict(self, work: Path, profile: Profile) -> tuple[Stream, QualityReport]:
-        columns, kinds = self.config.columns, self.audited.schema
-        score = ScoreFolds(
-            models=str(self._models),
-            classes=profile.classes,
-            num_numbers=profile.num_numbers,
-            num_texts=len(self.features.texts),
-            id_types=tuple(kinds[name].dataType.simpleString() for name in columns.id_columns),
-            label_type=kinds[columns.label].dataType.simpleString(),
-        )
-        rows = FrameStream(self._narrow().drop(PLACE, INNER), FolderWorkspace(str(work)), -1)
-        output = rows.run("predicted", score)
+    def _predict(self, engine: Engine, profile: Profile) -> tuple[Stream, QualityReport]:
+        output = engine.predict(self._models)
         sums = QualitySums(self.predict.n_folds, len(profile.classes))
         total = sums.state()
         for state in output.states:
@@ -441,50 +377,6 @@ class PredictRun(PinnedRun):
         outputs.publish("runs", replace_run=True)
 
 
-def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
-    """Decide which share of each class is sampled.
-
-    Parameters
-    ----------
-    profile : Profile
-    most : int
-        Rows of a training.
-
-    Returns
-    -------
-    ndarray of float64, shape (K,)
-        In (0, 1]: the same for all classes, but for small ones, which keep up to 50 rows, all small
-        classes together about half of the training.
-    """
-    of_class = profile.examples.sum(axis=0)
-    largest = int((of_class.sum() - profile.examples.sum(axis=1)).max())
-    if largest <= most:
-        return np.ones(len(of_class))
-    # chance gives some more or fewer rows; what is beyond the bound all the same is cut off
-    share = max(most - 4.0 * most**0.5, 0.5 * most) / largest
-    kept = max(min(_KEPT, most / (2 * len(of_class))), 1.0)
-    return np.minimum(1.0, np.maximum(share, kept / np.maximum(of_class, 1)))
-
-
-def _is_sampled(
-    profile: Profile, shares: NDArray[np.float64], rare: list[Any], label_type: DataType
-) -> Column:
-    """Tell which rows are trained on: the first places of each class, up to its share."""
-    last = {
-        label: min(round((share - 0.5) * 2.0**64), (1 << 63) - 1)
-        for label, share in zip(profile.classes, shares.tolist(), strict=True)
-        if label not in rare
-    }
-    by_label = F.create_map(
-        *[
-            part
-            for label, place in last.items()
-            for part in (F.lit(label).cast(label_type), F.lit(place).cast("bigint"))
-        ]
-    )
-    return F.col(PLACE) <= F.try_element_at(by_label, F.col(LABEL))
-
-
 def describe_predictions(run: PredictRun) -> str:
     """Describe what a run would do. Writes nothing.
 
@@ -506,7 +398,8 @@ def describe_predictions(run: PredictRun) -> str:
         f"rows      {rows}",
         f"features  {', '.join(predict.features)}",
         f"folds     {predict.n_folds}, by {together}",
-        f"model     {predict.estimator or 'logistic regression'}, calibration {predict.calibrate}",
+        f"model     {predict.estimator or 'logistic regression'} ({predict.engine}), calibration "
+        f"{predict.calibrate}",
     ]
     for name, target in run.targets.items():
         lines.append(f"publishes {name:<11} to {target.location}")

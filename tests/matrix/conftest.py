@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-#: Wants PyTorch, which only `make matrix` installs, and names this file.
-collect_ignore = ["test_torch.py"]
+#: They want PyTorch and xgboost, which only `make matrix` installs, and names these files.
+collect_ignore = ["test_torch.py", "test_xgboost.py"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,34 +59,37 @@ def write(table: pa.Table, folder: Path, *, files: int = 2) -> Path:
     return folder
 
 
+def run_predict(
+    tmp_path: Path,
+    table: pa.Table | None = None,
+    *,
+    run_id: str = "r1",
+    files: int = 2,
+    classes: Any = None,
+    dry: bool = False,
+    command: str = "predict",
+    **section: Any,
+) -> int:
+    place = tmp_path / "in"
+    if not place.exists():
+        write(examples() if table is None else table, place, files=files)
+    names = ("predictions", "models", "runs", "suspects", "cleaned")
+    config = {
+        "input": {"table": str(place)},
+        "classes": classes,
+        "predict": {"features": ["vector", "number"]} | section,
+        "output": {name: str(tmp_path / "out" / name) for name in names}
+        | dict.fromkeys(("rejected", "classes", "pairs")),
+    }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    words = ["--dry-run"] if dry else []
+    return main([command, "--config", str(path), "--run-id", run_id, *words])
+
+
 @pytest.fixture
 def predict(spark: SparkSession, tmp_path: Path) -> Predict:
-    def run(
-        table: pa.Table | None = None,
-        *,
-        run_id: str = "r1",
-        files: int = 2,
-        classes: Any = None,
-        dry: bool = False,
-        **section: Any,
-    ) -> int:
-        place = tmp_path / "in"
-        if not place.exists():
-            write(examples() if table is None else table, place, files=files)
-        names = ("predictions", "models", "runs", "suspects", "cleaned")
-        config = {
-            "input": {"table": str(place)},
-            "classes": classes,
-            "predict": {"features": ["vector", "number"]} | section,
-            "output": {name: str(tmp_path / "out" / name) for name in names}
-            | dict.fromkeys(("rejected", "classes", "pairs")),
-        }
-        path = tmp_path / "config.json"
-        path.write_text(json.dumps(config))
-        words = ["--dry-run"] if dry else []
-        return main(["predict", "--config", str(path), "--run-id", run_id, *words])
-
-    return run
+    return partial(run_predict, tmp_path)
 
 
 def predicted(spark: SparkSession, tmp_path: Path) -> dict[int, dict[str, Any]]:

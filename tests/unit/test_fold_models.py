@@ -29,7 +29,7 @@ from sparkclean.predict.models import (
     write_manifest,
     write_model,
 )
-from sparkclean.predict.run import sample_shares
+from sparkclean.predict.sampling import sample_shares
 
 
 def block(rows: int, seed: int = 0) -> Block:
@@ -102,7 +102,7 @@ def write_folder(folder: Path) -> ModelEntry:
     calibration = fit_calibration("none", np.zeros((0, 2)), given[:0])
     model = FoldModel(1, matrix, fitted, calibration, np.ones(2))
     entry = write_model(folder, model, training_rows=40, seconds=0.1)
-    write_manifest(folder, [entry], None, {}, {})
+    write_manifest(folder, [entry], None, {}, {}, engine="sklearn", versions={})
     return entry
 
 

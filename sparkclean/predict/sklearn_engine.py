@@ -1,0 +1,138 @@
+"""Models of scikit-learn: each is trained by one task on a sample, and predicts as rows stream."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparkclean.cluster.streams import FrameStream, Output
+from sparkclean.cluster.workspace import FolderWorkspace
+from sparkclean.config import PredictSection
+from sparkclean.errors import InputError
+from sparkclean.lake import spark_path
+from sparkclean.predict.engine import Job, versions_of
+from sparkclean.predict.folds import INNER, PLACE, ScoreFolds, TrainFolds
+from sparkclean.predict.models import ModelEntry, make_estimator
+from sparkclean.predict.sampling import check_seen, is_sampled, sample_shares
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_log = logging.getLogger("sparkclean")
+
+#: Bytes of the features that a model is trained on, by default.
+_TRAIN_BYTES = 256 << 20
+
+
+class SklearnEngine:
+    """Trains and predicts by classifiers of scikit-learn.
+
+    Parameters
+    ----------
+    job : Job
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    @staticmethod
+    def check(spark: SparkSession, predict: PredictSection) -> None:  # noqa: ARG004 (a protocol)
+        """Check estimator and parameters, as `make_estimator` does."""
+        make_estimator(predict.estimator, predict.params, sparse=False)
+
+    def versions(self) -> dict[str, str]:
+        """Give the versions of the packages by which a model is read again."""
+        return versions_of(("scikit-learn", "numpy", "scipy"))
+
+    def train(self, folder: Path, rare: Sequence[Any]) -> list[ModelEntry]:
+        """Train the models of all folds into a folder.
+
+        Parameters
+        ----------
+        folder : Path
+        rare : sequence
+
+        Returns
+        -------
+        list of ModelEntry
+
+        Raises
+        ------
+        InputError
+
+        Notes
+        -----
+        A job that writes the sample, and one with a task for each fold, which holds its rows.
+        """
+        job, predict = self._job, self._job.predict
+        sample = job.work / "sample"
+        with job.progress.phase("sample training rows"):
+            default = max(_TRAIN_BYTES // max(job.row_bytes, 1), 1000)
+            most = predict.max_train_rows or default
+            shares = sample_shares(job.profile, most)
+            rows = job.frame.where(is_sampled(job.profile, shares, rare, job.label_type))
+            rows.write.parquet(spark_path(sample))
+        with job.progress.phase("train") as phase:
+            train = TrainFolds(
+                sample=str(sample),
+                models=str(folder),
+                estimator=predict.estimator,
+                params=predict.params,
+                calibrate=predict.calibrate,
+                classes=job.profile.classes,
+                num_numbers=job.profile.num_numbers,
+                num_texts=job.num_texts,
+                shares=shares,
+                max_rows=most,
+                seed=predict.seed,
+            )
+            folds = job.spark.range(0, predict.n_folds, 1, predict.n_folds)
+            trained = folds.mapInArrow(train, "model string").collect()
+            found = [json.loads(row["model"]) for row in trained]
+            problems = sorted({entry["problem"] for entry in found if "problem" in entry})
+            if problems:
+                raise InputError(problems)
+            phase.rows = sum(entry["training_rows"] for entry in found)
+        check_seen(job.profile, rare, {entry["fold"]: entry.pop("found") for entry in found})
+        for text in sorted({text for entry in found for text in entry.pop("warnings")}):
+            _log.warning("training: %s", text)
+        entries = [ModelEntry(**entry) for entry in found]
+        kept = {entry.file for entry in entries}
+        for path in folder.iterdir():  # of tasks that were repeated
+            if path.name not in kept:
+                path.unlink()
+        return entries
+
+    def predict(self, folder: Path) -> Output:
+        """Predict all rows by the models of a folder.
+
+        Parameters
+        ----------
+        folder : Path
+
+        Returns
+        -------
+        Output
+
+        Raises
+        ------
+        InputError
+
+        Notes
+        -----
+        One job. A task holds all models, and 1,024 rows of each fold beside a batch.
+        """
+        job = self._job
+        score = ScoreFolds(
+            models=str(folder),
+            classes=job.profile.classes,
+            num_numbers=job.profile.num_numbers,
+            num_texts=job.num_texts,
+            id_types=tuple(kind.simpleString() for kind in job.id_types),
+            label_type=job.label_type.simpleString(),
+        )
+        rows = FrameStream(job.frame.drop(PLACE, INNER), FolderWorkspace(str(job.work)), -1)
+        return rows.run("predicted", score)
