@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,10 +30,9 @@ from sparkclean.cluster.streams import FrameStream, Stream
 from sparkclean.cluster.tables import Provenance
 from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import PredictSection, prediction_fingerprint, resolve_classes
-from sparkclean.errors import ConfigError, InputError, SparkCleanError, VersionExistsError
+from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.faults import fault_point
 from sparkclean.lake import Pin, Staging, TargetTable, open_target, safe_run_id, spark_path
-from sparkclean.lake.files import write_errors
 from sparkclean.locations import local_path
 from sparkclean.predict.columns import (
     FeatureColumns,
@@ -43,9 +40,11 @@ from sparkclean.predict.columns import (
     collect_profile,
     narrow,
     resolve_features,
+    unseen_findings,
 )
 from sparkclean.predict.folds import FOLD, INNER, PLACE, ScoreFolds, TrainFolds
-from sparkclean.predict.models import MANIFEST, ModelEntry, make_estimator, write_manifest
+from sparkclean.predict.model_folder import PIN, has_models, new_models
+from sparkclean.predict.models import ModelEntry, make_estimator, write_manifest
 from sparkclean.predict.quality import QualityReport, QualitySums
 
 if TYPE_CHECKING:
@@ -60,8 +59,6 @@ _TRAIN_BYTES = 256 << 20
 _TEXT_BYTES = 4096
 #: Rows of each class that a sample keeps, if there are as many and so many fit.
 _KEPT = 50
-#: Beside the manifest of the models: what they were trained on.
-_PIN = "pin.json"
 _SHOWN = 10
 
 
@@ -119,12 +116,7 @@ class PredictRun(PinnedRun):
             for name in named
             if name.lower() in taken
         ]
-        findings += [
-            f"predict.features: {name!r} is the {what}, which a model must not see"
-            for names, what in ((columns.id_columns, "record id"), ((columns.label,), "label"))
-            for name in names
-            if name in predict.features
-        ]
+        findings += unseen_findings(predict.features, columns.id_columns, columns.label)
         if findings:
             raise InputError(findings)
         self.features: FeatureColumns = resolve_features(kinds, predict.features)
@@ -274,7 +266,7 @@ class PredictRun(PinnedRun):
         """
         version = self.targets["predictions"].find_run(self.run_id)
         try:
-            pin = Pin.from_json((self._models / _PIN).read_text())
+            pin = Pin.from_json((self._models / PIN).read_text())
         except FileNotFoundError:
             version = None
         if version is None:
@@ -285,41 +277,21 @@ class PredictRun(PinnedRun):
         return pin, f"snapshot:{version.number}" if iceberg else version.number
 
     def _has_models(self) -> bool:
-        """Tell whether an attempt of this run has trained; refuse another run of its name."""
-        models = self._models
-        if not (models / MANIFEST).exists():
-            return False
-        before = json.loads((models / MANIFEST).read_text())["identity"]
-        if before != self._identity:
-            raise VersionExistsError(
-                f"run id {self.run_id!r} has trained the models in {models} with another "
-                "configuration or input; use a new run id"
-            )
-        _log.info("the models in %s are those of this run; none is trained again", models)
-        return True
+        return has_models(self._models, self._identity, self.run_id)
 
     def _train(self, work: Path, profile: Profile, rare: list[Any]) -> None:
-        predict, models = self.predict, self._models
+        predict = self.predict
         sample = work / "sample"
         with self.progress.phase("sample training rows"):
-            most = predict.max_train_rows or self._default_rows(profile)
+            most = predict.max_train_rows or default_train_rows(
+                profile.num_numbers, len(self.features.texts)
+            )
             shares = sample_shares(profile, most)
             kind = self.audited.schema[self.config.columns.label].dataType
-            rows = self._narrow().where(_is_sampled(profile, shares, rare, kind))
+            rows = self._narrow().where(is_sampled(profile, shares, rare, kind))
             rows.write.parquet(spark_path(sample))
-        # beside its place, which may be on another disk than the intermediate files
-        made = models.parent / f".{models.name}-{uuid.uuid4().hex[:8]}"
-        with write_errors(models.parent):
-            made.mkdir(parents=True)
-        try:
+        with new_models(self._models, self._identity, self.run_id) as made:
             self._train_into(made, sample, profile, rare, shares=shares, most=most)
-            made.replace(models)
-        except OSError:
-            # another attempt of this run was first: its models serve as well
-            if not self._has_models():
-                raise
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
 
     def _train_into(
         self,
@@ -361,7 +333,7 @@ class PredictRun(PinnedRun):
         for path in made.iterdir():  # of tasks that were repeated
             if path.name not in kept:
                 path.unlink()
-        (made / _PIN).write_text(self.pin.to_json())
+        (made / PIN).write_text(self.pin.to_json())
         write_manifest(made, entries, predict.estimator, predict.params, self._identity)
 
     def _check_classes(
@@ -382,10 +354,6 @@ class PredictRun(PinnedRun):
                 f"{', '.join(unseen[:_SHOWN])}{more}; raise predict.max_train_rows, choose another "
                 "predict.group, or leave the classes out with input.where"
             )
-
-    def _default_rows(self, profile: Profile) -> int:
-        row = 8 * profile.num_numbers + _TEXT_BYTES * len(self.features.texts)
-        return max(_TRAIN_BYTES // max(row, 1), 1000)
 
     # -- predicting ----------------------------------------------------------------------------
 
@@ -441,12 +409,19 @@ class PredictRun(PinnedRun):
         outputs.publish("runs", replace_run=True)
 
 
+def default_train_rows(num_numbers: int, num_texts: int) -> int:
+    """Say how many rows a model is trained on by default: what 256 MiB hold."""
+    row = 8 * num_numbers + _TEXT_BYTES * num_texts
+    return max(_TRAIN_BYTES // max(row, 1), 1000)
+
+
 def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
     """Decide which share of each class is sampled.
 
     Parameters
     ----------
     profile : Profile
+        With one fold, none is left out.
     most : int
         Rows of a training.
 
@@ -457,7 +432,8 @@ def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
         classes together about half of the training.
     """
     of_class = profile.examples.sum(axis=0)
-    largest = int((of_class.sum() - profile.examples.sum(axis=1)).max())
+    left_out = profile.examples.sum(axis=1) if len(profile.examples) > 1 else np.zeros(1, np.int64)
+    largest = int((of_class.sum() - left_out).max())
     if largest <= most:
         return np.ones(len(of_class))
     # chance gives some more or fewer rows; what is beyond the bound all the same is cut off
@@ -466,10 +442,24 @@ def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
     return np.minimum(1.0, np.maximum(share, kept / np.maximum(of_class, 1)))
 
 
-def _is_sampled(
+def is_sampled(
     profile: Profile, shares: NDArray[np.float64], rare: list[Any], label_type: DataType
 ) -> Column:
-    """Tell which rows are trained on: the first places of each class, up to its share."""
+    """Tell which rows are trained on: the first places of each class, up to its share.
+
+    Parameters
+    ----------
+    profile : Profile
+    shares : ndarray of float64, shape (K,)
+    rare : list
+        Labels that are not trained on.
+    label_type : DataType
+
+    Returns
+    -------
+    Column
+        Of what `narrow` returns.
+    """
     last = {
         label: min(round((share - 0.5) * 2.0**64), (1 << 63) - 1)
         for label, share in zip(profile.classes, shares.tolist(), strict=True)
