@@ -104,11 +104,13 @@ class FinalModel:
             )
         if not isinstance(examples, pa.Table):
             examples = pa.Table.from_pandas(examples[names], preserve_index=False)
+        if not examples.num_rows:  # whose columns have no type
+            return Block(np.empty((0, self.num_numbers)), tuple([] for _ in texts))
         parts = [_numbers(examples, name) for name in self.features["numbers"]]
         lists = (*self.features["lists"], *self.features["vectors"])
         parts += [_lists(examples, name) for name in lists]
         numbers = np.concatenate([np.empty((examples.num_rows, 0)), *parts], axis=1)
-        if numbers.shape[1] != self.num_numbers and examples.num_rows:
+        if numbers.shape[1] != self.num_numbers:
             raise InputError(
                 f"the table has {numbers.shape[1]} numbers a row in its features, and the model "
                 f"was trained on {self.num_numbers}; embed with the same model"
@@ -181,4 +183,4 @@ def _lists(table: pa.Table, name: str) -> NDArray[np.float64]:
         raise InputError(
             f"column {name!r} holds lists of {sizes[:_SHOWN]} numbers; give each row as many"
         )
-    return values.reshape(table.num_rows, sizes[0] if sizes else 0)
+    return values.reshape(table.num_rows, sizes[0])

@@ -737,6 +737,8 @@ BEYOND_TYPES = (
     "more than once",
     "labels of types",
     "outside (0, 2]",
+    "is the same place as it",
+    "has no effect with",
 )
 
 
