@@ -67,7 +67,7 @@ def test_load_model_takes_texts_and_what_is_missing(tmp_path: Path) -> None:
     assert model.predict(frame()) == [("even", "odd")[i % 2] for i in range(ROWS)]
     some = frame().iloc[:2].assign(n=[np.nan, 1.0], t=[None, "cat meows"])
     assert np.isfinite(model.predict_proba(some)).all()
-    with pytest.raises(InputError, match="the model takes .* and the texts"):
+    with pytest.raises(InputError, match="and the texts"):
         model.predict_proba(NUMBERS)
 
 
@@ -129,6 +129,4 @@ def test_weight_parameter_is_that_of_the_last_step() -> None:
     found = weight_parameter(make_estimator(None, {}, sparse=False))
     assert found == "logisticregression__sample_weight"
     with pytest.raises(ConfigError, match="KNeighborsClassifier takes no sample_weight"):
-        weight_parameter(
-            make_estimator("sklearn.neighbors.KNeighborsClassifier", {}, sparse=False)
-        )
+        weight_parameter(make_estimator("sklearn.neighbors.KNeighborsClassifier", {}, sparse=False))
