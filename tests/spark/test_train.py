@@ -316,7 +316,7 @@ def test_train_warns_of_test_rows_that_look_like_training_rows(
         (["train.mode=robust", "train.estimator=sklearn.svm.SVC"], 2, "has no effect with"),
         (["train.estimator=sklearn.nope.Nope"], 2, "train.estimator: 'sklearn.nope.Nope' cannot"),
         (["train.params={depth: 1}"], 2, "LogisticRegression takes: "),
-        (["train.audit=drop", "train.test=./nowhere"], 3, "train.test: ./nowhere does not exist"),
+        (["train.audit=drop", "train.test=./nowhere"], 3, "nowhere does not exist; "),
         (["predict=null"], 2, "predict: is missing"),
         (["output.runs=null"], 2, "output.runs: null"),
         (["output.runs=nowhere"], 3, "holds no record of a published audit"),
