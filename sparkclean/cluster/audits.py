@@ -109,6 +109,32 @@ def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, table
     )
 
 
+def recall_audit(spark: SparkSession, runs: TargetTable, run_id: str) -> str | None:
+    """Find the audit that a training went by, if it has ended.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    runs : TargetTable
+    run_id : str
+        Of the training, the scheduler's.
+
+    Returns
+    -------
+    str or None
+        Run id of the audit.
+
+    Notes
+    -----
+    One small job over the run records.
+    """
+    if runs.run_status(run_id) is None:
+        return None
+    rows = runs.frame(spark).where(F.col(RUN_ID) == safe_run_id(run_id))
+    found = rows.select(F.get_json_object("input", "$.audit").alias("audit")).limit(1).collect()
+    return None if not found else found[0]["audit"]
+
+
 def _is_audit() -> Column:
     """Tell records of published audits: others have no result hash."""
     return (F.col("status") == PUBLISHED) & F.col("result_hash").isNotNull()

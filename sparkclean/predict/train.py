@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
 from sparkclean import schema
-from sparkclean.cluster.audits import Audit, find_audit
+from sparkclean.cluster.audits import Audit, find_audit, recall_audit
 from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.checks import count_duplicate_ids
 from sparkclean.cluster.columns import (
@@ -159,7 +159,10 @@ class TrainRun(PinnedRun):
         train = self.train
         self._check_model()
         state = RunState.load(str(self.home), self.run_id)
-        name = train.audit or (None if state is None else state.audit)
+        # a repetition goes by the audit that it was begun with, whatever was audited since
+        name = train.audit or (
+            state.audit if state else recall_audit(self.spark, self.targets["runs"], self.run_id)
+        )
         self.audit = find_audit(self.spark, self.targets["runs"], name, self.config.input.table)
         self._open_training(pin=state is None)
         self._pin()

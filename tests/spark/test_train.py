@@ -202,7 +202,10 @@ def test_train_repeated_run_does_nothing(audited: Place, capsys: pytest.CaptureF
 
 
 def test_train_that_fails_after_training_is_completed_by_the_audit_it_was_begun_with(
-    audited: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    audited: Place,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setenv("SPARKCLEAN_FAULT", "predict.trained:raise")
     weights = "train.mode=weights"
@@ -217,8 +220,14 @@ def test_train_that_fails_after_training_is_completed_by_the_audit_it_was_begun_
     assert audited.train(weights, run_id="resumed", test=mine) == 0
     assert (folder / "manifest.json").stat().st_mtime_ns == before
     assert json.loads(audited.record("resumed")["input"])["audit"] == "before"
+    assert audited.train(weights, run_id="resumed", test=mine) == 0
+    assert "has finished before" in capsys.readouterr().out
+    assert audited.audit(cleaned_at(audited, "w4"), run_id="other-mode") == 0
+    assert audited.train(weights, run_id="resumed", test=mine) == 0
+    assert "has finished before" in capsys.readouterr().out
+    assert audited.audit("clean.mode=weight", cleaned_at(audited, "w5"), run_id="last") == 0
     assert audited.train(weights, run_id="later", test=mine) == 0
-    assert json.loads(audited.record("later")["input"])["audit"] == "after"
+    assert json.loads(audited.record("later")["input"])["audit"] == "last"
 
 
 @pytest.mark.full
