@@ -54,6 +54,7 @@ _EXAMPLES = {
     '--run-id "{{ run_id }}"',
     "predict": 'sparkclean predict --config conf/predict.yaml --run-id "{{ run_id }}"',
     "run": 'sparkclean run --config conf/predict.yaml --run-id "{{ run_id }}"',
+    "train": 'sparkclean train --config conf/train.yaml --run-id "{{ run_id }}"',
     "init": "sparkclean init data/examples --to audit.yaml",
     "versions": "sparkclean versions out/cleaned",
     "show": "sparkclean show out/suspects -n 20",
@@ -165,6 +166,12 @@ class _Session:
         self._execute(run, describe_predictions)
         return run
 
+    def train(self) -> None:
+        from sparkclean.predict.train import TrainRun, describe_training  # noqa: PLC0415
+
+        run = TrainRun(self.spark, self.config, self.run_id, on_classes=self._fit)
+        self._execute(run, describe_training)
+
     @property
     def _fit(self) -> Callable[[int], None]:
         return batch_setter(self.spark, own=self.own)
@@ -208,6 +215,11 @@ def _run(args: argparse.Namespace) -> None:
         predicted = session.predict(f"{session.run_id}-predict")
         if not args.dry_run:  # there is nothing to audit yet
             session.audit(with_predictions(session.config), predicted)
+
+
+def _train(args: argparse.Namespace) -> None:
+    with _session(args) as session:
+        session.train()
 
 
 def _new_run_id() -> str:
@@ -255,6 +267,7 @@ def _parser() -> argparse.ArgumentParser:
         ("audit", _audit, "audit a table and publish what was found"),
         ("predict", _predict, "predict a table out of sample and publish the probabilities"),
         ("run", _run, "predict a table out of sample, and audit it by that"),
+        ("train", _train, "train a final model after an audit, and measure it on trusted labels"),
     ):
         job = _command(commands, name, run, text)
         job.add_argument("--config", required=True, metavar="FILE", help="YAML or JSON")

@@ -247,6 +247,36 @@ class PredictSection(_Section):
     )
 
 
+class TrainSection(_Section):
+    """How the final model is trained after an audit, by ``sparkclean train``."""
+
+    mode: Literal["cleaned", "weights", "robust"] = Field(
+        "cleaned",
+        description="cleaned: on the cleaned version; weights: on that of clean.mode weight, by "
+        "its weights; robust: on all audited rows, by a loss that bears wrong labels.",
+    )
+    audit: StrictStr | None = Field(
+        None,
+        description="Run id of the audit; null: the last published one of input.table in "
+        "output.runs.",
+    )
+    test: StrictStr | None = Field(
+        None,
+        description="Table of examples whose labels are trusted, with the same columns: the model "
+        "is measured on it.",
+    )
+    estimator: StrictStr | None = Field(
+        None,
+        description="Import path of a classifier of scikit-learn; null: that of predict, in mode "
+        "robust softmax regression.",
+    )
+    params: dict[StrictStr, Any] | None = Field(
+        None,
+        description="Parameters of the classifier; null: those of predict for its estimator. In "
+        "mode robust those of RobustClassifier, whose loss is forward_correction by default.",
+    )
+
+
 class OutputSection(_Section):
     """Where results go; null: not written."""
 
@@ -260,7 +290,9 @@ class OutputSection(_Section):
         "out/predictions", description="Predicted probabilities (sparkclean predict)."
     )
     models: StrictStr = Field(
-        "out/models", description="Folder of the models that made them, which executors share."
+        "out/models",
+        description="Folder of the models that made them, and of final ones (sparkclean train), "
+        "which executors share.",
     )
     format: Literal["parquet", "delta", "iceberg"] = Field(
         "parquet", description="Format of the outputs; delta.`/path` says it for one of them."
@@ -307,6 +339,7 @@ class Config(_Section):
     predict: PredictSection | None = Field(
         None, description="What `sparkclean predict` does; null: the table has probabilities."
     )
+    train: TrainSection = TrainSection()
     clean: CleanSection = CleanSection()
     gate: GateSection = GateSection()
     output: OutputSection = OutputSection()
@@ -441,6 +474,32 @@ def prediction_fingerprint(config: Config, classes: Sequence[Any]) -> str:
     content = {
         "columns": columns,
         "predict": None if config.predict is None else config.predict.model_dump(mode="json"),
+    }
+    return _digest(config, classes, content)
+
+
+def training_fingerprint(config: Config, classes: Sequence[Any]) -> str:
+    """Hash what determines a final model and what is said of it: not locations of outputs.
+
+    Parameters
+    ----------
+    config : Config
+        With section ``predict``.
+    classes : sequence
+        The K labels.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    of_folds = {"n_folds", "rare_classes"}
+    content = {
+        "columns": config.columns.model_dump(mode="json", exclude={"pred_probs"}),
+        "predict": None
+        if config.predict is None
+        else config.predict.model_dump(mode="json", exclude=of_folds),
+        "train": config.train.model_dump(mode="json"),
     }
     return _digest(config, classes, content)
 

@@ -164,6 +164,11 @@ def contradictions(config: Config) -> list[str]:
             for name, count in Counter(features).items()
             if count > 1
         ]
+    if config.train.mode == "robust" and config.train.estimator is not None:
+        findings.append(
+            f"train.estimator: {config.train.estimator!r} has no effect with train.mode: 'robust', "
+            "which trains by a loss of its own; leave it, and choose the loss in train.params"
+        )
     findings += layout_findings(config)
     findings += location_findings(config)
     return findings

@@ -239,6 +239,13 @@ admission:
 
 predict: null             # conf/predict.yaml shows what it may hold
 
+train:                         # of sparkclean train; conf/train.yaml says more
+  mode: cleaned                # cleaned | weights | robust
+  audit: null                  # run id of the audit; null: the last published one of this table
+  test: null                   # table of examples with trusted labels
+  estimator: null              # null: that of predict; in mode robust softmax regression
+  params: null                 # of the classifier; null: those of predict
+
 clean:
   mode: drop                   # drop | relabel | weight | quarantine | none
   rejected: keep               # keep | remove

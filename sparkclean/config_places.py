@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sparkclean.config import Config
 
 
-_INPUTS = ("input.table", "input.predictions")
+_INPUTS = ("input.table", "input.predictions", "train.test")
 
 
 def resolve_layout(config: Config) -> str:
@@ -38,8 +38,13 @@ def _in_place(config: Config) -> bool:
     cleaned = config.output.cleaned
     if cleaned is None or config.clean.mode == "none":
         return False
+    return same_place(cleaned, config.input.table)
+
+
+def same_place(one: str, other: str) -> bool:
+    """Tell whether two texts name one table; False where one of them names none."""
     with suppress(ConfigError, UnsupportedFeatureError):
-        return _place(cleaned, "auto") == _place(config.input.table, "auto")
+        return _place(one, "auto") == _place(other, "auto")
     return False
 
 
@@ -91,6 +96,8 @@ def _locations(config: Config) -> dict[str, str]:
     locations = {"input.table": config.input.table}
     if config.input.predictions is not None:
         locations["input.predictions"] = config.input.predictions
+    if config.train.test is not None:
+        locations["train.test"] = config.train.test
     locations |= {f"output.{name}": where for name, where in config.output.targets().items()}
     if config.clean.mode == "none":
         locations.pop("output.cleaned", None)
@@ -122,6 +129,7 @@ def location_findings(config: Config) -> list[str]:
     for key, where in locations.items():
         kind = config.input.format if key in _INPUTS else config.output.format
         kind = "parquet" if key == "output.models" else kind  # a folder
+        kind = "auto" if key == "train.test" else kind
         try:
             paths[key] = _place(where, kind)
         except (ConfigError, UnsupportedFeatureError) as exc:

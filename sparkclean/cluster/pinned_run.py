@@ -93,15 +93,23 @@ class PinnedRun(ABC):
     _leftovers: list[StagingFolder] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        source, output = self.config.input, self.config.output
+        source = self.config.input
         self.source: SourceTable = open_source(source.table, source.format, spark=self.spark)
+        self._open_outputs()
+
+    def _open_outputs(self) -> None:
+        output = self.config.output
         work = None if output.work is None else local_path(output.work)
         self.targets: dict[str, TargetTable] = self._open_targets(work)
         #: Folder of intermediate files and of the state of unfinished runs: beside the run record,
         #: or the last of the outputs on Parquet, where no other is configured.
-        self.home = Path(
-            work or [t.location for t in self.targets.values() if t.format == "parquet"][-1]
-        )
+        places = [t.location for t in self.targets.values() if t.format == "parquet"]
+        if work is None and not places:
+            raise ConfigError(
+                f"output.work: null, but {' and '.join(self.targets)} of this job are not on "
+                "Parquet; name a folder that driver and executors share, for intermediate files"
+            )
+        self.home = Path(work or places[-1])
 
     # -- what a job does its own way -----------------------------------------------------------
 
@@ -196,17 +204,7 @@ class PinnedRun(ABC):
             forget_run(str(self.home), self.run_id)
             text = f"run {self.run_id} has finished before; nothing was done"
             return RunResult(text, repeated=True)
-        remember_run(
-            str(self.home),
-            RunState(
-                self.run_id,
-                self.fingerprint,
-                self._input_table,
-                self.pin,
-                self._version,
-                self.predictions,
-            ),
-        )
+        remember_run(str(self.home), self._run_state())
         fault_point("run.pinned")
         record = self._record()
         staging = Staging(self.home, self.run_id)
@@ -223,6 +221,17 @@ class PinnedRun(ABC):
             self.discard()
         forget_run(str(self.home), self.run_id)
         return RunResult(text)
+
+    def _run_state(self) -> RunState:
+        """Gather what a repetition must know to go on with the same."""
+        return RunState(
+            self.run_id,
+            self.fingerprint,
+            self._input_table,
+            self.pin,
+            self._version,
+            self.predictions,
+        )
 
     @contextmanager
     def engine_errors(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import UnsupportedFeatureError
+from sparkclean.errors import InputError, UnsupportedFeatureError
 from sparkclean.lake.base import (
     ANY,
     AnyParent,
@@ -74,6 +74,7 @@ __all__ = [
     "open_edited_target",
     "open_source",
     "open_target",
+    "open_version",
     "original_run_id",
     "published_runs",
     "read",
@@ -220,6 +221,47 @@ def open_edited_target(
     from sparkclean.lake.iceberg.branch import IcebergBranchTarget  # noqa: PLC0415
 
     return IcebergBranchTarget(session, name, work, output, options)
+
+
+def open_version(
+    location: str, run_id: str, *, spark: SparkSession
+) -> tuple[SourceTable, str | int | None] | None:
+    """Open what a run has published in an output, to read and pin it like any table.
+
+    Parameters
+    ----------
+    location : str
+        Of the output, of whatever layout.
+    run_id : str
+    spark : SparkSession
+
+    Returns
+    -------
+    source : SourceTable
+    version : str or int or None
+        What `SourceTable.pin` takes.
+
+    None in place of both where the output has no such version (any longer).
+
+    Notes
+    -----
+    Reads metadata; for layouts ``clone`` and ``branch`` a job over it.
+    """
+    from sparkclean.lake.edited import EditedTarget  # noqa: PLC0415 (imports pyspark)
+
+    try:
+        target = open_target(location, spark=spark)
+        found = target.find_run(run_id)
+    except InputError:  # no such table
+        return None
+    if found is None:
+        return None
+    if isinstance(target, EditedTarget) and target.format == "delta":
+        return open_source(f"{location}/{found.name}", "delta", spark=spark), None
+    source = open_source(location, target.format, spark=spark)
+    if isinstance(target, EditedTarget):
+        return source, f"tag:{found.name}"
+    return source, f"snapshot:{found.number}" if target.format == "iceberg" else found.number
 
 
 def _resolved(text: str) -> TableName:

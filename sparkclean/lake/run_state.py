@@ -26,6 +26,10 @@ class RunState:
         ``input.version``, which the pin is of.
     predictions : Pin or None
         Of ``input.predictions``.
+    audit : str or None
+        Run id of the audit by which a model is trained.
+    test : Pin or None
+        Of the table on which it is measured.
     """
 
     run_id: str
@@ -34,6 +38,8 @@ class RunState:
     pin: Pin
     version: str | None = None
     predictions: Pin | None = None
+    audit: str | None = None
+    test: Pin | None = None
 
     @classmethod
     def load(cls, home: str, run_id: str) -> RunState | None:
@@ -59,7 +65,13 @@ class RunState:
             pin=Pin.from_json(json.dumps(content["pin"])),
             version=content.get("version"),
             predictions=_pin(content.get("predictions")),
+            audit=content.get("audit"),
+            test=_pin(content.get("test")),
         )
+
+    def read(self) -> tuple[object, ...]:
+        """Give what is read, and by which configuration."""
+        return self.pin, self.predictions, self.audit, self.test, self.config_fingerprint
 
     def check_same(self, config_fingerprint: str, table: str, version: str | None) -> None:
         """Refuse to resume the run with another configuration or input.
@@ -119,16 +131,15 @@ def remember_run(home: str, state: RunState) -> None:
             "pin": json.loads(state.pin.to_json()),
             "version": state.version,
         }
-        if state.predictions is not None:
-            content["predictions"] = json.loads(state.predictions.to_json())
+        for name, pin in (("predictions", state.predictions), ("test", state.test)):
+            if pin is not None:
+                content[name] = json.loads(pin.to_json())
+        if state.audit is not None:
+            content["audit"] = state.audit
         if put_if_absent(path, json.dumps(content)):
             return
     other = RunState.load(home, state.run_id)
-    if other is not None and (other.pin, other.predictions, other.config_fingerprint) != (
-        state.pin,
-        state.predictions,
-        state.config_fingerprint,
-    ):
+    if other is not None and other.read() != state.read():
         raise VersionExistsError(
             f"run id {state.run_id!r} has begun on another input or configuration meanwhile; use a "
             "run id of its own for each run"

@@ -15,7 +15,7 @@ from sparkclean.cluster.batches import ID_PREFIX, LABEL
 from sparkclean.cluster.columns import EMPTY, check_present, quoted
 from sparkclean.errors import InputError
 from sparkclean.predict.features import NUMBERS, TEXT_PREFIX
-from sparkclean.predict.folds import INNER, INNER_FOLDS, PLACE
+from sparkclean.predict.folds import INNER, INNER_FOLDS, PLACE, WEIGHT
 from sparkclean.predict.scored import FOLD
 
 if TYPE_CHECKING:
@@ -102,6 +102,16 @@ def resolve_features(schema: StructType, names: Sequence[str]) -> FeatureColumns
     return FeatureColumns(**{kind: tuple(found) for kind, found in kinds.items()})
 
 
+def unseen_findings(features: Sequence[str], ids: Sequence[str], label: str) -> list[str]:
+    """Find features that a model must not see."""
+    return [
+        f"predict.features: {name!r} is the {what}, which a model must not see"
+        for names, what in ((ids, "record id"), ((label,), "label"))
+        for name in names
+        if name in features
+    ]
+
+
 def narrow(
     frame: DataFrame,
     features: FeatureColumns,
@@ -111,6 +121,7 @@ def narrow(
     group: str | None,
     n_folds: int,
     seed: int,
+    weight: str | None = None,
 ) -> DataFrame:
     """Select what training and scoring read.
 
@@ -122,11 +133,13 @@ def narrow(
     label : str
     group : str or None
     n_folds, seed : int
+    weight : str, optional
+        Column of sample weights.
 
     Returns
     -------
     DataFrame
-        Record ids, label, features, fold, inner fold and place. Lazy.
+        Record ids, label, features, fold, inner fold and place, the weight if there is one. Lazy.
 
     Notes
     -----
@@ -149,6 +162,7 @@ def narrow(
         return F.pmod(F.xxhash64(F.lit(seed), F.lit(salt), *together), F.lit(parts)).cast("int")
 
     selected += [share(0, n_folds).alias(FOLD), share(1, INNER_FOLDS).alias(INNER)]
+    selected += [] if weight is None else [quoted(weight).cast("double").alias(WEIGHT)]
     place = F.xxhash64(F.lit(seed), F.lit(2), *together, *id_columns)
     return frame.select(*selected, place.alias(PLACE))
 
@@ -218,7 +232,7 @@ def collect_profile(
     -----
     Two jobs that read the features; a third one where something is wrong.
     """
-    num_numbers = _check_features(table, features, impute=impute, ids=ids, group=group)
+    num_numbers = check_features(table, features, impute=impute, ids=ids, group=group)
     label = F.col(LABEL)
     if classes is not None:
         label = F.when(label.isin(list(classes)), label)
@@ -250,7 +264,7 @@ def collect_profile(
     return Profile(num_numbers, known, examples, total, strangers)
 
 
-def _check_features(
+def check_features(
     table: DataFrame,
     features: FeatureColumns,
     *,
@@ -258,7 +272,32 @@ def _check_features(
     ids: Sequence[str],
     group: str | None,
 ) -> int:
-    """Raise findings; give the number of numbers of a row."""
+    """Check that all features can be used.
+
+    Parameters
+    ----------
+    table : DataFrame
+    features : FeatureColumns
+    impute : bool
+        Whether missing numbers are allowed.
+    ids : sequence of str
+        Record id columns, for the message.
+    group : str or None
+
+    Returns
+    -------
+    int
+        D, the numbers of a row.
+
+    Raises
+    ------
+    InputError
+        Features that are missing, infinite or of different lengths.
+
+    Notes
+    -----
+    One job that reads the features; another one for each column with findings.
+    """
     names = (*features.numbers, *features.lists, *features.vectors, *features.texts)
     bad = {name: _is_missing(features, name, impute=impute) for name in names}
     sums = [F.count(F.when(wrong, 1)).alias(f"n{i}") for i, wrong in enumerate(bad.values())]

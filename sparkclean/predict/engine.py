@@ -13,13 +13,11 @@ from sparkclean.cluster.streams import Output
 from sparkclean.config import PredictSection
 from sparkclean.predict.columns import Profile
 from sparkclean.predict.models import ModelEntry
+from sparkclean.predict.sampling import row_bytes
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import DataType
-
-#: Bytes of a text, roughly: its words, and their places in a matrix.
-_TEXT_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Job:
     @property
     def row_bytes(self) -> int:
         """Bytes of the features of a row, roughly."""
-        return 8 * self.profile.num_numbers + _TEXT_BYTES * self.num_texts
+        return row_bytes(self.profile.num_numbers, self.num_texts)
 
 
 class Engine(Protocol):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import ID_PREFIX, LABEL, class_index
+from sparkclean.cluster.kernels import KIND, PREDICTIVE, STATE_FIELDS, Fields
 from sparkclean.cluster.row_groups import task_numbers
 from sparkclean.predict.calibration import Calibration, fit_calibration
 from sparkclean.predict.features import Block, FeatureMatrix, read_block
@@ -29,8 +30,11 @@ from sparkclean.predict.models import (
     SCORED_ROWS,
     FoldModel,
     make_estimator,
+    make_robust,
+    noise_of_sample,
     predict_all,
     read_models,
+    weight_parameter,
     write_model,
 )
 from sparkclean.predict.quality import QualitySums
@@ -38,6 +42,8 @@ from sparkclean.predict.scored import FOLD, PredictedRows
 
 #: Place of a row in the order of training rows; its inner fold, for calibration.
 PLACE, INNER = "__place", "__inner"
+#: Weight of a row in a training by weights.
+WEIGHT = "__weight"
 INNER_FOLDS = 3
 TOO_FEW_GROUPS = (
     "predict.calibrate: the training rows fall into too few different groups for "
@@ -67,6 +73,12 @@ class TrainFolds:
         Of a model.
     seed : int
         Of classifiers that draw random numbers and were given no other.
+    whole : bool
+        Whether no fold is left out: one model, of all rows.
+    robust : bool
+        Whether it is trained by a loss that bears wrong labels, with ``params``.
+    noise_matrix : ndarray of float64, shape (K, K), or None
+        P(given | true) for a robust loss that needs it.
     """
 
     sample: str
@@ -80,6 +92,9 @@ class TrainFolds:
     shares: NDArray[np.float64]
     max_rows: int
     seed: int
+    whole: bool = False
+    robust: bool = False
+    noise_matrix: NDArray[np.float64] | None = None
 
     def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield what the manifest says of each model."""
@@ -93,6 +108,7 @@ class TrainFolds:
         Parameters
         ----------
         fold : int
+            Only a name where no fold is left out.
 
         Returns
         -------
@@ -107,7 +123,7 @@ class TrainFolds:
         from threadpoolctl import threadpool_limits  # noqa: PLC0415 (comes with scikit-learn)
 
         begun = time.monotonic()
-        rows = pq.read_table(self.sample, filters=pc.field(FOLD) != fold)
+        rows = pq.read_table(self.sample, filters=None if self.whole else pc.field(FOLD) != fold)
         ids = [(name, "ascending") for name in rows.column_names if name.startswith(ID_PREFIX)]
         rows = rows.sort_by([(PLACE, "ascending"), *ids]).combine_chunks()
         given = class_index(rows.column(LABEL).combine_chunks(), self.classes)
@@ -121,6 +137,7 @@ class TrainFolds:
         del rows
         block = read_block(batch, self.num_numbers, self.num_texts)
         inner = batch.column(INNER).to_numpy()
+        weights = batch.column(WEIGHT).to_numpy() if WEIGHT in batch.schema.names else None
         found = np.bincount(given, minlength=len(self.classes))
         problem = self._inner_problem(given, inner)
         if problem:
@@ -128,8 +145,11 @@ class TrainFolds:
         with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             calibration = self._calibration(block, given, inner)
-            matrix, estimator = self._fit(block, given)
-        model = FoldModel(fold, matrix, estimator, calibration, self.shares)
+            matrix, estimator = self._fit(block, given, weights)
+        shares = self.shares
+        if self.noise_matrix is not None:
+            _, shares = noise_of_sample(self.noise_matrix, shares)
+        model = FoldModel(fold, matrix, estimator, calibration, shares)
         said = sorted({str(warning.message).splitlines()[0] for warning in caught})
         entry = write_model(
             Path(self.models), model, training_rows=len(given), seconds=time.monotonic() - begun
@@ -143,13 +163,29 @@ class TrainFolds:
             return ""
         return TOO_FEW_GROUPS
 
-    def _fit(self, block: Block, given: NDArray[np.int64]) -> tuple[FeatureMatrix, Any]:
+    def _fit(
+        self, block: Block, given: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+    ) -> tuple[FeatureMatrix, Any]:
         matrix = FeatureMatrix().fit(block)
-        estimator = make_estimator(self.estimator, self.params, sparse=self.num_texts > 0)
+        estimator = self._make(given)
         known = estimator.get_params() if hasattr(estimator, "get_params") else {}
         drawn = [name for name in known if name.split("__")[-1] == "random_state"]
         estimator.set_params(**{n: self.seed for n in drawn if known[n] is None})
-        return matrix, estimator.fit(matrix.transform(block), given)
+        more = {} if weights is None else {weight_parameter(estimator): weights}
+        return matrix, estimator.fit(matrix.transform(block), given, **more)
+
+    def _make(self, given: NDArray[np.int64]) -> Any:
+        sparse = self.num_texts > 0
+        if not self.robust:
+            return make_estimator(self.estimator, self.params, sparse=sparse)
+        if self.noise_matrix is None:
+            return make_robust(self.params, None, sparse=sparse)
+        noise, _ = noise_of_sample(self.noise_matrix, self.shares)
+        # of the classes that there are, as their labels are all that the loss sees
+        there = np.unique(given)
+        noise = noise[np.ix_(there, there)]
+        sums = noise.sum(axis=0)
+        return make_robust(self.params, noise / np.where(sums > 0.0, sums, 1.0), sparse=sparse)
 
     def _calibration(
         self, block: Block, given: NDArray[np.int64], inner: NDArray[np.integer]
@@ -214,6 +250,27 @@ class ScoreFolds(PredictedRows):
         (batch,) = table.combine_chunks().to_batches()
         block = read_block(batch, self.num_numbers, self.num_texts)
         return self.emit(batch, model.fold, model.predict(block), sums)
+
+
+@dataclass(frozen=True)
+class MeasureModel:
+    """Adds up how good the probabilities of a model are, and keeps none of them.
+
+    Attributes
+    ----------
+    score : ScoreFolds
+    """
+
+    kinds: ClassVar[tuple[int, ...]] = ()
+    fields: ClassVar[Fields] = STATE_FIELDS
+
+    score: ScoreFolds
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield what the quality of the rows adds up from."""
+        for batch in self.score(batches):
+            if batch.column(KIND)[0].as_py() == PREDICTIVE:
+                yield batch
 
 
 @lru_cache(maxsize=1)

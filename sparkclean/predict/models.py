@@ -23,12 +23,15 @@ from sparkclean.predict.calibration import Calibration
 from sparkclean.predict.features import Block, FeatureMatrix
 
 MANIFEST = "manifest.json"
+ROBUST_LOSS = "forward_correction"
 #: Rows that a model scores at once, always as many: matrix products of other shapes may round
 #: otherwise, and a probability must not depend on what else is in its batch.
 SCORED_ROWS = 1024
 
 
-def make_estimator(path: str | None, params: Mapping[str, Any], *, sparse: bool) -> Any:
+def make_estimator(
+    path: str | None, params: Mapping[str, Any], *, sparse: bool, section: str = "predict"
+) -> Any:
     """Make a classifier that is named by its import path.
 
     Parameters
@@ -40,6 +43,8 @@ def make_estimator(path: str | None, params: Mapping[str, Any], *, sparse: bool)
         Of the classifier; ``step__name`` reaches into what it is made of.
     sparse : bool
         Whether features are sparse, which forbids to centre them.
+    section : str
+        Of the configuration, for the message.
 
     Returns
     -------
@@ -52,23 +57,21 @@ def make_estimator(path: str | None, params: Mapping[str, Any], *, sparse: bool)
     """
     if path is None:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (slow)
-        from sklearn.pipeline import make_pipeline  # noqa: PLC0415
-        from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
-        last = _with_params(LogisticRegression, {"max_iter": 1000} | dict(params))
-        return last if sparse else make_pipeline(StandardScaler(), last)
-    kind = import_class(path, example="sklearn.ensemble.RandomForestClassifier")
-    made = _with_params(kind, dict(params))
+        last = _with_params(LogisticRegression, {"max_iter": 1000} | dict(params), section)
+        return last if sparse else _standardised(last)
+    kind = import_class(path, example="sklearn.ensemble.RandomForestClassifier", section=section)
+    made = _with_params(kind, dict(params), section)
     if not hasattr(made, "fit") or not hasattr(made, "predict_proba"):
         more = " (it is one of Spark ML: predict.engine: spark-ml)" if _is_of_spark(made) else ""
         raise ConfigError(
-            f"predict.estimator: {path!r} has no fit and predict_proba{more}; choose a classifier "
-            "that yields probabilities"
+            f"{section}.estimator: {path!r} has no fit and predict_proba{more}; choose a "
+            "classifier that yields probabilities"
         )
     return made
 
 
-def import_class(path: str, *, example: str) -> Any:
+def import_class(path: str, *, example: str, section: str = "predict") -> Any:
     """Import what an import path names.
 
     Parameters
@@ -76,6 +79,8 @@ def import_class(path: str, *, example: str) -> Any:
     path : str
     example : str
         Of such a path, for the message.
+    section : str
+        Of the configuration.
 
     Returns
     -------
@@ -90,7 +95,7 @@ def import_class(path: str, *, example: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as exc:
         raise ConfigError(
-            f"predict.estimator: {path!r} cannot be imported ({exc}); write the path of a class, "
+            f"{section}.estimator: {path!r} cannot be imported ({exc}); write the path of a class, "
             f"such as {example}"
         ) from exc
 
@@ -100,23 +105,124 @@ def _is_of_spark(made: Any) -> bool:
     return hasattr(made, "fit") and hasattr(made, "explainParams")
 
 
-def _with_params(kind: Any, params: dict[str, Any]) -> Any:
+def make_robust(
+    params: Mapping[str, Any], noise_matrix: NDArray[np.float64] | None, *, sparse: bool
+) -> Any:
+    """Make a classifier whose loss bears wrong labels, on standardised features.
+
+    Parameters
+    ----------
+    params : mapping
+        Of `sparkclean.predict.robust_classifier.RobustClassifier`; the loss is
+        ``forward_correction`` by default.
+    noise_matrix : ndarray of float64, shape (K, K), or None
+        For ``forward_correction``.
+    sparse : bool
+        Whether features are sparse, which forbids to centre them.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ConfigError
+        If it takes no such parameters.
+    """
+    from sparkclean.predict.robust_classifier import RobustClassifier  # noqa: PLC0415 (slow)
+
+    given = {"loss": ROBUST_LOSS} | dict(params)
+    if noise_matrix is not None:
+        given["loss_params"] = {"noise_matrix": noise_matrix}
+    last = _with_params(RobustClassifier, given, "train")
+    return last if sparse else _standardised(last)
+
+
+def noise_of_sample(
+    noise_matrix: NDArray[np.float64], shares: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find the noise matrix of rows that were sampled by their given class.
+
+    Parameters
+    ----------
+    noise_matrix : ndarray of float64, shape (K, K)
+        P(given | true) of all rows.
+    shares : ndarray of float64, shape (K,)
+        Of the rows of each given class.
+
+    Returns
+    -------
+    noise_matrix : ndarray of float64, shape (K, K)
+        P(given | true) in the sample, proportional to the shares of rows.
+    shares : ndarray of float64, shape (K,)
+        Of the rows of each true class, by which its probabilities are those of all rows again; 1
+        for a class that is never true.
+    """
+    if (shares == 1.0).all():
+        return noise_matrix, shares
+    sampled = noise_matrix * shares[:, None]
+    totals = sampled.sum(axis=0)
+    totals = np.where(totals > 0.0, totals, 1.0)
+    return sampled / totals, totals
+
+
+def weight_parameter(estimator: Any) -> str:
+    """Name the parameter of ``fit`` by which a classifier takes sample weights.
+
+    Parameters
+    ----------
+    estimator : object
+        Of `make_estimator`.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ConfigError
+        If it takes none.
+    """
+    from sklearn.pipeline import Pipeline  # noqa: PLC0415 (slow)
+    from sklearn.utils.validation import has_fit_parameter  # noqa: PLC0415
+
+    prefix, last = "", estimator
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        prefix = f"{name}__"
+    if not has_fit_parameter(last, "sample_weight"):
+        raise ConfigError(
+            f"train.mode: weights, but {type(last).__name__} takes no sample_weight; choose "
+            "another train.estimator, or audit with clean.mode: drop and set train.mode: cleaned"
+        )
+    return f"{prefix}sample_weight"
+
+
+def _standardised(last: Any) -> Any:
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415 (slow)
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+
+    return make_pipeline(StandardScaler(), last)
+
+
+def _with_params(kind: Any, params: dict[str, Any], section: str) -> Any:
     deep = {name: value for name, value in params.items() if "__" in name}
     try:
         made = kind(**{name: value for name, value in params.items() if name not in deep})
         return made.set_params(**deep) if deep else made
     except (TypeError, ValueError) as exc:
         known = ", ".join(inspect.signature(kind).parameters)
-        raise ConfigError(f"predict.params: {exc}; {kind.__name__} takes: {known}") from exc
+        raise ConfigError(f"{section}.params: {exc}; {kind.__name__} takes: {known}") from exc
 
 
 @dataclass(frozen=True)
 class FoldModel:
-    """A model that was trained without one fold.
+    """A model that was trained without one fold, or a final one, of all rows.
 
     Attributes
     ----------
     fold : int
+        0 for a final one.
     matrix : FeatureMatrix
     estimator : object
         Fitted, of scikit-learn.
@@ -237,14 +343,16 @@ def write_manifest(
     *,
     engine: str,
     versions: Mapping[str, str],
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down which models a folder holds, of which run, with what they were made."""
+    """Write down which models a folder holds, of which run, with what they were made; and more."""
     content = {
         "identity": dict(identity),
         "engine": engine,
         "estimator": estimator,
         "params": dict(params),
         "versions": dict(versions),
+        **(more or {}),
         "models": [asdict(entry) for entry in sorted(entries, key=lambda entry: entry.fold)],
     }
     (folder / MANIFEST).write_text(json.dumps(content, indent=1, default=str) + "\n")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,10 +28,9 @@ from sparkclean.cluster.record import GATE_FAILED, RunRecord
 from sparkclean.cluster.streams import Stream
 from sparkclean.cluster.tables import Provenance
 from sparkclean.config import PredictSection, prediction_fingerprint, resolve_classes
-from sparkclean.errors import ConfigError, InputError, SparkCleanError, VersionExistsError
+from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.faults import fault_point
 from sparkclean.lake import Pin, Staging, TargetTable, open_target, safe_run_id
-from sparkclean.lake.files import write_errors
 from sparkclean.locations import local_path
 from sparkclean.predict.columns import (
     FeatureColumns,
@@ -41,9 +38,11 @@ from sparkclean.predict.columns import (
     collect_profile,
     narrow,
     resolve_features,
+    unseen_findings,
 )
 from sparkclean.predict.engine import Engine, Job, open_engine
-from sparkclean.predict.models import MANIFEST, write_manifest
+from sparkclean.predict.model_folder import PIN, has_models, new_models
+from sparkclean.predict.models import write_manifest
 from sparkclean.predict.quality import QualityReport, QualitySums
 from sparkclean.predict.scored import FOLD
 
@@ -52,8 +51,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sparkclean")
 
-#: Beside the manifest of the models: what they were trained on.
-_PIN = "pin.json"
 _SHOWN = 10
 
 
@@ -112,12 +109,7 @@ class PredictRun(PinnedRun):
             for name in named
             if name.lower() in taken
         ]
-        findings += [
-            f"predict.features: {name!r} is the {what}, which a model must not see"
-            for names, what in ((columns.id_columns, "record id"), ((columns.label,), "label"))
-            for name in names
-            if name in predict.features
-        ]
+        findings += unseen_findings(predict.features, columns.id_columns, columns.label)
         if findings:
             raise InputError(findings)
         self.features: FeatureColumns = resolve_features(kinds, predict.features)
@@ -283,7 +275,7 @@ class PredictRun(PinnedRun):
         """
         version = self.targets["predictions"].find_run(self.run_id)
         try:
-            pin = Pin.from_json((self._models / _PIN).read_text())
+            pin = Pin.from_json((self._models / PIN).read_text())
         except FileNotFoundError:
             version = None
         if version is None:
@@ -294,28 +286,13 @@ class PredictRun(PinnedRun):
         return pin, f"snapshot:{version.number}" if iceberg else version.number
 
     def _has_models(self) -> bool:
-        """Tell whether an attempt of this run has trained; refuse another run of its name."""
-        models = self._models
-        if not (models / MANIFEST).exists():
-            return False
-        before = json.loads((models / MANIFEST).read_text())["identity"]
-        if before != self._identity:
-            raise VersionExistsError(
-                f"run id {self.run_id!r} has trained the models in {models} with another "
-                "configuration or input; use a new run id"
-            )
-        _log.info("the models in %s are those of this run; none is trained again", models)
-        return True
+        return has_models(self._models, self._identity, self.run_id)
 
     def _train(self, engine: Engine, rare: list[Any]) -> None:
-        predict, models = self.predict, self._models
-        # beside its place, which may be on another disk than the intermediate files
-        made = models.parent / f".{models.name}-{uuid.uuid4().hex[:8]}"
-        with write_errors(models.parent):
-            made.mkdir(parents=True)
-        try:
+        predict = self.predict
+        with new_models(self._models, self._identity, self.run_id) as made:
             entries = engine.train(made, rare)
-            (made / _PIN).write_text(self.pin.to_json())
+            (made / PIN).write_text(self.pin.to_json())
             write_manifest(
                 made,
                 entries,
@@ -325,15 +302,6 @@ class PredictRun(PinnedRun):
                 engine=predict.engine,
                 versions=engine.versions(),
             )
-            made.replace(models)
-        except OSError:
-            # another attempt of this run was first: its models serve as well
-            if not self._has_models():
-                raise
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
-
-    # -- predicting ----------------------------------------------------------------------------
 
     def _predict(self, engine: Engine, profile: Profile) -> tuple[Stream, QualityReport]:
         output = engine.predict(self._models)

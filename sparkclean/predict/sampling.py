@@ -18,9 +18,23 @@ if TYPE_CHECKING:
     from pyspark.sql import Column
     from pyspark.sql.types import DataType
 
+#: Bytes of the features that a model is trained on, by default.
+_TRAIN_BYTES = 256 << 20
+#: Of a text, roughly: its words, and their places in a matrix.
+_TEXT_BYTES = 4096
 #: Rows of each class that a sample keeps, if there are as many and so many fit.
 _KEPT = 50
 _SHOWN = 10
+
+
+def row_bytes(num_numbers: int, num_texts: int) -> int:
+    """Say how many bytes the features of a row have, roughly."""
+    return 8 * num_numbers + _TEXT_BYTES * num_texts
+
+
+def default_train_rows(num_numbers: int, num_texts: int) -> int:
+    """Say how many rows a model is trained on by default: what 256 MiB hold."""
+    return max(_TRAIN_BYTES // max(row_bytes(num_numbers, num_texts), 1), 1000)
 
 
 def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
@@ -29,6 +43,7 @@ def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
     Parameters
     ----------
     profile : Profile
+        With one fold, none is left out.
     most : int
         Rows of a training.
 
@@ -39,7 +54,8 @@ def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
         classes together about half of the training.
     """
     of_class = profile.examples.sum(axis=0)
-    largest = int((of_class.sum() - profile.examples.sum(axis=1)).max())
+    left_out = profile.examples.sum(axis=1) if len(profile.examples) > 1 else np.zeros(1, np.int64)
+    largest = int((of_class.sum() - left_out).max())
     if largest <= most:
         return np.ones(len(of_class))
     # chance gives some more or fewer rows; what is beyond the bound all the same is cut off

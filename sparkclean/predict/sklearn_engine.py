@@ -16,15 +16,20 @@ from sparkclean.lake import spark_path
 from sparkclean.predict.engine import Job, versions_of
 from sparkclean.predict.folds import INNER, PLACE, ScoreFolds, TrainFolds
 from sparkclean.predict.models import ModelEntry, make_estimator
-from sparkclean.predict.sampling import check_seen, is_sampled, sample_shares
+from sparkclean.predict.sampling import (
+    check_seen,
+    default_train_rows,
+    is_sampled,
+    sample_shares,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _log = logging.getLogger("sparkclean")
 
-#: Bytes of the features that a model is trained on, by default.
-_TRAIN_BYTES = 256 << 20
+#: By which a model is read again.
+PACKAGES = ("scikit-learn", "numpy", "scipy")
 
 
 class SklearnEngine:
@@ -45,7 +50,7 @@ class SklearnEngine:
 
     def versions(self) -> dict[str, str]:
         """Give the versions of the packages by which a model is read again."""
-        return versions_of(("scikit-learn", "numpy", "scipy"))
+        return versions_of(PACKAGES)
 
     def train(self, folder: Path, rare: Sequence[Any]) -> list[ModelEntry]:
         """Train the models of all folds into a folder.
@@ -70,8 +75,9 @@ class SklearnEngine:
         job, predict = self._job, self._job.predict
         sample = job.work / "sample"
         with job.progress.phase("sample training rows"):
-            default = max(_TRAIN_BYTES // max(job.row_bytes, 1), 1000)
-            most = predict.max_train_rows or default
+            most = predict.max_train_rows or default_train_rows(
+                job.profile.num_numbers, job.num_texts
+            )
             shares = sample_shares(job.profile, most)
             rows = job.frame.where(is_sampled(job.profile, shares, rare, job.label_type))
             rows.write.parquet(spark_path(sample))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
 from sparkclean import __version__, errors, schema
 from sparkclean.config import Config
+from sparkclean.predict.final_model import load_model
 from sparkclean.schema import FILTERS, SCORES
 from tests.packaging.checkout import REPOSITORY, copy_checkout, make_command, run
 
@@ -61,6 +63,7 @@ def test_readme_commands_are_those_that_are_known() -> None:
         "sparkclean run --config conf/demo.yaml --run-id nightly-1",
         "sparkclean versions out/demo/cleaned",
         "sparkclean show out/demo/suspects -n 10",
+        "sparkclean train --config conf/demo.yaml --run-id model-1",
         f"spark-submit --py-files dist/sparkclean-{__version__}.zip jobs/audit.py "
         "--config conf/audit.yaml",
         "make demo-delta",
@@ -69,7 +72,7 @@ def test_readme_commands_are_those_that_are_known() -> None:
 
 
 def test_readme_commands_all_run(ran: dict[str, str]) -> None:
-    assert len(ran) == len(COMMANDS) + 1 == 9
+    assert len(ran) == len(COMMANDS) + 1 == 10
 
 
 @pytest.mark.parametrize("demo", ["make demo", "make demo-delta", "make demo-iceberg"])
@@ -102,6 +105,13 @@ def test_readme_show_prints_the_most_suspicious_rows(ran: dict[str, str]) -> Non
     assert len(rows) == 10
     rank = head.split().index("rank")
     assert [line.split()[rank] for line in rows] == [str(n) for n in range(1, 11)]
+
+
+def test_readme_model_is_loaded_as_it_says(ran: dict[str, str]) -> None:
+    model = load_model(Path(ran["checkout"]) / "out" / "demo" / "models" / "model-1")
+    assert model.predict_proba(np.zeros((3, 64))).shape == (3, 10)
+    (output,) = (text for command, text in ran.items() if command.startswith("sparkclean train"))
+    assert "by mode cleaned after audit nightly-1" in output
 
 
 def test_readme_outputs_are_where_it_says(ran: dict[str, str]) -> None:

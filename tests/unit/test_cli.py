@@ -27,7 +27,18 @@ from tests.data import noisy_data, write_table
 from tests.lake.helpers import new_target, publish
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COMMANDS = ("audit", "init", "versions", "show", "revert", "clean-up", "schema")
+COMMANDS = (
+    "audit",
+    "predict",
+    "run",
+    "train",
+    "init",
+    "versions",
+    "show",
+    "revert",
+    "clean-up",
+    "schema",
+)
 
 
 @pytest.fixture
@@ -145,8 +156,9 @@ def test_module_is_the_command() -> None:
     assert (done.returncode, done.stdout) == (0, f"sparkclean {__version__}\n")
 
 
-def test_script_in_jobs_is_the_command_from_any_folder(tmp_path: Path) -> None:
-    script = REPOSITORY / "jobs" / "audit.py"
+@pytest.mark.parametrize("name", ["audit", "predict", "run", "train"])
+def test_script_in_jobs_is_the_command_from_any_folder(tmp_path: Path, name: str) -> None:
+    script = REPOSITORY / "jobs" / f"{name}.py"
     assert len(script.read_text().splitlines()) < 15
     done = subprocess.run(
         [sys.executable, str(script), "--config=nowhere.yaml"],

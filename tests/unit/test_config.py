@@ -276,6 +276,18 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
             ("seed", {"seed": -1}, "an integer from 0 to 4.29497e+09"),
         )
     ],
+    ({"train": 5}, "train", "is not a section; write its keys below it (mode, audit"),
+    ({"train": {"mode": "clean"}}, "train.mode", "did you mean 'cleaned'?"),
+    ({"train": {"audit": 5}}, "train.audit", "wanted: text or null"),
+    ({"train": {"test": 5}}, "train.test", "wanted: text or null"),
+    ({"train": {"test": "in"}}, "train.test", "input.table is the same place as it"),
+    ({"train": {"estimator": 5}}, "train.estimator", "wanted: text or null"),
+    ({"train": {"params": 5}}, "train.params", "wanted: a mapping or null"),
+    (
+        {"train": {"mode": "robust", "estimator": "sklearn.svm.SVC"}},
+        "train.estimator",
+        "has no effect with train.mode: 'robust'",
+    ),
     ({"clean": {"mode": "Drop"}}, "clean.mode", "did you mean 'drop'?"),
     ({"clean": {"mode": None}}, "clean.mode", "did you mean 'none'?"),
     ({"clean": {"rejected": "delete"}}, "clean.rejected", "choose one of keep, remove"),
@@ -725,6 +737,8 @@ BEYOND_TYPES = (
     "more than once",
     "labels of types",
     "outside (0, 2]",
+    "is the same place as it",
+    "has no effect with",
 )
 
 
