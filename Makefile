@@ -123,6 +123,7 @@ bench-full: $(VENV)/.tested  ## on all sizes and shapes; takes hours, 50 GB of d
 	  40000000x10 50000000x10 500000x1000
 	$(BIN)/python benchmarks/run.py --programs decode noop files again --tables 1000000x1000 \
 	  2500000x1000-one-file 23000000x10-small-files 20000000x10-skewed 20000000x2 40000x5000
+	$(BIN)/python benchmarks/predict.py
 
 bench-mitigation: $(VENV)/.tested  ## what mitigations are worth, and probabilities out of sample
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mitigation.py

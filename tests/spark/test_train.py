@@ -121,7 +121,7 @@ def audited(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pl
 MODES = {
     "cleaned": ("train.audit=drop",),
     "weights": ("train.mode=weights", "train.audit=weight"),
-    "robust": ("train.mode=robust", "train.audit=drop", "train.params={alpha: 0.01}"),
+    "robust": ("train.mode=robust", "train.audit=drop"),
 }
 
 

@@ -46,7 +46,8 @@ def saved(folder: Path, *, texts: bool = False, more: dict[str, Any] | None = No
     entry = write_model(folder, model, training_rows=ROWS, seconds=0.1)
     features = {"numbers": ["n"], "lists": ["x"], "vectors": [], "texts": ["t"] if texts else []}
     about = {"classes": ["even", "odd"], "features": features, "num_numbers": 3}
-    write_manifest(folder, [entry], None, {}, {}, more=about if more is None else more)
+    more = about if more is None else more
+    write_manifest(folder, [entry], None, {}, {}, engine="sklearn", versions={}, more=more)
     return folder
 
 
