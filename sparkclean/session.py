@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sparkclean")
 
+#: How an archive of Java's classes begins.
+_ARCHIVE_MAGIC = (0xF00BABA8).to_bytes(4, sys.byteorder)
 #: Bytes of probabilities in one Arrow batch of a session that we create.
 _BATCH_BYTES = 16 << 20
 
@@ -179,32 +181,53 @@ def _local_settings(*, debug: bool) -> dict[str, str]:
 
 
 def _class_archive_options() -> list[str]:
-    """Choose options by which Java loads Spark's classes from an archive: 3 s less at each start.
+    """Choose options by which Java loads Spark's classes from an archive: 4 s less at each start.
 
-    Java writes the archive itself, behind the first run, and passes over one that does not fit or
-    is not whole.
+    Java writes the archive itself, behind the first run.
     """
     import pyspark  # noqa: PLC0415
 
     java = Path(os.environ["JAVA_HOME"], "bin/java") if "JAVA_HOME" in os.environ else "java"
     home = Path(shutil.which(java) or "").resolve().parent.parent
     jars = Path(pyspark.__file__).parent / "jars"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sparkclean"
     try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sparkclean"
         fits = f"{home}\n{(home / 'release').read_text()}\n{jars}\n{jars.stat().st_mtime_ns}"
         cache.mkdir(parents=True, exist_ok=True)
-    except OSError:  # no Java where one is looked for, or no place to write to
+        name = f"spark-classes-{hashlib.sha256(fits.encode()).hexdigest()[:16]}"
+        found = _find_class_archive(cache, name)
+    except (OSError, RuntimeError):  # no Java where one is looked for, no home, nowhere to write
         return []
-    archive = cache / f"spark-classes-{hashlib.sha256(fits.encode()).hexdigest()[:16]}.jsa"
-    if not os.access(cache, os.W_OK) or " " in str(archive):
+    archive = found or cache / f"{name}.jsa"
+    # Spark's launcher and Java take other characters for their own
+    if not os.access(cache, os.W_OK) or not re.fullmatch(r"[\w./+@~-]+", str(archive)):
         return []
-    kind = "SharedArchiveFile" if archive.exists() else "ArchiveClassesAtExit"
-    # others than HotSpot do not know these
     return [
-        "-XX:+IgnoreUnrecognizedVMOptions",
+        "-XX:+IgnoreUnrecognizedVMOptions",  # others than HotSpot do not know these
         "-Xlog:cds=off,cds+dynamic=off",
-        f"-XX:{kind}={archive}",
+        f"-XX:{'SharedArchiveFile' if found else 'ArchiveClassesAtExit'}={archive}",
     ]
+
+
+def _find_class_archive(cache: Path, name: str) -> Path | None:
+    """Find an archive that is whole; remove one that is not.
+
+    Java ends at one that was cut off, so the size is kept in the name; one that was not finished
+    has no header yet.
+    """
+    for path in cache.glob(f"{name}-*.jsa"):
+        if path.stem == f"{name}-{path.stat().st_size}":
+            return path
+        path.unlink()
+    made = cache / f"{name}.jsa"
+    if not made.exists():
+        return None
+    with made.open("rb") as file:
+        is_whole = file.read(len(_ARCHIVE_MAGIC)) == _ARCHIVE_MAGIC
+    if not is_whole:
+        made.unlink()
+        return None
+    return made.rename(cache / f"{name}-{made.stat().st_size}.jsa")
 
 
 def batch_setter(spark: SparkSession, *, own: bool) -> Callable[[int], None]:

@@ -144,7 +144,8 @@ def audit(
     Notes
     -----
     Reads the wide column for a sample and once more; two or three times where the sample was wrong,
-    and for ``prior_shifted_self_confidence``. About ten jobs; the driver holds K x K numbers, and
+    for ``adjust_pred_probs`` and ``prior_shifted_self_confidence``, and for filters by class pair
+    of 100 classes and more. About ten jobs; the driver holds K x K numbers, and
     16 MB of the sample. Narrow intermediates are cached; where there is no cache they are computed
     again.
     """

@@ -117,7 +117,7 @@ class FileScan:
         return np.concatenate(given), np.concatenate(pred_probs)
 
     def collect_rising_ids(self) -> int | None:
-        """Count the rows, if the record ids rise all through the table.
+        """Count the rows, if the record ids rise, but for some steps back, and never stand twice.
 
         Returns
         -------
@@ -127,7 +127,8 @@ class FileScan:
         Notes
         -----
         One job that reads the ids alone and shuffles nothing; the driver holds three numbers for
-        each run of rising ids, at most 64 runs for 65,536 rows. Runs may stand in any order.
+        each run of rising ids, 64 of a task and one for each 1,000 rows. They may stand in any
+        order.
         """
         if not can_rise(self.id_types):
             return None

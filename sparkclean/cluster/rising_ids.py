@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 #: Columns of a run, for Spark.
 RUN_FIELDS = "first bigint, last bigint, rows bigint"
 _RUNS = pa.schema([("first", pa.int64()), ("last", pa.int64()), ("rows", pa.int64())])
-#: Runs of a batch beyond which the ids are taken to be in no order. (A batch may hold the rows of
-#: several files.)
-_MOST_RUNS = 64
+#: So many runs and one for each 1,000 rows: with more of them the ids of a task are taken to be in
+#: no order. (A task may read several files.)
+_MOST_RUNS, _RUN_ROWS = 64, 1000
 
 
 def find_runs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -30,24 +31,39 @@ def find_runs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     Yields
     ------
     pyarrow.RecordBatch
-        ``first``, ``last`` and ``rows`` of each run. ``first`` and ``last`` are null once there was
-        a null, or too many runs: nothing more comes then.
+        ``first``, ``last`` and ``rows`` of each run. ``first`` and ``last`` are null where there
+        was a null, or there are too many runs.
     """
+    runs, rows, count = [np.zeros((3, 0), np.int64)], 0, 0
     for batch in batches:
         ids = batch.column(0)
         if not len(ids):
             continue
-        values = np.zeros(0) if ids.null_count else ids.to_numpy()
-        ends = np.flatnonzero(values[1:] <= values[:-1])
-        if ids.null_count or len(ends) >= _MOST_RUNS:
-            yield pa.RecordBatch.from_pylist([{"rows": len(ids)}], _RUNS)
+        rows += len(ids)
+        if not ids.null_count:
+            found = _runs_of(ids.to_numpy().astype(np.int64))
+            last = runs[-1][:, -1:]
+            if last.size and last[1, 0] < found[0, 0]:  # it goes on
+                found[:, 0] = last[0, 0], found[1, 0], last[2, 0] + found[2, 0]
+                runs[-1] = runs[-1][:, :-1]
+                count -= 1
+            runs.append(found)
+            count += found.shape[1]
+        if ids.null_count or count > _MOST_RUNS + rows // _RUN_ROWS:
+            yield pa.RecordBatch.from_pylist([{"rows": rows}], _RUNS)
             # not left lying: Spark ends a worker that has not read all of its input
             for _ in batches:
                 pass
             return
-        firsts, lasts = np.r_[0, ends + 1], np.r_[ends, len(values) - 1]
-        runs = values[firsts], values[lasts], lasts - firsts + 1
-        yield pa.RecordBatch.from_arrays([pa.array(run, pa.int64()) for run in runs], schema=_RUNS)
+    columns = np.concatenate(runs, axis=1)
+    yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=_RUNS)
+
+
+def _runs_of(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give first, last and rows of each run, shape (3, R)."""
+    steps = np.flatnonzero(ids[1:] <= ids[:-1])
+    firsts, lasts = np.r_[0, steps + 1], np.r_[steps, len(ids) - 1]
+    return np.stack([ids[firsts], ids[lasts], lasts - firsts + 1])
 
 
 def count_disjoint(runs: Sequence[tuple[int | None, int | None, int]]) -> int | None:

@@ -31,7 +31,7 @@ _SCALARS = (
     pa.string(),
 )
 #: Bytes of the columns that one task reads, compressed: at most; and at least, as to begin a task
-#: takes a worker a tenth of a second.
+#: takes a worker a fifth of a second.
 _TASK_BYTES, _LEAST_TASK_BYTES = 128 << 20, 4 << 20
 #: Fewer and larger tasks than this leave cores idle at the end.
 _MIN_TASKS = 8
@@ -58,12 +58,6 @@ class RowGroups:
     indices: tuple[int, ...]
     size_bytes: int
     rows: int
-
-    def split(self) -> list[RowGroups]:
-        """Give each row group alone; sizes and rows are shares."""
-        count = len(self.indices)
-        share = self.size_bytes // count, self.rows // count
-        return [RowGroups(self.path, (index,), *share) for index in self.indices]
 
 
 def balanced(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:

@@ -161,7 +161,7 @@ class Run(PinnedRun):
                 config.method,
                 config.admission,
                 progress,
-                rows=rows,
+                rows=rows if config.input.where is None else self.audited.count(),
                 recall=self._recall,
             )
             if config.input.where is None and findings.statistics.rows != rows:

@@ -136,7 +136,8 @@ class FrameScan:
         Notes
         -----
         One job that looks at a few, and one that reads the ids alone and shuffles nothing; the
-        driver holds three numbers for each run of rising ids, at most 64 runs a batch.
+        driver holds three numbers for each run of rising ids, 64 of a task and one for each 1,000
+        rows.
         """
         if not can_rise(self.id_types):
             return None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkclean.session import _class_archive_options
+from sparkclean.session import _ARCHIVE_MAGIC, _class_archive_options
 
 
 @pytest.fixture
@@ -25,9 +25,44 @@ def _archive(kind: str) -> Path:
 
 
 def test_class_archive_first_run_is_written_then_read(java: Path) -> None:
-    archive = _archive("ArchiveClassesAtExit")
-    archive.touch()
-    assert _archive("SharedArchiveFile") == archive
+    made = _archive("ArchiveClassesAtExit")
+    made.write_bytes(_ARCHIVE_MAGIC + b"classes")
+    found = _archive("SharedArchiveFile")
+    assert found.read_bytes() == _ARCHIVE_MAGIC + b"classes"
+    assert found == _archive("SharedArchiveFile")
+
+
+@pytest.mark.parametrize("content", [b"", bytes(100)])
+def test_class_archive_that_was_not_finished_is_made_again(java: Path, content: bytes) -> None:
+    made = _archive("ArchiveClassesAtExit")
+    made.write_bytes(content)
+    assert _archive("ArchiveClassesAtExit") == made
+    assert not made.exists()
+
+
+def test_class_archive_that_was_cut_off_is_made_again(java: Path) -> None:
+    _archive("ArchiveClassesAtExit").write_bytes(_ARCHIVE_MAGIC + b"classes")
+    found = _archive("SharedArchiveFile")
+    found.write_bytes(_ARCHIVE_MAGIC)
+    _archive("ArchiveClassesAtExit")
+    assert not found.exists()
+
+
+@pytest.mark.parametrize("folder", ["o'neil", "a:b", "two words"])
+def test_class_archive_in_a_folder_that_java_misreads_is_none(
+    java: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(java / folder))
+    assert _class_archive_options() == []
+
+
+def test_class_archive_without_home_is_none(java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert _class_archive_options() == []
 
 
 def test_class_archive_other_java_has_one_of_its_own(java: Path) -> None:
