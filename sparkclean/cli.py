@@ -54,7 +54,7 @@ _EXAMPLES = {
     '--run-id "{{ run_id }}"',
     "predict": 'sparkclean predict --config conf/predict.yaml --run-id "{{ run_id }}"',
     "run": 'sparkclean run --config conf/predict.yaml --run-id "{{ run_id }}"',
-    "train": 'sparkclean train --config conf/train.yaml --run-id "{{ run_id }}"',
+    "train": 'sparkclean train --config conf/train.yaml --run-id "{{ run_id }}-train"',
     "init": "sparkclean init data/examples --to audit.yaml",
     "versions": "sparkclean versions out/cleaned",
     "show": "sparkclean show out/suspects -n 20",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from sparkclean.cluster.record import PUBLISHED
+from sparkclean.config import Config
 from sparkclean.config_places import same_place
 from sparkclean.errors import InputError
 from sparkclean.lake import TargetTable, safe_run_id
@@ -32,6 +33,8 @@ class Audit:
     run_id : str
         The scheduler's.
     clean_mode : str
+    where : str or None
+        Which rows were audited.
     input : mapping
         The pin of the audited table, without its list of files.
     outputs : mapping
@@ -40,11 +43,12 @@ class Audit:
 
     run_id: str
     clean_mode: str
+    where: str | None
     input: Mapping[str, Any]
     outputs: Mapping[str, str]
 
 
-def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, table: str) -> Audit:
+def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, config: Config) -> Audit:
     """Find a published audit of a table by the run records.
 
     Parameters
@@ -52,9 +56,9 @@ def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, table
     spark : SparkSession
     runs : TargetTable
     run_id : str or None
-        None: the last one.
-    table : str
-        ``input.table``.
+        None: the last one of the same label.
+    config : Config
+        Of which ``input.table``, record id and label count.
 
     Returns
     -------
@@ -63,15 +67,17 @@ def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, table
     Raises
     ------
     InputError
-        If there is none, or the run was no audit, was of another table, or did not publish.
+        If there is none, or the run was no audit, was of another table or label, or did not
+        publish.
 
     Notes
     -----
     Two small jobs over the run records.
     """
+    table, columns = config.input.table, _key_columns(config.model_dump(mode="json"))
     records = _records(spark, runs, table)
     if run_id is None:
-        run_id = _last_audit(records, runs, table)
+        run_id = _last_audit(records, runs, table, columns)
     # the name that every format accepts is known, too
     named = (F.col("original_run_id") == run_id) | (F.col(RUN_ID) == safe_run_id(run_id))
     rows = records.where(named).limit(1).collect()
@@ -100,17 +106,23 @@ def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, table
             f"train.audit: run {run_id!r} has audited {source['table']}, and input.table is "
             f"{table}; set input.table, or name an audit of it"
         )
-    outputs = json.loads(row["outputs"])
+    outputs, then = json.loads(row["outputs"]), json.loads(row["config"])
+    if _key_columns(then) != columns:
+        raise InputError(
+            f"train.audit: run {run_id!r} was of the columns {_shown(_key_columns(then))}, and "
+            f"these are {_shown(columns)}; name an audit of the same label"
+        )
     return Audit(
         run_id=row["original_run_id"],
-        clean_mode=json.loads(row["config"])["clean"]["mode"],
+        clean_mode=then["clean"]["mode"],
+        where=then["input"]["where"],
         input=source,
         outputs={name: entry["location"] for name, entry in outputs.items()},
     )
 
 
 def recall_audit(spark: SparkSession, runs: TargetTable, run_id: str) -> str | None:
-    """Find the audit that a training went by, if it has ended.
+    """Find the audit that a training went by, if it has published its model.
 
     Parameters
     ----------
@@ -128,7 +140,7 @@ def recall_audit(spark: SparkSession, runs: TargetTable, run_id: str) -> str | N
     -----
     One small job over the run records.
     """
-    if runs.run_status(run_id) is None:
+    if runs.run_status(run_id) != PUBLISHED:  # one that was refused looks for its audit anew
         return None
     rows = runs.frame(spark).where(F.col(RUN_ID) == safe_run_id(run_id))
     found = rows.select(F.get_json_object("input", "$.audit").alias("audit")).limit(1).collect()
@@ -156,10 +168,23 @@ def _no_audit(runs: TargetTable, table: str) -> str:
     )
 
 
-def _last_audit(records: DataFrame, runs: TargetTable, table: str) -> str:
+def _last_audit(
+    records: DataFrame, runs: TargetTable, table: str, columns: tuple[list[str], str]
+) -> str:
     newest = records.where(_is_audit()).orderBy(F.col("finished_at").desc()).limit(_NEWEST)
     of = F.get_json_object("input", "$.table").alias("audited")
-    for row in newest.select("original_run_id", of).collect():
-        if same_place(row["audited"], table):
+    for row in newest.select("original_run_id", of, "config").collect():
+        same = _key_columns(json.loads(row["config"])) == columns
+        if same and same_place(row["audited"], table):
             return str(row["original_run_id"])
     raise InputError(_no_audit(runs, table))
+
+
+def _key_columns(config: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Give record id and label of a configuration, as a record has it."""
+    ids, label = config["columns"]["id"], config["columns"]["label"]
+    return [ids] if isinstance(ids, str) else list(ids), label
+
+
+def _shown(columns: tuple[list[str], str]) -> str:
+    return ", ".join(map(repr, (*columns[0], columns[1])))

@@ -134,9 +134,10 @@ def make_robust(
     """
     from sparkclean.predict.robust_classifier import RobustClassifier  # noqa: PLC0415 (slow)
 
-    given = {"loss": ROBUST_LOSS, "alpha": _ROBUST_ALPHA} | dict(params)
+    given: dict[str, Any] = {"loss": ROBUST_LOSS, "alpha": _ROBUST_ALPHA} | dict(params)
     if noise_matrix is not None:
-        given["loss_params"] = {"noise_matrix": noise_matrix}
+        more = dict(given.get("loss_params") or {})
+        given["loss_params"] = more | {"noise_matrix": noise_matrix}
     last = _with_params(RobustClassifier, given, "train")
     return last if sparse else _standardised(last)
 

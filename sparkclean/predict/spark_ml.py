@@ -92,7 +92,7 @@ class SparkMLEngine:
     after).
 
     The default is the one of scikit-learn: multinomial logistic regression on standardised
-    features, its penalty 1 / rows, which is ``C`` = 1 there.
+    features, its penalty that of ``C`` = 1 there: 1 / rows, and twice as much with two classes.
     """
 
     def __init__(self, job: Job) -> None:
@@ -114,7 +114,7 @@ class SparkMLEngine:
                 f"predict.engine: spark-ml: Spark Connect {spark.version} has no pyspark.ml; use "
                 "Spark 4.0 or newer, a classic session, or predict.engine: sklearn"
             )
-        make_spark_estimator(predict, rows=1, sparse=False)
+        make_spark_estimator(predict, rows=1, classes=2, sparse=False)
 
     def versions(self) -> dict[str, str]:
         """Give the versions of the packages by which a model is read again."""
@@ -192,8 +192,8 @@ class SparkMLEngine:
     ) -> ModelEntry:
         begun = time.monotonic()
         count = int(counts.sum())
-        calibration = self._calibrate(fold, rows, counts, means)
         model, trained = self._fit(rows, counts.sum(axis=0), means)
+        calibration = self._calibrate(fold, rows, counts, means)
         model.write().overwrite().save(spark_path(folder / _PIPELINE))
         facts = FoldFacts(trained, means, calibration, shares)
         (folder / _FACTS).write_bytes(pickle.dumps(facts, protocol=5))
@@ -207,7 +207,12 @@ class SparkMLEngine:
         """Fit weights of words and the estimator; its classes are those that have rows."""
         job = self._job
         trained = tuple(np.flatnonzero(counts).tolist())
-        made = make_spark_estimator(job.predict, rows=int(counts.sum()), sparse=job.num_texts > 0)
+        made = make_spark_estimator(
+            job.predict,
+            rows=int(counts.sum()),
+            classes=len(trained),
+            sparse=job.num_texts > 0,
+        )
         # without the number of classes, estimators look for it, and refuse more than 100
         nominal = {"ml_attr": {"type": "nominal", "name": INDEX, "num_vals": len(trained)}}
         index = self._index(trained).cast("double").alias(INDEX, metadata=nominal)
@@ -215,6 +220,11 @@ class SparkMLEngine:
         with _training_errors(job.predict):
             stages = self._weights(frame)
             fitted = made.fit(self._transform(stages, frame).select(INDEX, FEATURES))
+        if not hasattr(fitted, "write"):
+            raise InputError(
+                f"predict.estimator: {type(fitted).__name__}, which {job.predict.estimator!r} "
+                "makes, cannot be saved; choose another"
+            )
         return PipelineModel([*stages, fitted]), trained
 
     def _weights(self, frame: DataFrame) -> list[Transformer]:
@@ -457,14 +467,16 @@ class SparkMLEngine:
         return vector_to_array(F.col(_column_of(model.stages[-1], "probabilityCol"))).alias(PROBS)
 
 
-def make_spark_estimator(predict: PredictSection, *, rows: int, sparse: bool) -> Estimator[Any]:
+def make_spark_estimator(
+    predict: PredictSection, *, rows: int, classes: int, sparse: bool
+) -> Estimator[Any]:
     """Make an estimator of Spark ML that is named by its import path.
 
     Parameters
     ----------
     predict : PredictSection
-    rows : int
-        That it will be trained on: the penalty of the default is one over them.
+    rows, classes : int
+        That it will be trained on: the penalty of the default goes by them.
     sparse : bool
         Whether there are texts, whose weights the default must not scale.
 
@@ -485,7 +497,9 @@ def make_spark_estimator(predict: PredictSection, *, rows: int, sparse: bool) ->
     path, params = predict.estimator, dict(predict.params)
     if path is None:
         path = "pyspark.ml.classification.LogisticRegression"
-        ours = {"family": "multinomial", "maxIter": 1000, "regParam": 1.0 / rows}
+        # two classes have weights u and -u here, and but one vector in scikit-learn
+        penalty = (2.0 if classes == 2 else 1.0) / rows
+        ours = {"family": "multinomial", "maxIter": 1000, "regParam": penalty}
         params = ours | {"standardization": not sparse} | params
     kind = import_class(path, example=_EXAMPLE)
     wrong = [f"{path!r} is no estimator of Spark ML"]

@@ -29,7 +29,7 @@ from sparkclean.cluster.columns import (
 from sparkclean.cluster.kernels import PREDICTIVE
 from sparkclean.cluster.pinned_run import PinnedRun
 from sparkclean.cluster.publish import Outputs
-from sparkclean.cluster.record import GATE_FAILED, RunRecord, pin_summary
+from sparkclean.cluster.record import GATE_FAILED, PUBLISHED, RunRecord, pin_summary
 from sparkclean.cluster.streams import FrameStream, collect_states
 from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import (
@@ -76,7 +76,12 @@ from sparkclean.predict.models import (
     write_manifest,
 )
 from sparkclean.predict.quality import QualityReport, QualitySums
-from sparkclean.predict.sampling import default_train_rows, is_sampled, sample_shares
+from sparkclean.predict.sampling import (
+    check_seen,
+    default_train_rows,
+    is_sampled,
+    sample_shares,
+)
 from sparkclean.predict.sklearn_engine import PACKAGES
 
 if TYPE_CHECKING:
@@ -165,7 +170,15 @@ class TrainRun(PinnedRun):
         name = train.audit or (
             state.audit if state else recall_audit(self.spark, self.targets["runs"], self.run_id)
         )
-        self.audit = find_audit(self.spark, self.targets["runs"], name, self.config.input.table)
+        self.audit = find_audit(self.spark, self.targets["runs"], name, self.config)
+        if self.audit.where != self.config.input.where:
+            _log.warning(
+                "input.where is %s, and that of audit %s was %s: rows that were not audited may be "
+                "trained on",
+                self.config.input.where,
+                self.audit.run_id,
+                self.audit.where,
+            )
         self._open_training(pin=state is None)
         self._pin()
         self._check_columns()
@@ -189,12 +202,6 @@ class TrainRun(PinnedRun):
         if self.train.mode == "robust":
             _check_robust(params)
             return
-        if self.predict.engine != "sklearn" and self.train.estimator is None:
-            raise ConfigError(
-                "train.estimator: is missing; final models are those of scikit-learn, and "
-                f"predict.engine is {self.predict.engine}: name a classifier, such as "
-                "sklearn.linear_model.LogisticRegression"
-            )
         section = "predict" if self.train.estimator is None else "train"
         made = make_estimator(estimator, params, sparse=False, section=section)
         if self.train.mode == "weights":
@@ -205,6 +212,8 @@ class TrainRun(PinnedRun):
         train, predict = self.train, self.predict
         if train.mode == "robust" or train.estimator is not None:
             return train.estimator, train.params or {}
+        if predict.engine != "sklearn":  # final models are those of scikit-learn
+            return None, train.params or {}
         return predict.estimator, predict.params if train.params is None else train.params
 
     @property
@@ -254,7 +263,9 @@ class TrainRun(PinnedRun):
             version = f"snapshot:{version}"
         self.given = self.source.pin(version)
         now = self.given.dataset_version, self.given.table_id
-        if now != (then["dataset_version"], then["table_id"]):
+        # one that has finished does not look at its input again
+        finished = self.targets["runs"].run_status(self.run_id) == PUBLISHED
+        if not finished and now != (then["dataset_version"], then["table_id"]):
             raise InputError(
                 f"input.table: {then['table']} is not what run {self.audit.run_id!r} has audited "
                 f"({then['dataset_version']}, now {now[0]}); audit it again"
@@ -350,7 +361,7 @@ class TrainRun(PinnedRun):
             if self.test is not None:
                 with self.progress.phase("check the test table"):
                     self._check_test(self.test, profile)
-                    overlap = self._count_overlap(self.test)
+                    overlap = self._count_overlap(self.test, profile)
             if not has_models(self.folder, self._identity, self.run_id):
                 self._train(work, profile, noise)
         except InputError as exc:
@@ -383,7 +394,7 @@ class TrainRun(PinnedRun):
         """Read the noise matrix of the audit where the loss needs it, and the classes it is of."""
         loss = self._estimator[1].get("loss", ROBUST_LOSS)
         if self.train.mode != "robust" or loss != ROBUST_LOSS:
-            return None, self.classes
+            return None, self.classes or self._collect_classes()
         audit, pairs = self.audit, []
         if "pairs" in audit.outputs:
             target = open_target(audit.outputs["pairs"], spark=self.spark)
@@ -400,6 +411,15 @@ class TrainRun(PinnedRun):
         labels = sorted({row[name] for row in pairs for name in (schema.GIVEN_LABEL, "true_label")})
         classes = self.classes or tuple(labels)
         return noise_matrix_of_pairs([row.asDict() for row in pairs], classes), classes
+
+    def _collect_classes(self) -> tuple[Any, ...] | None:
+        """Read the classes of the audit: a label that it has rejected is none."""
+        location = self.audit.outputs.get("classes")
+        if location is None:
+            return None
+        frame = open_target(location, spark=self.spark).frame(self.spark)
+        mine = frame.where(F.col(schema.RUN_ID) == safe_run_id(self.audit.run_id))
+        return tuple(row[0] for row in mine.orderBy("class_index").select("class").collect())
 
     def _narrow(self, frame: DataFrame, *, weight: str | None = None) -> DataFrame:
         return narrow(
@@ -501,19 +521,7 @@ class TrainRun(PinnedRun):
         found: dict[str, Any] = json.loads(rows[0]["model"])
         if "problem" in found:
             raise InputError(found["problem"])
-        counts = found.pop("found")
-        unseen = [
-            label
-            for label, there, count in zip(
-                profile.classes, profile.examples[0], counts, strict=True
-            )
-            if there and not count
-        ]
-        if unseen:
-            raise InputError(
-                f"{len(unseen)} classes are in no training row: "
-                f"{', '.join(map(repr, unseen[:_SHOWN]))}; raise predict.max_train_rows"
-            )
+        check_seen(profile, [], {0: found.pop("found")})
         for text in found.pop("warnings"):
             _log.warning("training: %s", text)
         return found
@@ -535,6 +543,8 @@ class TrainRun(PinnedRun):
         """Check that all rows can be scored, and have a label of the classes."""
         ids, label = self.config.columns.id_columns, self.config.columns.label
         with _about("train.test"):
+            if not test.frame.limit(1).count():
+                raise InputError("holds no rows")
             size = check_features(
                 test.frame,
                 self.features,
@@ -561,7 +571,7 @@ class TrainRun(PinnedRun):
                     f"record ids {shown}; correct them, or leave them out"
                 )
 
-    def _count_overlap(self, test: TrustedTable) -> int:
+    def _count_overlap(self, test: TrustedTable, profile: Profile) -> int:
         """Refuse rows that are trained on; count those that only look the same.
 
         Notes
@@ -572,7 +582,9 @@ class TrainRun(PinnedRun):
         features = [*self.features.arrays(), *self.features.words()]
         same = F.xxhash64(*features).alias(_SAME)
         keys = [quoted(name).alias(f"{ID_PREFIX}{i}") for i, name in enumerate(ids)]
-        tested, trained = (frame.select(*keys, same) for frame in (test.frame, self.rows))
+        known = quoted(self.config.columns.label).isin(list(profile.classes))
+        tested = test.frame.select(*keys, same)
+        trained = self.rows.where(known).select(*keys, same)
         alike = tested.join(trained.select(_SAME), _SAME, "left_semi").count()
         if not alike:
             return 0
@@ -662,7 +674,7 @@ def _check_robust(params: Mapping[str, Any]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             made.fit(np.eye(2), np.arange(2))
-    except (ConfigError, TypeError) as exc:
+    except (ConfigError, TypeError, ValueError) as exc:
         findings = exc.findings if isinstance(exc, ConfigError) else (str(exc),)
         raise ConfigError([f"train.params: {finding}" for finding in findings]) from None
 

@@ -35,6 +35,7 @@ def digits(rows: slice, *, flipped: bool) -> pa.Table:
     columns = {
         "id": pa.array(np.arange(len(given))[rows]),
         "label": pa.array(given[rows].astype(np.int32)),
+        "other": pa.array(given[rows].astype(np.int32)),
         "image": pa.array(data.data[rows].astype(np.float32).tolist(), pa.list_(pa.float32())),
     }
     return pa.table(columns)
@@ -428,3 +429,29 @@ def test_train_reads_the_cleaned_version_in_every_layout(
     assert records["t-cleaned"]["rows"] == len(TRAIN) - records["a"]["suspects"]
     assert records["t-robust"]["rows"] == len(TRAIN)
     assert load_model(tmp_path / "models" / "t-cleaned").predict(TEST)
+
+
+def test_train_by_an_audit_of_another_label_is_refused_and_not_the_last_one(
+    audited: Place, capsys: pytest.CaptureFixture
+) -> None:
+    where = cleaned_at(audited, "other")
+    assert audited.audit("columns.label=other", where, run_id="other") == 0
+    assert audited.train("train.audit=other", run_id="wrong") == 3
+    assert (
+        "was of the columns 'id', 'other', and these are 'id', 'label'" in capsys.readouterr().err
+    )
+    assert audited.train("train.mode=robust", "train.audit=null", run_id="last") != 0
+    assert "'bare' has no rows in output.pairs" in capsys.readouterr().err
+
+
+def test_train_that_was_refused_goes_by_the_next_audit(audited: Place) -> None:
+    assert audited.train("train.mode=robust", run_id="patient") == 3  # of "bare", the last one
+    assert audited.audit(cleaned_at(audited, "later"), run_id="later") == 0
+    assert audited.train("train.mode=robust", run_id="patient") == 0
+    assert json.loads(audited.record("patient")["input"])["audit"] == "later"
+    # what has finished does not look at its input again
+    write(TRAIN.slice(0, 1), audited.folder / "in" / "more")
+    (audited.folder / "in" / "more" / "part-0.parquet").rename(audited.folder / "in" / "z.parquet")
+    (audited.folder / "in" / "more").rmdir()
+    assert audited.train("train.mode=robust", run_id="patient") == 0
+    (audited.folder / "in" / "z.parquet").unlink()
