@@ -434,8 +434,8 @@ def test_train_reads_the_cleaned_version_in_every_layout(
 def test_train_by_an_audit_of_another_label_is_refused_and_not_the_last_one(
     audited: Place, capsys: pytest.CaptureFixture
 ) -> None:
-    where = cleaned_at(audited, "other")
-    assert audited.audit("columns.label=other", where, run_id="other") == 0
+    places = cleaned_at(audited, "other"), f"output.predictions={audited.folder}/out/others"
+    assert audited.command("run", "columns.label=other", *places, run_id="other") == 0
     assert audited.train("train.audit=other", run_id="wrong") == 3
     assert (
         "was of the columns 'id', 'other', and these are 'id', 'label'" in capsys.readouterr().err
