@@ -235,7 +235,7 @@ def test_file_scan_is_refused_where_files_are_not_the_table(
 def test_balanced_divides_bytes_and_opens_each_file_once() -> None:
     groups = [RowGroups(f"f{i % 3}", (i // 3,), 10 << 20, 1000) for i in range(60)]
     tasks = balanced(groups)
-    assert len(tasks) == 16
+    assert len(tasks) == 8
     sizes = [sum(part.size_bytes for part in task) for task in tasks]
     assert max(sizes) <= 1.5 * min(sizes)
     assert sum(len(part.indices) for task in tasks for part in task) == 60
