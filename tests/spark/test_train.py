@@ -449,10 +449,12 @@ def test_train_by_an_audit_of_another_label_is_refused_and_not_the_last_one(
     assert "'bare-again' has no rows in output.pairs" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_train_that_was_refused_goes_by_the_next_audit(audited: Place) -> None:
     assert audited.audit(*WITHOUT_OUTPUTS, run_id="poor") == 0
     assert audited.train("train.mode=robust", run_id="patient") == 3
-    assert audited.audit(cleaned_at(audited, "later"), run_id="later") == 0
+    places = cleaned_at(audited, "later"), f"output.predictions={audited.folder}/out/newer"
+    assert audited.command("run", *places, run_id="later") == 0
     assert audited.train("train.mode=robust", run_id="patient") == 0
     assert json.loads(audited.record("patient")["input"])["audit"] == "later"
     # what has finished does not look at its input again
