@@ -13,6 +13,7 @@ from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import PredictSection
 from sparkclean.errors import InputError
 from sparkclean.lake import spark_path
+from sparkclean.predict.columns import Profile
 from sparkclean.predict.engine import Job, versions_of
 from sparkclean.predict.folds import INNER, PLACE, ScoreFolds, TrainFolds
 from sparkclean.predict.models import ModelEntry, make_estimator
@@ -95,21 +96,8 @@ class SklearnEngine:
                 max_rows=most,
                 seed=predict.seed,
             )
-            folds = job.spark.range(0, predict.n_folds, 1, predict.n_folds)
-            trained = folds.mapInArrow(train, "model string").collect()
-            found = [json.loads(row["model"]) for row in trained]
-            problems = sorted({entry["problem"] for entry in found if "problem" in entry})
-            if problems:
-                raise InputError(problems)
-            phase.rows = sum(entry["training_rows"] for entry in found)
-        check_seen(job.profile, rare, {entry["fold"]: entry.pop("found") for entry in found})
-        for text in sorted({text for entry in found for text in entry.pop("warnings")}):
-            _log.warning("training: %s", text)
-        entries = [ModelEntry(**entry) for entry in found]
-        kept = {entry.file for entry in entries}
-        for path in folder.iterdir():  # of tasks that were repeated
-            if path.name not in kept:
-                path.unlink()
+            entries = collect_models(job.spark, train, predict.n_folds, job.profile, rare)
+            phase.rows = sum(entry.training_rows for entry in entries)
         return entries
 
     def predict(self, folder: Path) -> Output:
@@ -142,3 +130,48 @@ class SklearnEngine:
         )
         rows = FrameStream(job.frame.drop(PLACE, INNER), FolderWorkspace(str(job.work)), -1)
         return rows.run("predicted", score)
+
+
+def collect_models(
+    spark: SparkSession, train: TrainFolds, num_models: int, profile: Profile, rare: Sequence[Any]
+) -> list[ModelEntry]:
+    """Train models, a task each; keep no other file in their folder.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    train : TrainFolds
+    num_models : int
+        Folds, or 1.
+    profile : Profile
+    rare : sequence
+        Classes that no model is trained on.
+
+    Returns
+    -------
+    list of ModelEntry
+
+    Raises
+    ------
+    InputError
+        If the rows are too few, or a model has not seen a class.
+
+    Notes
+    -----
+    One job.
+    """
+    numbers = spark.range(0, num_models, 1, num_models)
+    trained = numbers.mapInArrow(train, "model string").collect()
+    found = [json.loads(row["model"]) for row in trained]
+    problems = sorted({entry["problem"] for entry in found if "problem" in entry})
+    if problems:
+        raise InputError(problems)
+    check_seen(profile, rare, {entry["fold"]: entry.pop("found") for entry in found})
+    for text in sorted({text for entry in found for text in entry.pop("warnings")}):
+        _log.warning("training: %s", text)
+    entries = [ModelEntry(**entry) for entry in found]
+    kept = {entry.file for entry in entries}
+    for path in Path(train.models).iterdir():  # of tasks that were repeated
+        if path.name not in kept:
+            path.unlink()
+    return entries

@@ -69,7 +69,6 @@ from sparkclean.predict.model_folder import PIN, has_models, new_models
 from sparkclean.predict.models import (
     MANIFEST,
     ROBUST_LOSS,
-    ModelEntry,
     make_estimator,
     make_robust,
     weight_parameter,
@@ -77,12 +76,11 @@ from sparkclean.predict.models import (
 )
 from sparkclean.predict.quality import QualityReport, QualitySums
 from sparkclean.predict.sampling import (
-    check_seen,
     default_train_rows,
     is_sampled,
     sample_shares,
 )
-from sparkclean.predict.sklearn_engine import PACKAGES
+from sparkclean.predict.sklearn_engine import PACKAGES, collect_models
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -491,11 +489,8 @@ class TrainRun(PinnedRun):
                 noise_matrix=noise,
             )
             with self.progress.phase("train") as phase:
-                found = self._collect_entry(task, profile)
-                phase.rows = found["training_rows"]
-            for path in made.iterdir():  # of a task that was repeated
-                if path.name != found["file"]:
-                    path.unlink()
+                (entry,) = collect_models(self.spark, task, 1, profile, [])
+                phase.rows = entry.training_rows
             (made / PIN).write_text(self.pin.to_json())
             more = {
                 "train_mode": self.train.mode,
@@ -503,7 +498,6 @@ class TrainRun(PinnedRun):
                 "features": asdict(self.features),
                 "num_numbers": profile.num_numbers,
             }
-            entry = ModelEntry(**found)
             write_manifest(
                 made,
                 [entry],
@@ -514,17 +508,6 @@ class TrainRun(PinnedRun):
                 versions=versions_of(PACKAGES),
                 more=more,
             )
-
-    def _collect_entry(self, task: TrainFolds, profile: Profile) -> dict[str, Any]:
-        """Train on an executor; what the manifest says of the model."""
-        rows = self.spark.range(0, 1, 1, 1).mapInArrow(task, "model string").collect()
-        found: dict[str, Any] = json.loads(rows[0]["model"])
-        if "problem" in found:
-            raise InputError(found["problem"])
-        check_seen(profile, [], {0: found.pop("found")})
-        for text in found.pop("warnings"):
-            _log.warning("training: %s", text)
-        return found
 
     @property
     def class_path(self) -> str | None:
