@@ -453,10 +453,10 @@ def test_train_by_an_audit_of_another_label_is_refused_and_not_the_last_one(
 def test_train_that_was_refused_goes_by_the_next_audit(audited: Place) -> None:
     assert audited.audit(*WITHOUT_OUTPUTS, run_id="poor") == 0
     assert audited.train("train.mode=robust", run_id="patient") == 3
-    places = cleaned_at(audited, "later"), f"output.predictions={audited.folder}/out/newer"
-    assert audited.command("run", *places, run_id="later") == 0
+    places = cleaned_at(audited, "rich"), f"output.predictions={audited.folder}/out/newer"
+    assert audited.command("run", *places, run_id="rich") == 0
     assert audited.train("train.mode=robust", run_id="patient") == 0
-    assert json.loads(audited.record("patient")["input"])["audit"] == "later"
+    assert json.loads(audited.record("patient")["input"])["audit"] == "rich"
     # what has finished does not look at its input again
     write(TRAIN.slice(0, 1), audited.folder / "in" / "more")
     (audited.folder / "in" / "more" / "part-0.parquet").rename(audited.folder / "in" / "z.parquet")
