@@ -24,7 +24,7 @@ from sparkclean.cluster.columns import Columns
 from sparkclean.cluster.rising_ids import RUN_FIELDS, count_disjoint, find_runs
 from sparkclean.cluster.row_groups import (
     RowGroups,
-    balanced,
+    consecutive,
     plain_type,
     read_row_groups,
     task_numbers,
@@ -127,17 +127,19 @@ class FileScan:
         Notes
         -----
         One job that reads the ids alone and shuffles nothing; the driver holds three numbers for
-        each run of rising ids, 64 of a task and one for each 1,000 rows. They may stand in any
+        each run of rising ids, 64 of a file and one for each 1,000 rows. They may stand in any
         order.
         """
         if not can_rise(self.id_types):
             return None
         narrow = [replace(group, size_bytes=_ID_BYTES * group.rows) for group in self.groups]
-        tasks, columns = balanced(narrow), self.columns[:1]
+        # of a run that goes on over what another task reads nobody knows whether it is alone
+        tasks, columns = consecutive(narrow), self.columns[:1]
 
         def runs(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for number in task_numbers(numbers):
-                yield from find_runs(read_row_groups(tasks[number], columns, _ID_ROWS))
+                for part in tasks[number]:
+                    yield from find_runs(read_row_groups([part], columns, _ID_ROWS))
 
         frame = self.spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(runs, RUN_FIELDS)
         return count_disjoint(frame.collect())

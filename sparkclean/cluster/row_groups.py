@@ -72,16 +72,40 @@ def balanced(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
     list of list of RowGroups
         Largest first; at least one task.
     """
-    total = sum(group.size_bytes for group in groups)
-    few = min(_MIN_TASKS, -(-total // _LEAST_TASK_BYTES))
-    count = max(1, min(len(groups), max(few, -(-total // _TASK_BYTES))))
-    tasks: list[list[RowGroups]] = [[] for _ in range(count)]
-    loads = [(0, i) for i in range(count)]
+    tasks: list[list[RowGroups]] = [[] for _ in range(_count_tasks(groups))]
+    loads = [(0, i) for i in range(len(tasks))]
     for group in sorted(groups, key=lambda group: (-group.size_bytes, group.path, group.indices)):
         load, i = heapq.heappop(loads)
         tasks[i].append(group)
         heapq.heappush(loads, (load + group.size_bytes + _OPEN_BYTES, i))
     return [_joined(task) for task in tasks]
+
+
+def consecutive(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
+    """Divide row groups among tasks so that each reads neighbours.
+
+    Parameters
+    ----------
+    groups : sequence of RowGroups
+        Those of a file one after another.
+
+    Returns
+    -------
+    list of list of RowGroups
+        At least one task; tasks read about as many bytes where groups are small beside them.
+    """
+    tasks: list[list[RowGroups]] = [[] for _ in range(_count_tasks(groups))]
+    total, before = sum(group.size_bytes for group in groups), 0
+    for group in groups:
+        tasks[before * len(tasks) // total].append(group)
+        before += group.size_bytes
+    return [_joined(task) for task in tasks]
+
+
+def _count_tasks(groups: Sequence[RowGroups]) -> int:
+    total = sum(group.size_bytes for group in groups)
+    few = min(_MIN_TASKS, -(-total // _LEAST_TASK_BYTES))
+    return max(1, min(len(groups), max(few, -(-total // _TASK_BYTES))))
 
 
 def _joined(task: list[RowGroups]) -> list[RowGroups]:

@@ -16,10 +16,10 @@ from pyspark.sql import functions as F
 
 from sparkclean.cluster.batches import BatchReader
 from sparkclean.cluster.columns import resolve_columns
-from sparkclean.cluster.file_scan import FileScan, balanced, plan_file_scan
+from sparkclean.cluster.file_scan import FileScan, plan_file_scan
 from sparkclean.cluster.kernels import LOW, REJECTED, ClassSums
 from sparkclean.cluster.passes import Scanner, collect_class_statistics, run_pass
-from sparkclean.cluster.row_groups import RowGroups, read_row_groups
+from sparkclean.cluster.row_groups import RowGroups, balanced, consecutive, read_row_groups
 from sparkclean.cluster.row_kernels import ConfidentCounts
 from sparkclean.cluster.scan import FrameScan, Scan
 from sparkclean.cluster.workspace import CacheWorkspace
@@ -259,9 +259,21 @@ def test_read_row_groups_says_which_file_is_broken_or_gone(tmp_path: Path) -> No
         list(read_row_groups([groups], (("__id_0", "id"),), 100))
 
 
+def test_consecutive_gives_each_task_neighbours() -> None:
+    groups = [RowGroups(f"f{i // 10}", (i % 10,), 10 << 20, 1000) for i in range(60)]
+    tasks = consecutive(groups)
+    assert len(tasks) == 8
+    assert [sum(len(part.indices) for part in task) for task in tasks] == [8, 7, 8, 7] * 2
+    assert [(p.path, i) for task in tasks for p in task for i in p.indices] == [
+        (group.path, group.indices[0]) for group in groups
+    ]
+    assert consecutive([]) == [[]]
+
+
 def test_collect_rising_ids_counts_rows_only_where_none_can_stand_twice(
-    spark: SparkSession, tmp_path: Path
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sparkclean.cluster.row_groups._LEAST_TASK_BYTES", 800)  # three tasks
     found = table()
     for name, parts in {
         "rising": [found.slice(200), found.slice(0, 200)],
@@ -273,7 +285,7 @@ def test_collect_rising_ids_counts_rows_only_where_none_can_stand_twice(
         folder = tmp_path / name
         folder.mkdir()
         for i, part in enumerate(parts):
-            pq.write_table(part, folder / f"{i}.parquet", row_group_size=70)
+            pq.write_table(part, folder / f"{i}.parquet", row_group_size=20)
         for scan in scans(spark, folder):
             rows = scan.collect_rising_ids()
             assert rows == (300 if name in ("rising", "steps") else None), (scan.kind, name)
