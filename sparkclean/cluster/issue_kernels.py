@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +32,7 @@ from sparkclean.cluster.kernels import (
 )
 from sparkclean.confident.filters import SCORE_FILTERS, agrees, predicted_classes
 from sparkclean.confident.joint import UNDECIDED, decide
-from sparkclean.confident.result_hash import split_hash_limbs, sum_hashes, suspect_texts
+from sparkclean.confident.result_hash import split_hash_limbs, sum_hashes, suspect_text
 from sparkclean.confident.scores import normalized_margin
 
 #: Buckets of quality keep this many of the highest bits of a float64: 256 buckets an octave.
@@ -399,10 +399,7 @@ class SelectIssues:
                 quality = rows.floats(self.quality)
             count_codes(counts, given * size + suggested)
             count_codes(qualities, quality_bucket(quality))
-            ids = [column.to_pylist() for column in rows.ids]
-            hashes += sum_hashes(
-                suspect_texts(ids, given.tolist(), suggested.tolist(), self.reason)
-            )
+            hashes += sum_hashes(suspect_texts(rows.ids, given, suggested, self.reason))
             issues = {"given": given, "suggested": suggested, "self_confidence": own}
             issues |= {"suggested_probability": np.maximum(own, other), "label_quality": quality}
             yield to_batch({KIND: ISSUE, "ids": rows.ids} | issues, self.fields)
@@ -424,6 +421,36 @@ class SelectIssues:
         if self.filter_by not in SCORE_FILTERS:
             selected &= ~rows.agreed()
         return selected
+
+
+def suspect_texts(
+    ids: Sequence[pa.Array], given: NDArray[np.int64], suggested: NDArray[np.int64], reason: str
+) -> list[str]:
+    """Write suspects as `suspect_text` does each of them.
+
+    Parameters
+    ----------
+    ids : sequence of pyarrow.Array, each of length N
+        Columns of the record id: integers or text.
+    given, suggested : ndarray of int64, shape (N,)
+        Class indices.
+    reason : str
+
+    Returns
+    -------
+    list of str
+    """
+    size = int(suggested.max(initial=0)) + 1
+    pairs = pa.array(given * size + suggested).dictionary_encode()
+    ends = [suspect_text((), *divmod(pair, size), reason) for pair in pairs.dictionary.to_pylist()]
+    parts: list[Any] = []
+    for column in ids:
+        kind, texts = "s" if pa.types.is_string(column.type) else "i", column.cast(pa.string())
+        lengths = pc.add(pc.binary_length(texts), 1).cast(pa.string())
+        parts += [lengths, f":{kind}", texts]
+    parts.append(pa.array(ends, pa.string()).take(pairs.indices))
+    texts = pc.binary_join_element_wise(*parts, "")
+    return list(texts.to_pylist())
 
 
 def quality_bucket(quality: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: A suspect is hashed as these fields, each as "<bytes>:<text>".
+#: A SHA-256 value in parts whose sums fit 64 bits.
 LIMBS = 8
 LIMB_BITS = 32
 
@@ -41,41 +41,6 @@ def suspect_text(ids: Sequence[int | str], given: int, suggested: int, reason: s
     return "".join(f"{len(field.encode())}:{field}" for field in fields)
 
 
-def suspect_texts(
-    ids: Sequence[Sequence[int | str]],
-    given: Sequence[int],
-    suggested: Sequence[int],
-    reason: str,
-) -> Iterator[str]:
-    """Write suspects one after the other.
-
-    Parameters
-    ----------
-    ids : sequence of sequences of int or str, each of length N
-        Columns of the record id.
-    given, suggested : sequence of int, length N
-        Class indices.
-    reason : str
-
-    Yields
-    ------
-    str
-    """
-    # as `suspect_text` for each, but the part behind the record id is written once for each pair
-    ends: dict[tuple[int, int], str] = {}
-    columns = []
-    for column in ids:
-        kind = "s" if len(column) and isinstance(column[0], str) else "i"
-        texts = [f"{kind}{value}" for value in column]
-        lengths = map(len, map(str.encode, texts)) if kind == "s" else map(len, texts)
-        columns.append([f"{length}:{text}" for length, text in zip(lengths, texts, strict=True)])
-    for *record_id, i, j in zip(*columns, given, suggested, strict=True):
-        end = ends.get((i, j))
-        if end is None:
-            end = ends[i, j] = suspect_text((), i, j, reason)
-        yield "".join(record_id) + end
-
-
 def sum_hashes(texts: Iterable[str]) -> int:
     """Add the SHA-256 values of texts modulo 2**256.
 
@@ -87,8 +52,9 @@ def sum_hashes(texts: Iterable[str]) -> int:
     -------
     int
     """
-    total = sum(int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") for text in texts)
-    return total % (1 << 256)
+    digests = b"".join([hashlib.sha256(text.encode()).digest() for text in texts])
+    limbs = np.frombuffer(digests, f">u{LIMB_BITS // 8}").reshape(-1, LIMBS)
+    return join_hash_limbs(limbs.sum(axis=0, dtype=np.uint64).tolist())
 
 
 def split_hash_limbs(total: int) -> list[int]:

@@ -7,12 +7,14 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 from numpy.typing import NDArray
 
+from sparkclean.cluster.issue_kernels import suspect_texts
 from sparkclean.confident.admission import OUT_OF_RANGE, ROW_SUM, VALID, admit
 from sparkclean.confident.filters import agrees, prune_counts
 from sparkclean.confident.fixed_point import (
@@ -439,6 +441,7 @@ def test_label_quality_any_row_orders_its_classes_by_probability(problem: Data) 
 
 # --- the result hash ---
 
+ROW_CLASSES = st.tuples(st.integers(0, 5000), st.integers(0, 5000))
 ID = st.one_of(st.integers(-120, 120), st.text(alphabet="01:is9é", max_size=4))
 SUSPECT = st.tuples(
     st.lists(ID, min_size=1, max_size=3),
@@ -466,6 +469,17 @@ def test_suspect_text_any_suspect_can_be_read_back(suspect: Any) -> None:
     *ids, labelled, suggested, reason = fields
     read = [int(i[1:]) if i[0] == "i" else i[1:] for i in ids]
     assert (read, int(labelled), int(suggested), reason) == suspect
+
+
+@PROPERTY
+@given(st.lists(st.tuples(st.integers(-(1 << 63), (1 << 63) - 1), st.text(), ROW_CLASSES)))
+def test_suspect_texts_are_those_of_each_suspect(rows: list[Any]) -> None:
+    numbers, words, classes = zip(*rows, strict=True) if rows else ((), (), ())
+    labels, suggested = np.array(classes, np.int64).reshape(-1, 2).T
+    ids = [pa.array(numbers, pa.int64()), pa.array(words, pa.string())]
+    assert suspect_texts(ids, labels, suggested, "x") == [
+        suspect_text([number, word], *pair, "x") for number, word, pair in rows
+    ]
 
 
 @PROPERTY
