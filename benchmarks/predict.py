@@ -81,13 +81,11 @@ def run(table: Path, work: Path, engine: str) -> tuple[Measured, dict[str, float
     done = measure(command)
     if done.failed:
         raise SystemExit(done.failed)
-    rows = open_target(str(work / "runs")).head(2).to_pylist()
-    found = [phase for row in sorted(rows, key=_started) for phase in json.loads(row["phases"])]
-    return done, {phase["name"]: phase["seconds"] for phase in found}
-
-
-def _started(row: dict[str, Any]) -> Any:
-    return row["started_at"]
+    runs = open_target(str(work / "runs"))
+    files = runs.data_files(runs.versions()[-1].name)  # of the prediction, then of the audit
+    rows = [row for file in files for row in pq.read_table(file).to_pylist()]
+    found = [phase for row in rows for phase in json.loads(row["phases"])]
+    return done, {phase["name"]: round(phase["seconds"], 1) for phase in found}
 
 
 def score(path: Path, models: Path) -> None:

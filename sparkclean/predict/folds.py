@@ -49,6 +49,11 @@ TOO_FEW_GROUPS = (
     "predict.calibrate: the training rows fall into too few different groups for "
     f"{INNER_FOLDS} inner folds; set it to none, or group by something finer"
 )
+TOO_LARGE = (
+    "predict.max_train_rows: {:,} rows do not fit in the memory of the task that trains on them, "
+    "or hold more than 2 GB of text; lower it, or give a task more memory "
+    "(spark.executor.pyspark.memory)"
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,10 @@ class TrainFolds:
     def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield what the manifest says of each model."""
         for fold in task_numbers(numbers):
-            entry = self.train(int(fold))
+            try:
+                entry = self.train(int(fold))
+            except (MemoryError, pa.ArrowCapacityError):
+                entry = json.dumps({"problem": TOO_LARGE.format(self.max_rows)})
             yield pa.RecordBatch.from_arrays([pa.array([entry])], ["model"])
 
     def train(self, fold: int) -> str:
@@ -126,6 +134,8 @@ class TrainFolds:
         rows = pq.read_table(self.sample, filters=None if self.whole else pc.field(FOLD) != fold)
         ids = [(name, "ascending") for name in rows.column_names if name.startswith(ID_PREFIX)]
         rows = rows.sort_by([(PLACE, "ascending"), *ids]).combine_chunks()
+        if any(column.num_chunks > 1 for column in rows.columns):  # 2 GB of text
+            raise pa.ArrowCapacityError
         given = class_index(rows.column(LABEL).combine_chunks(), self.classes)
         if len(given) > self.max_rows:
             # of each class the first ones: its places go up to its share

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -160,11 +161,31 @@ def test_train_cuts_what_is_too_much_off_in_the_order_of_each_class(tmp_path: Pa
     }
     (tmp_path / "sample").mkdir()
     pq.write_table(pa.table(table), tmp_path / "sample" / "part.parquet")
-    train = TrainFolds(
-        sample=str(tmp_path / "sample"), models=str(tmp_path), estimator=None, params={},
-        calibrate="none", classes=(0, 1), num_numbers=2, num_texts=0, shares=shares,
-        max_rows=215, seed=0,
-    )  # fmt: skip
+    train = train_folds(tmp_path, shares=shares, max_rows=215)
     found = json.loads(train.train(0))["found"]
     assert sum(found) == 215
     assert found[1] in range(8, 23)
+
+
+def train_folds(folder: Path, **settings: Any) -> TrainFolds:
+    """Training on two numbers, from a folder ``sample``."""
+    defaults = {
+        "sample": str(folder / "sample"), "models": str(folder), "estimator": None, "params": {},
+        "calibrate": "none", "classes": (0, 1), "num_numbers": 2, "num_texts": 0,
+        "shares": np.ones(2), "max_rows": 1000, "seed": 0,
+    }  # fmt: skip
+    return TrainFolds(**(defaults | settings))
+
+
+@pytest.mark.parametrize("error", [MemoryError, pa.ArrowMemoryError, pa.ArrowCapacityError])
+def test_train_beyond_memory_is_a_problem_of_max_train_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def read_table(*_: Any, **__: Any) -> pa.Table:
+        raise error
+
+    monkeypatch.setattr("sparkclean.predict.folds.pq.read_table", read_table)
+    numbers = pa.RecordBatch.from_arrays([pa.array([0])], ["id"])
+    (batch,) = train_folds(tmp_path, max_rows=2500)(iter([numbers]))
+    problem = json.loads(batch.column(0)[0].as_py())["problem"]
+    assert problem.startswith("predict.max_train_rows: 2,500 rows do not fit in the memory")
