@@ -442,7 +442,9 @@ def suspect_texts(
     """
     size = int(suggested.max(initial=0)) + 1
     pairs = pa.array(given * size + suggested).dictionary_encode()
-    ends = [suspect_text((), *divmod(pair, size), reason) for pair in pairs.dictionary.to_pylist()]
+    ends = [
+        suspect_text((), pair // size, pair % size, reason) for pair in pairs.dictionary.to_pylist()
+    ]
     parts: list[Any] = []
     for column in ids:
         kind, texts = "s" if pa.types.is_string(column.type) else "i", column.cast(pa.string())
