@@ -178,6 +178,7 @@ class PredictRun(PinnedRun):
             group=predict.group,
             n_folds=predict.n_folds,
             seed=predict.seed,
+            complete=predict.missing == "reject",
         )
 
     def _job(self, work: Path, profile: Profile) -> Job:

@@ -428,6 +428,7 @@ class TrainRun(PinnedRun):
             group=self.predict.group,
             n_folds=1,
             seed=self.predict.seed,
+            complete=self.predict.missing == "reject",
             weight=weight,
         )
 
@@ -607,6 +608,7 @@ class TrainRun(PinnedRun):
             group=None,
             n_folds=1,
             seed=self.predict.seed,
+            complete=self.predict.missing == "reject",
         )
         rows = FrameStream(frame.drop(PLACE, INNER), FolderWorkspace(str(work)), -1)
         sums = QualitySums(1, len(profile.classes))
