@@ -1,12 +1,13 @@
 """Time `sparkclean run` (predict and audit) from features, by engine, each a whole process.
 
 python benchmarks/predict.py --rows 500000 2000000
+python benchmarks/predict.py --rows 8000000 --engines sklearn
 
 Tables of ``array<float>`` with 64 numbers a row and 10 classes, 5 % of the labels flipped. Seconds,
 rows a second, peak memory of all processes together and of the largest Python worker, seconds by
 phase. ``numpy`` is what scoring is compared with: the models that the run has left predict the same
 rows, one process a core, read with pyarrow, nothing written. Writes benchmarks/results/predict.json
-and .md. Ratios hold on other machines, seconds do not.
+and .md, which keep what was not measured again. Ratios hold on other machines, seconds do not.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("out/bench"), help="tables and outputs")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
+    kept = args.results / "predict.json"
+    before = json.loads(kept.read_text())["results"] if kept.exists() else []
     results: list[dict[str, Any]] = []
     for rows in args.rows:
         table = (args.work / f"{rows}x{NUMBERS}-features").resolve()
@@ -137,9 +140,12 @@ def main() -> None:
             if engine == "sklearn":
                 row["numpy_seconds"] = round(time_numpy(table, work / "models/one-predict"), 2)
             results.append(row)
+    measured = [(row["rows"], row["engine"]) for row in results]
+    results += [row for row in before if (row["rows"], row["engine"]) not in measured]
+    results.sort(key=lambda row: (row["engine"], row["rows"]))
     args.results.mkdir(exist_ok=True)
     content = {"machine": machine(), "results": results}
-    (args.results / "predict.json").write_text(json.dumps(content, indent=1) + "\n")
+    kept.write_text(json.dumps(content, indent=1) + "\n")
     (args.results / "predict.md").write_text(markdown(results))
     print(markdown(results))
 
