@@ -94,6 +94,11 @@ class FinalModel:
                     "give a table with the columns of its features"
                 )
             return Block(examples.astype(np.float64), ())
+        if not isinstance(examples, pa.Table) and not hasattr(examples, "columns"):
+            raise InputError(
+                f"examples are a {type(examples).__name__}; give a pandas or Arrow table, or an "
+                "array of numbers"
+            )
         names = [name for kind in self.features.values() for name in kind]
         there = examples.column_names if isinstance(examples, pa.Table) else list(examples.columns)
         missing = [name for name in names if name not in there]

@@ -108,6 +108,11 @@ def _is_of_spark(made: Any) -> bool:
     return hasattr(made, "fit") and hasattr(made, "explainParams")
 
 
+def robust_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the parameters of a robust classifier, defaults of `make_robust` among them."""
+    return {"loss": ROBUST_LOSS, "alpha": _ROBUST_ALPHA} | dict(params)
+
+
 def make_robust(
     params: Mapping[str, Any], noise_matrix: NDArray[np.float64] | None, *, sparse: bool
 ) -> Any:
@@ -134,7 +139,7 @@ def make_robust(
     """
     from sparkclean.predict.robust_classifier import RobustClassifier  # noqa: PLC0415 (slow)
 
-    given: dict[str, Any] = {"loss": ROBUST_LOSS, "alpha": _ROBUST_ALPHA} | dict(params)
+    given = robust_params(params)
     if noise_matrix is not None:
         more = dict(given.get("loss_params") or {})
         given["loss_params"] = more | {"noise_matrix": noise_matrix}

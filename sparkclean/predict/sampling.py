@@ -121,8 +121,11 @@ def check_seen(profile: Profile, rare: Sequence[Any], found: Mapping[int, Sequen
     ]
     if unseen:
         more = ", ..." if len(unseen) > _SHOWN else ""
+        model, other = "some", "choose another predict.group, "
+        if len(found) == 1:
+            model, other = "the", ""
         raise InputError(
-            f"{len(unseen)} classes are in no training row of some model: "
-            f"{', '.join(unseen[:_SHOWN])}{more}; raise predict.max_train_rows, choose another "
-            "predict.group, or leave the classes out with input.where"
+            f"{len(unseen)} classes are in no training row of {model} model: "
+            f"{', '.join(unseen[:_SHOWN])}{more}; raise predict.max_train_rows, {other}or leave "
+            "the classes out with input.where"
         )

@@ -71,6 +71,7 @@ from sparkclean.predict.models import (
     ROBUST_LOSS,
     make_estimator,
     make_robust,
+    robust_params,
     weight_parameter,
     write_manifest,
 )
@@ -208,7 +209,9 @@ class TrainRun(PinnedRun):
     @property
     def _estimator(self) -> tuple[str | None, dict[str, Any]]:
         train, predict = self.train, self.predict
-        if train.mode == "robust" or train.estimator is not None:
+        if train.mode == "robust":
+            return train.estimator, robust_params(train.params or {})
+        if train.estimator is not None:
             return train.estimator, train.params or {}
         if predict.engine != "sklearn":  # final models are those of scikit-learn
             return None, train.params or {}
@@ -390,8 +393,7 @@ class TrainRun(PinnedRun):
 
     def _collect_noise(self) -> tuple[NDArray[np.float64] | None, tuple[Any, ...] | None]:
         """Read the noise matrix of the audit where the loss needs it, and the classes it is of."""
-        loss = self._estimator[1].get("loss", ROBUST_LOSS)
-        if self.train.mode != "robust" or loss != ROBUST_LOSS:
+        if self.train.mode != "robust" or self._estimator[1]["loss"] != ROBUST_LOSS:
             return None, self.classes or self._collect_classes()
         audit, pairs = self.audit, []
         if "pairs" in audit.outputs:
@@ -517,6 +519,11 @@ class TrainRun(PinnedRun):
             return "sparkclean.predict.robust_classifier.RobustClassifier"
         return self._estimator[0]
 
+    @property
+    def _model_name(self) -> str:
+        name = (self.class_path or "logistic regression").rpartition(".")[2]
+        return f"{name} ({self._estimator[1]['loss']})" if self.train.mode == "robust" else name
+
     def _manifest(self) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text())
         return content
@@ -632,8 +639,9 @@ class TrainRun(PinnedRun):
 
     def _summary(self, trained: int, profile: Profile, report: QualityReport | None) -> str:
         lines = [
-            f"trained on {trained:,} of {profile.rows:,} rows, {len(profile.classes)} classes, "
-            f"by mode {self.train.mode} after audit {self.audit.run_id}"
+            f"trained {self._model_name} on {trained:,} of {profile.rows:,} rows, "
+            f"{len(profile.classes)} classes, by mode {self.train.mode} after audit "
+            f"{self.audit.run_id}"
         ]
         overall = None if report is None else report.overall
         if overall is not None:
@@ -653,8 +661,7 @@ def _check_robust(params: Mapping[str, Any]) -> None:
             "train.params: loss_params holds a noise_matrix, which is taken from the audit; leave "
             "it out"
         )
-    needs = params.get("loss", ROBUST_LOSS) == ROBUST_LOSS
-    made = make_robust(params, np.eye(2) if needs else None, sparse=True)
+    made = make_robust(params, np.eye(2) if params["loss"] == ROBUST_LOSS else None, sparse=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

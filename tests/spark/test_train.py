@@ -389,9 +389,9 @@ def test_train_on_what_is_there_no_longer_is_refused(
 @pytest.mark.parametrize(
     ("kind", "layout"),
     [
-        ("delta", "clone"),
+        ("iceberg", "copy"),
         pytest.param("delta", "copy", marks=pytest.mark.full),
-        pytest.param("iceberg", "copy", marks=pytest.mark.full),
+        pytest.param("delta", "clone", marks=pytest.mark.full),
         pytest.param("iceberg", "branch", marks=pytest.mark.full),
     ],
 )
