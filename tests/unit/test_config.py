@@ -280,7 +280,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"train": {"mode": "clean"}}, "train.mode", "did you mean 'cleaned'?"),
     ({"train": {"audit": 5}}, "train.audit", "wanted: text or null"),
     ({"train": {"test": 5}}, "train.test", "wanted: text or null"),
-    ({"train": {"test": "in"}}, "train.test", "input.table is the same place as it"),
+    (
+        {"train": {"test": "in"}},
+        "train.test",
+        "input.table is the same place as it; name a table of other rows",
+    ),
     ({"train": {"estimator": 5}}, "train.estimator", "wanted: text or null"),
     ({"train": {"params": 5}}, "train.params", "wanted: a mapping or null"),
     (

@@ -81,6 +81,7 @@ def test_load_model_takes_texts_and_what_is_missing(tmp_path: Path) -> None:
         (frame().assign(x=[[1.0]] * ROWS), "has 2 numbers a row .* was trained on 3"),
         (frame().assign(x=[[1.0]] + [[1.0, 2.0]] * (ROWS - 1)), "give each row as many"),
         (NUMBERS[:, :2], r"an array of shape \(40, 2\)"),
+        (NUMBERS.tolist(), "examples are a list; give a pandas or Arrow table"),
     ],
 )
 def test_load_model_examples_that_do_not_fit_are_refused(

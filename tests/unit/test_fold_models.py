@@ -30,7 +30,7 @@ from sparkclean.predict.models import (
     write_manifest,
     write_model,
 )
-from sparkclean.predict.sampling import sample_shares
+from sparkclean.predict.sampling import check_seen, sample_shares
 
 
 def block(rows: int, seed: int = 0) -> Block:
@@ -143,6 +143,15 @@ def test_sample_shares_are_those_of_all_where_they_fit() -> None:
     profile = Profile(1, (0, 1), np.array([[5, 5], [4, 6]]), 20, 0)
     assert sample_shares(profile, 10).tolist() == [1.0, 1.0]
     assert (sample_shares(profile, 9) < 1.0).all()
+
+
+def test_check_seen_speaks_of_folds_only_where_there_are_some() -> None:
+    profile = Profile(1, (0, 1), np.array([[5, 5], [4, 6]]), 20, 0)
+    check_seen(profile, [], {0: [4, 2], 1: [3, 3]})
+    with pytest.raises(InputError, match=r"no training row of some model: 1 .* predict.group"):
+        check_seen(profile, [], {0: [4, 2], 1: [3, 0]})
+    with pytest.raises(InputError, match=r"no training row of the model: 1 .*max_train_rows, or l"):
+        check_seen(profile, [], {0: [4, 0]})
 
 
 def test_train_cuts_what_is_too_much_off_in_the_order_of_each_class(tmp_path: Path) -> None:
