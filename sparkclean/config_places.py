@@ -184,6 +184,6 @@ def _overlap(one: str, path: Path | str, other: str, other_path: Path | str) -> 
         relation = "is inside"
     else:
         return []
-    both_read = one in _INPUTS and other in _INPUTS
-    remedy = "name a table of other rows" if both_read else "choose a place of its own"
+    tested = other == "train.test" and one in _INPUTS
+    remedy = "name a table of other rows" if tested else "choose a place of its own"
     return [f"{other}: {str(other_path)!r}: {one} {relation} it; {remedy}"]

@@ -182,7 +182,7 @@ def audit(
     scan = FrameScan(narrow, columns.reader(row_sum_tolerance), columns.id_types)
     workspace = CacheWorkspace()
     scanner = Scanner(scan, columns, workspace)
-    rows = count_duplicate_ids(narrow, scanner.ids, columns.ids)
+    rows = count_duplicate_ids(narrow, scanner.ids, columns.ids, may_rise=False)
     findings = collect_findings(scanner, config.method, config.admission, Progress(), rows=rows)
     provenance = Provenance("dataframe", config_fingerprint(config, columns.classes), "interactive")
     return AuditResult(

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from sparkclean.cluster.batches import ID_PREFIX, LABEL, PROBS, PROBS_PREFIX, BatchReader
 from sparkclean.cluster.columns import Columns
-from sparkclean.cluster.rising_ids import RUN_FIELDS, count_disjoint, find_runs
+from sparkclean.cluster.rising_ids import RUN_FIELDS, can_rise, count_disjoint, find_runs_of_files
 from sparkclean.cluster.row_groups import (
     RowGroups,
     consecutive,
@@ -29,7 +29,7 @@ from sparkclean.cluster.row_groups import (
     read_row_groups,
     task_numbers,
 )
-from sparkclean.cluster.scan import Sample, can_rise, sample_size
+from sparkclean.cluster.scan import Sample, sample_size
 from sparkclean.cluster.streams import FileStream, Stream
 from sparkclean.cluster.workspace import Workspace
 from sparkclean.lake.files import in_threads
@@ -127,8 +127,8 @@ class FileScan:
         Notes
         -----
         One job that reads the ids alone and shuffles nothing; the driver holds three numbers for
-        each run of rising ids, 64 of a file and one for each 1,000 rows. They may stand in any
-        order.
+        each run of rising ids: one of a file, 64 of a task and one for each 1,000 rows. They may
+        stand in any order.
         """
         if not can_rise(self.id_types):
             return None
@@ -138,8 +138,8 @@ class FileScan:
 
         def runs(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for number in task_numbers(numbers):
-                for part in tasks[number]:
-                    yield from find_runs(read_row_groups([part], columns, _ID_ROWS))
+                files = (read_row_groups([part], columns, _ID_ROWS) for part in tasks[number])
+                yield from find_runs_of_files(files)
 
         frame = self.spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(runs, RUN_FIELDS)
         return count_disjoint(frame.collect())

@@ -447,7 +447,7 @@ def suspect_texts(
     ]
     parts: list[Any] = []
     for column in ids:
-        kind, texts = "s" if pa.types.is_string(column.type) else "i", column.cast(pa.string())
+        kind, texts = "i" if pa.types.is_integer(column.type) else "s", column.cast(pa.string())
         lengths = pc.add(pc.binary_length(texts), 1).cast(pa.string())
         parts += [lengths, f":{kind}", texts]
     parts.append(pa.array(ends, pa.string()).take(pairs.indices))

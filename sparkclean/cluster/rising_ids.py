@@ -10,14 +10,20 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 #: Columns of a run, for Spark.
 RUN_FIELDS = "first bigint, last bigint, rows bigint"
 _RUNS = pa.schema([("first", pa.int64()), ("last", pa.int64()), ("rows", pa.int64())])
 #: So many runs and one for each 1,000 rows: with more of them the ids of a task are taken to be in
-#: no order. (A task may read several files.)
+#: no order.
 _MOST_RUNS, _RUN_ROWS = 64, 1000
+
+
+def can_rise(id_types: Sequence[str]) -> bool:
+    """Tell whether record ids of these Spark types have an order that `find_runs` knows."""
+    return len(id_types) == 1 and id_types[0] != "string"
 
 
 def find_runs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -57,6 +63,22 @@ def find_runs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             return
     columns = np.concatenate(runs, axis=1)
     yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=_RUNS)
+
+
+def find_runs_of_files(files: Iterable[Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    """Divide the ids of each file into runs that rise strictly, as `find_runs` does.
+
+    Gives up, too, when all files together have too many, not counting one of each.
+    """
+    count = rows = 0
+    for batches in files:
+        for found in find_runs(batches):
+            yield found
+            count += max(len(found) - 1, 0)
+            rows += pc.sum(found.column("rows"), min_count=0).as_py()
+        if count > _MOST_RUNS + rows // _RUN_ROWS:
+            yield pa.RecordBatch.from_pylist([{"rows": 0}], _RUNS)
+            return
 
 
 def _runs_of(ids: NDArray[np.int64]) -> NDArray[np.int64]:

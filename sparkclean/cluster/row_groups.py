@@ -92,13 +92,13 @@ def consecutive(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
     Returns
     -------
     list of list of RowGroups
-        At least one task; tasks read about as many bytes where groups are small beside them.
+        At least one task; all read about as many bytes, if no group is large.
     """
     tasks: list[list[RowGroups]] = [[] for _ in range(_count_tasks(groups))]
-    total, before = sum(group.size_bytes for group in groups), 0
+    total, before = sum(group.size_bytes + _OPEN_BYTES for group in groups), 0
     for group in groups:
         tasks[before * len(tasks) // total].append(group)
-        before += group.size_bytes
+        before += group.size_bytes + _OPEN_BYTES
     return [_joined(task) for task in tasks]
 
 

@@ -12,6 +12,7 @@ from sparkclean import schema
 from sparkclean.cluster.checks import check_same_examples, count_duplicate_ids
 from sparkclean.cluster.clean import check_free_names
 from sparkclean.cluster.columns import Columns, check_present, quoted, resolve_columns
+from sparkclean.cluster.file_scan import FileScan
 from sparkclean.cluster.findings import Findings, findings_hash
 from sparkclean.cluster.gate import gate_error, judge
 from sparkclean.cluster.passes import Scanner
@@ -219,8 +220,10 @@ class Run(PinnedRun):
 
     def _check_ids(self, scanner: Scanner) -> int:
         """Check that record ids are unique; count the rows of the table."""
-        if self.predictions is None and self.config.input.where is None:
-            rows = scanner.scan.collect_rising_ids()
+        scan, may_rise = scanner.scan, True
+        of_table = self.predictions is None and self.config.input.where is None
+        if of_table and isinstance(scan, FileScan):
+            rows, may_rise = scan.collect_rising_ids(), False
             if rows is not None:
                 there = self.table.count() if self.pin.rows is None else self.pin.rows
                 if rows == there:
@@ -229,7 +232,8 @@ class Run(PinnedRun):
             check_same_examples(
                 self.columns.keys(self.examples), self.columns.keys(self.audited), self.columns.ids
             )
-        return count_duplicate_ids(self.columns.keys(self.table), scanner.ids, self.columns.ids)
+        keys = self.columns.keys(self.table)
+        return count_duplicate_ids(keys, scanner.ids, self.columns.ids, may_rise=may_rise)
 
     def _publish(self, outputs: Outputs, record: RunRecord, findings: Findings) -> None:
         conflict = None

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
 from sparkclean.cluster.batches import ID_PREFIX, BatchReader
-from sparkclean.cluster.rising_ids import RUN_FIELDS, count_disjoint, find_runs
 from sparkclean.cluster.streams import FrameStream, Stream
 from sparkclean.cluster.workspace import Workspace
 
@@ -26,15 +24,8 @@ if TYPE_CHECKING:
 Sample = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
-#: Record ids that tell whether it is worth while to look at all of them.
-_FEW_IDS = 1000
 #: Of a sample: probabilities, share of the rows.
 _SAMPLE_VALUES, _SAMPLE_SHARE = 1 << 21, 0.2
-
-
-def can_rise(id_types: tuple[str, ...]) -> bool:
-    """Tell whether record ids have an order that `find_runs` knows."""
-    return len(id_types) == 1 and id_types[0] != "string"
 
 
 def sample_size(rows: int, num_classes: int) -> int:
@@ -62,9 +53,6 @@ class Scan(Protocol):
 
     def collect_sample(self, rows: int) -> Sample | None:
         """Read some valid rows of so many: given classes, probabilities; None of no rows."""
-
-    def collect_rising_ids(self) -> int | None:
-        """Count the rows, if the record ids are seen to be unique without a shuffle."""
 
 
 @dataclass(frozen=True)
@@ -124,25 +112,3 @@ class FrameScan:
         given = np.frombuffer(b"".join(row["given"] for row in found), np.int64)
         pred_probs = np.frombuffer(b"".join(row["pred_probs"] for row in found))
         return given, pred_probs.reshape(len(given), reader.num_classes)
-
-    def collect_rising_ids(self) -> int | None:
-        """Count the rows, if the record ids rise, but for some steps back, and never stand twice.
-
-        Returns
-        -------
-        int or None
-            None if they do not, or not by one integer column: they may be unique all the same.
-
-        Notes
-        -----
-        One job that looks at a few, and one that reads the ids alone and shuffles nothing; the
-        driver holds three numbers for each run of rising ids, 64 of a task and one for each 1,000
-        rows.
-        """
-        if not can_rise(self.id_types):
-            return None
-        ids = self.frame.select(f"{ID_PREFIX}0")
-        few = [row[0] for row in ids.limit(_FEW_IDS).collect()]
-        if None in few or sum(a >= b for a, b in itertools.pairwise(few)) > _FEW_IDS // 100:
-            return None
-        return count_disjoint(ids.mapInArrow(find_runs, RUN_FIELDS).collect())

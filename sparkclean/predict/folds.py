@@ -50,10 +50,12 @@ TOO_FEW_GROUPS = (
     f"{INNER_FOLDS} inner folds; set it to none, or group by something finer"
 )
 TOO_LARGE = (
-    "predict.max_train_rows: {:,} rows do not fit in the memory of the task that trains on them, "
-    "or hold more than 2 GB of text; lower it, or give a task more memory "
-    "(spark.executor.pyspark.memory)"
+    "predict.max_train_rows: the training rows, here up to {:,}, do not fit in the memory of the "
+    "task that trains on them, or hold more than 2 GB of text; lower it, or give a task more "
+    "memory (spark.executor.pyspark.memory)"
 )
+#: Bytes of text in one array of Arrow.
+_MOST_TEXT = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,10 @@ class TrainFolds:
         begun = time.monotonic()
         rows = pq.read_table(self.sample, filters=None if self.whole else pc.field(FOLD) != fold)
         ids = [(name, "ascending") for name in rows.column_names if name.startswith(ID_PREFIX)]
-        rows = rows.sort_by([(PLACE, "ascending"), *ids]).combine_chunks()
-        if any(column.num_chunks > 1 for column in rows.columns):  # 2 GB of text
+        texts = [column for column in rows.columns if pa.types.is_string(column.type)]
+        if any((pc.sum(pc.binary_length(text)).as_py() or 0) > _MOST_TEXT for text in texts):
             raise pa.ArrowCapacityError
+        rows = rows.sort_by([(PLACE, "ascending"), *ids]).combine_chunks()
         given = class_index(rows.column(LABEL).combine_chunks(), self.classes)
         if len(given) > self.max_rows:
             # of each class the first ones: its places go up to its share

@@ -476,10 +476,11 @@ def test_suspect_text_any_suspect_can_be_read_back(suspect: Any) -> None:
 def test_suspect_texts_are_those_of_each_suspect(rows: list[Any]) -> None:
     numbers, words, classes = zip(*rows, strict=True) if rows else ((), (), ())
     labels, suggested = np.array(classes, np.int64).reshape(-1, 2).T
-    ids = [pa.array(numbers, pa.int64()), pa.array(words, pa.string())]
-    assert suspect_texts(ids, labels, suggested, "x") == [
-        suspect_text([number, word], *pair, "x") for number, word, pair in rows
-    ]
+    for text in (pa.string(), pa.large_string()):
+        ids = [pa.array(numbers, pa.int64()), pa.array(words, text)]
+        assert suspect_texts(ids, labels, suggested, "x") == [
+            suspect_text([number, word], *pair, "x") for number, word, pair in rows
+        ]
 
 
 @PROPERTY

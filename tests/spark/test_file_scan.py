@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkclean.cluster.batches import BatchReader
+from sparkclean.cluster.checks import collect_rising_ids
 from sparkclean.cluster.columns import resolve_columns
 from sparkclean.cluster.file_scan import FileScan, plan_file_scan
 from sparkclean.cluster.kernels import LOW, REJECTED, ClassSums
@@ -286,9 +287,12 @@ def test_collect_rising_ids_counts_rows_only_where_none_can_stand_twice(
         folder.mkdir()
         for i, part in enumerate(parts):
             pq.write_table(part, folder / f"{i}.parquet", row_group_size=20)
-        for scan in scans(spark, folder):
-            rows = scan.collect_rising_ids()
-            assert rows == (300 if name in ("rising", "steps") else None), (scan.kind, name)
+        plain, files = scans(spark, folder)
+        assert isinstance(plain, FrameScan)
+        assert isinstance(files, FileScan)
+        wanted = 300 if name in ("rising", "steps") else None
+        assert files.collect_rising_ids() == wanted, name
+        assert collect_rising_ids(plain.frame, ["__id_0"]) == wanted, name
 
 
 def test_sample_of_no_rows_is_none(spark: SparkSession) -> None:

@@ -19,7 +19,9 @@ from sklearn.preprocessing import StandardScaler
 
 import sparkclean
 from sparkclean.cli import main
+from sparkclean.errors import InputError
 from sparkclean.lake import open_target
+from sparkclean.predict.columns import check_features, narrow, resolve_features
 from sparkclean.predict.models import read_models
 
 ROWS, K = 240, 3
@@ -311,6 +313,47 @@ def _with(name: str, values: dict[int, Any], kind: pa.DataType | None = None) ->
     for i, value in values.items():
         column[i] = value
     return examples(**{name: pa.array(column, kind)})
+
+
+@pytest.mark.parametrize("kind", ["array<float>", "array<double>"])
+def test_check_features_of_arrays_finds_what_is_missing_and_infinite(
+    spark: SparkSession, kind: str
+) -> None:
+    inf, nan = float("inf"), float("nan")
+    infinite = [[inf, 0.0], [-inf, 0.0], [None, inf], [None, -inf], [nan, inf], [nan, -inf]]
+    missing = [[nan, 0.0], [0.0, nan], [None, 0.0], [0.0, None], [nan, None]]
+    arrays = [[1.0, 2.0], [-0.0, -1e30], *missing, *infinite, None]  # each in a column of its own
+    names = [f"v{i}" for i in range(len(arrays))]
+    frame = spark.createDataFrame(
+        [(1, *arrays)], ", ".join(["id int", *[f"{name} {kind}" for name in names]])
+    )
+    features = resolve_features(frame.schema, names)
+    for impute, first in ((False, 2), (True, 2 + len(missing))):
+        with pytest.raises(InputError) as caught:
+            check_features(frame, features, impute=impute, ids=["id"], group=None)
+        assert [finding.split("'")[1] for finding in caught.value.findings] == names[first:]
+
+
+def test_check_features_of_whole_numbers_finds_null(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([(1, [1, 2]), (2, [1, None])], "id int, v array<int>")
+    features = resolve_features(frame.schema, ["v"])
+    assert check_features(frame, features, impute=True, ids=["id"], group=None) == 2
+    with pytest.raises(InputError, match="1 rows are null, NaN or infinite, record ids 2;"):
+        check_features(frame, features, impute=False, ids=["id"], group=None)
+
+
+@pytest.mark.parametrize("kind", ["array<float>", "array<double>", "array<int>"])
+def test_narrow_complete_rows_have_the_same_folds(spark: SparkSession, kind: str) -> None:
+    frame = spark.range(50).selectExpr("id", "1 label", f"cast(array(id % 7, -id) as {kind}) v")
+    features = resolve_features(frame.schema, ["v"])
+    whole, looked_at = (
+        narrow(
+            frame, features, ids=["id"], label="label", group=None, n_folds=5, seed=3,
+            complete=complete,
+        )
+        for complete in (True, False)
+    )  # fmt: skip
+    assert whole.collect() == looked_at.collect()
 
 
 @pytest.mark.parametrize(

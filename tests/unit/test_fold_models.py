@@ -197,4 +197,20 @@ def test_train_beyond_memory_is_a_problem_of_max_train_rows(
     numbers = pa.RecordBatch.from_arrays([pa.array([0])], ["id"])
     (batch,) = train_folds(tmp_path, max_rows=2500)(iter([numbers]))
     problem = json.loads(batch.column(0)[0].as_py())["problem"]
-    assert problem.startswith("predict.max_train_rows: 2,500 rows do not fit in the memory")
+    assert problem.startswith("predict.max_train_rows: the training rows, here up to 2,500, do not")
+
+
+def test_train_more_text_than_an_array_holds_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sparkclean.predict.folds._MOST_TEXT", 7)
+    table = {"__id_0": [1, 2], "__fold": [1, 1], "__place": [1, 2], "__text_0": ["four", None]}
+    (tmp_path / "sample").mkdir()
+    pq.write_table(pa.table(table), tmp_path / "sample" / "part.parquet")
+    train = train_folds(tmp_path, num_numbers=0, num_texts=1)
+    with pytest.raises(KeyError):  # it goes on to the labels, which are not there
+        train.train(0)
+    table["__text_0"] = ["four", "more"]
+    pq.write_table(pa.table(table), tmp_path / "sample" / "part.parquet")
+    with pytest.raises(pa.ArrowCapacityError):
+        train.train(0)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkclean.cluster.rising_ids import count_disjoint, find_runs
+from sparkclean.cluster.rising_ids import count_disjoint, find_runs, find_runs_of_files
 
 Run = tuple[int | None, int | None, int]
 
@@ -18,6 +18,11 @@ Run = tuple[int | None, int | None, int]
 def runs_of(*batches: Sequence[int | None]) -> list[Run]:
     made = (pa.record_batch([pa.array(ids, pa.int64())], ["id"]) for ids in batches)
     return [tuple(row.values()) for found in find_runs(made) for row in found.to_pylist()]
+
+
+def runs_of_files(files: Sequence[Sequence[int]]) -> list[Run]:
+    made = ([pa.record_batch([pa.array(ids, pa.int64())], ["id"])] for ids in files)
+    return [tuple(row.values()) for found in find_runs_of_files(made) for row in found.to_pylist()]
 
 
 def test_find_runs_go_on_in_the_next_batch() -> None:
@@ -38,6 +43,15 @@ def test_find_runs_of_ids_in_no_order_give_up_whatever_the_batches() -> None:
     ids = np.random.default_rng(0).permutation(6400)
     for size in (1, 64, 6400):
         assert runs_of(*ids.reshape(-1, size).tolist())[0][0] is None
+
+
+def test_find_runs_of_files_counts_one_of_each_and_gives_up_with_many_more() -> None:
+    rising = [[10 * i, 10 * i + 1] for i in range(500)]
+    falling = [ids[::-1] for ids in rising]
+    found = [runs_of_files([*files, []]) for files in (rising, falling)]
+    assert [len(runs) for runs in found] == [500, 2 * 65 + 1]
+    assert count_disjoint(found[0]) == 1000
+    assert count_disjoint(found[1]) is None
 
 
 @given(st.lists(st.lists(st.integers(-4, 12), max_size=6), max_size=4))
