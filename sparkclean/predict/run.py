@@ -124,8 +124,8 @@ class PredictRun(PinnedRun):
         """Train and predict, and publish.
 
         Reads the features four times: to check them, to count rows by fold and label, to sample the
-        training rows, and to predict; the record ids once. Spark ML reads them three times: sample
-        and predictions are of one staged copy.
+        training rows, and to predict; the record ids as `count_duplicate_ids` does. Spark ML reads
+        them three times: sample and predictions are of one staged copy.
         """
         work = Path(staging.path) / "work"
         try:

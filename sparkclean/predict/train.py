@@ -348,8 +348,8 @@ class TrainRun(PinnedRun):
         """Train, measure and record.
 
         Reads the features of the training table three times: to check them, to count rows by label,
-        and to sample the training rows; the record ids once. With a test table once more, to look
-        for its rows among them.
+        and to sample the training rows; the record ids as `count_duplicate_ids` does. With a test
+        table once more, to look for its rows among them.
         """
         work = Path(staging.path) / "work"
         overlap = 0
@@ -436,7 +436,7 @@ class TrainRun(PinnedRun):
 
     def _collect_profile(self, classes: tuple[Any, ...] | None) -> Profile:
         ids, label = self.config.columns.id_columns, self.config.columns.label
-        narrowed = self._narrow(self.rows)
+        narrowed = self._narrow(self.rows)  # of which ids alone are read before features are checked
         count_duplicate_ids(narrowed, [f"{ID_PREFIX}{i}" for i in range(len(ids))], ids)
         profile = collect_profile(
             narrowed,
