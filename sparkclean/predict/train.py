@@ -436,7 +436,8 @@ class TrainRun(PinnedRun):
 
     def _collect_profile(self, classes: tuple[Any, ...] | None) -> Profile:
         ids, label = self.config.columns.id_columns, self.config.columns.label
-        narrowed = self._narrow(self.rows)  # of which ids alone are read before features are checked
+        # ids alone are read of it before features are checked
+        narrowed = self._narrow(self.rows)
         count_duplicate_ids(narrowed, [f"{ID_PREFIX}{i}" for i in range(len(ids))], ids)
         profile = collect_profile(
             narrowed,
