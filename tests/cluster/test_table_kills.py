@@ -106,7 +106,7 @@ def test_steps_of_the_kills_are_all_that_a_run_passes(
             ("suspects", "cleaned-quarantine", "cleaned"),
             marks=pytest.mark.full,
         ),
-        ("iceberg", "publish.quarantine.begin", ("suspects",)),
+        pytest.param("iceberg", "publish.quarantine.begin", ("suspects",), marks=pytest.mark.full),
     ],
 )
 def test_audit_of_few_outputs_killed_is_completed_by_a_repetition(

@@ -153,6 +153,7 @@ def test_audit_clone_renamed_and_not_sealed_is_used_if_it_is_of_this_run(
     assert not list((Path(place.cleaned) / "_staging").iterdir())
 
 
+@pytest.mark.full
 def test_check_version_of_a_clone_whose_source_lost_files_exits_3(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

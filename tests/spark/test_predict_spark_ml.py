@@ -90,6 +90,7 @@ def test_predict_spark_ml_string_labels_have_the_probabilities_of_a_cross_fit_by
     assert sum(entry["training_rows"] for entry in content["models"]) == ROWS
 
 
+@pytest.mark.full
 def test_predict_spark_ml_texts_and_numbers_are_weighed_as_by_scikit_learn(
     spark: SparkSession, predict: Predict, tmp_path: Path
 ) -> None:
