@@ -117,12 +117,11 @@ class FileScan:
         return np.concatenate(given), np.concatenate(pred_probs)
 
     def collect_rising_ids(self) -> int | None:
-        """Count the rows, if the record ids rise, but for some steps back, and never stand twice.
+        """Count the rows as `sparkclean.cluster.checks.collect_rising_ids`, of files.
 
         Returns
         -------
         int or None
-            None if they do not, or not by one integer column: they may be unique all the same.
 
         Notes
         -----
