@@ -14,6 +14,7 @@ from sparkclean.cluster.batches import LABEL
 from sparkclean.cluster.columns import EMPTY
 from sparkclean.cluster.passes import ClassStatistics
 from sparkclean.cluster.rising_ids import RUN_FIELDS, can_rise, count_disjoint, find_runs
+from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def collect_rising_ids(frame: DataFrame, ids: Sequence[str]) -> int | None:
     few = [row[0] for row in column.limit(_FEW_IDS).collect()]
     if None in few or sum(a >= b for a, b in itertools.pairwise(few)) > _FEW_IDS // 100:
         return None
-    return count_disjoint(column.mapInArrow(find_runs, RUN_FIELDS).collect())
+    return count_disjoint(map_in_arrow(column, find_runs, RUN_FIELDS).collect())
 
 
 def count_duplicate_ids(

@@ -31,6 +31,7 @@ from sparkclean.cluster.row_groups import (
 )
 from sparkclean.cluster.scan import Sample, sample_size
 from sparkclean.cluster.streams import FileStream, Stream
+from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.cluster.workspace import Workspace
 from sparkclean.lake.files import in_threads
 
@@ -140,7 +141,7 @@ class FileScan:
                 files = (read_row_groups([part], columns, _ID_ROWS) for part in tasks[number])
                 yield from find_runs_of_files(files)
 
-        frame = self.spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(runs, RUN_FIELDS)
+        frame = map_in_arrow(self.spark.range(0, len(tasks), 1, len(tasks)), runs, RUN_FIELDS)
         return count_disjoint(frame.collect())
 
 
@@ -179,19 +180,47 @@ def plan_file_scan(
         names += [(f"{PROBS_PREFIX}{k}", name) for k, name in enumerate(columns.probs)]
     else:
         names.append((PROBS, columns.probs[0]))
+    groups = find_groups(table, [name for _, name in names], paths)
+    if isinstance(groups, str):
+        return groups
+    return FileScan(table.sparkSession, reader, columns.id_types, tuple(names), groups)
+
+
+def find_groups(
+    table: DataFrame, names: Sequence[str], paths: Sequence[str]
+) -> tuple[RowGroups, ...] | str:
+    """List the row groups of files, if their columns can be read as those of a table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What Spark reads from the files.
+    names : sequence of str
+        Of the columns.
+    paths : sequence of str
+
+    Returns
+    -------
+    tuple of RowGroups or str
+        Or why the files cannot be read so.
+
+    Notes
+    -----
+    Reads the footer of every file on the driver, 16 at a time.
+    """
     schema = table.schema
     padded = [
-        name for _, name in names if schema[name].metadata.get(_TEXT_TYPE, "").startswith("char")
+        name for name in names if schema[name].metadata.get(_TEXT_TYPE, "").startswith("char")
     ]
     if padded:
         return f"column {padded[0]!r} is CHAR, which Spark pads as it reads"
-    types = {name: schema[name].dataType.simpleString() for _, name in names}
+    types = {name: schema[name].dataType.simpleString() for name in names}
     groups: list[RowGroups] = []
     for found in in_threads(lambda path: find_row_groups(path, types), paths):
         if isinstance(found, str):
             return found
         groups += found
-    return FileScan(table.sparkSession, reader, columns.id_types, tuple(names), tuple(groups))
+    return tuple(groups)
 
 
 def spark_type(kind: pa.DataType) -> str:

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from sparkclean.cluster.batches import ID_PREFIX, BatchReader
 from sparkclean.cluster.streams import FrameStream, Stream
+from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.cluster.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class FrameScan:
                 columns = [pa.array([array.tobytes()]) for array in taken]
                 yield pa.RecordBatch.from_arrays(columns, ["given", "pred_probs"])
 
-        found = some.mapInArrow(take, "given binary, pred_probs binary").collect()
+        found = map_in_arrow(some, take, "given binary, pred_probs binary").collect()
         given = np.frombuffer(b"".join(row["given"] for row in found), np.int64)
         pred_probs = np.frombuffer(b"".join(row["pred_probs"] for row in found))
         return given, pred_probs.reshape(len(given), reader.num_classes)

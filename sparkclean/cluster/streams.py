@@ -9,7 +9,7 @@ tasks themselves: that costs a tenth of the way through Spark's rows.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from sparkclean.cluster.kernels import KIND, STATE, STATE_FIELDS, STATES, WRITTEN, Fields
 from sparkclean.cluster.row_groups import RowGroups, balanced, read_row_groups, task_numbers
 from sparkclean.cluster.row_writer import write_by_kind
+from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.cluster.workspace import CacheWorkspace, FolderWorkspace, Workspace
 from sparkclean.lake import spark_paths
 
@@ -137,7 +138,7 @@ class FrameStream:
 
     def map(self, work: Work) -> DataFrame:
         """Run a work over all rows; its output. Lazy."""
-        return self.frame.mapInArrow(work, schema_text(work.fields))
+        return map_in_arrow(self.frame, work, schema_text(work.fields))
 
     def run(self, name: str, work: Work) -> Output:
         """Run a work over all rows and keep what it gives.
@@ -198,6 +199,8 @@ class FileStream:
         Types of the columns, where the stream is output of a work.
     chunk_rows : int
         That a task reads at once.
+    prepare : callable
+        Makes of the rows of the files those that works read.
     """
 
     spark: SparkSession
@@ -206,6 +209,7 @@ class FileStream:
     workspace: Workspace
     fields: Fields = ()
     chunk_rows: int = _CHUNK_ROWS
+    prepare: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]] = iter
 
     @property
     def rows(self) -> int:
@@ -224,13 +228,14 @@ class FileStream:
     def map(self, work: Work) -> DataFrame:
         """Run a work over all rows; its output. Lazy."""
         tasks, columns, chunk_rows = balanced(self.groups), self.columns, self.chunk_rows
+        prepare = self.prepare
 
         def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for number in task_numbers(numbers):
-                yield from work(read_row_groups(tasks[number], columns, chunk_rows))
+                yield from work(prepare(read_row_groups(tasks[number], columns, chunk_rows)))
 
         count = len(tasks)
-        return self.spark.range(0, count, 1, count).mapInArrow(run, schema_text(work.fields))
+        return map_in_arrow(self.spark.range(0, count, 1, count), run, schema_text(work.fields))
 
     def run(self, name: str, work: Work) -> Output:
         """Run a work over all rows and keep what it gives.

@@ -165,13 +165,20 @@ def narrow(
         selected.append(F.concat(*arrays).alias(NUMBERS))
     selected += [text.alias(f"{TEXT_PREFIX}{i}") for i, text in enumerate(features.words())]
 
-    def share(salt: int, parts: int) -> Column:
-        return F.pmod(F.xxhash64(F.lit(seed), F.lit(salt), *together), F.lit(parts)).cast("int")
+    def share(hashed: Column, parts: int) -> Column:
+        return F.pmod(hashed, F.lit(parts)).cast("int")
 
-    selected += [share(0, n_folds).alias(FOLD), share(1, INNER_FOLDS).alias(INNER)]
+    inner = F.xxhash64(F.lit(seed), F.lit(1), *together)
+    selected.append(share(fold_hash(seed, *together), n_folds).alias(FOLD))
+    selected.append(share(inner, INNER_FOLDS).alias(INNER))
     selected += [] if weight is None else [quoted(weight).cast("double").alias(WEIGHT)]
     place = F.xxhash64(F.lit(seed), F.lit(2), *together, *id_columns)
     return frame.select(*selected, place.alias(PLACE))
+
+
+def fold_hash(seed: int, *together: Column) -> Column:
+    """Hash what rows of one fold have in common; without any, what the hash begins with."""
+    return F.xxhash64(F.lit(seed), F.lit(0), *together)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ TOO_LARGE = (
     "task that trains on them, or hold more than 2 GB of text; lower it, or give a task more "
     "memory (spark.executor.pyspark.memory)"
 )
+#: Numbers of a fold that wait to be scored together.
+_HELD_NUMBERS = 1 << 19
 #: Bytes of text in one array of Arrow.
 _MOST_TEXT = (1 << 31) - 1
 
@@ -232,7 +234,7 @@ class ScoreFolds(PredictedRows):
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield predicted rows, then what their quality adds up from.
 
-        Memory: `SCORED_ROWS` rows of each fold beside a batch.
+        Memory: beside a batch 4 MB of the numbers of each fold, or `SCORED_ROWS` of its rows.
         """
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
@@ -240,6 +242,9 @@ class ScoreFolds(PredictedRows):
         models = _read_models(self.models, manifest)
         sums = QualitySums(len(models), len(self.classes))
         waiting: dict[int, list[pa.RecordBatch]] = {fold: [] for fold in models}
+        at_once = SCORED_ROWS
+        if not self.num_texts:
+            at_once *= max(_HELD_NUMBERS // (SCORED_ROWS * self.num_numbers), 1)
         with threadpool_limits(1):
             for batch in batches:
                 folds = batch.column(FOLD).to_numpy()
@@ -249,9 +254,9 @@ class ScoreFolds(PredictedRows):
                         continue
                     held.append(batch.take(pa.array(rows)))
                     table = pa.Table.from_batches(held)
-                    whole = len(table) // SCORED_ROWS * SCORED_ROWS
-                    for start in range(0, whole, SCORED_ROWS):
-                        yield self._score(models[fold], table.slice(start, SCORED_ROWS), sums)
+                    whole = len(table) // at_once * at_once
+                    for start in range(0, whole, at_once):
+                        yield self._score(models[fold], table.slice(start, at_once), sums)
                     if whole:
                         waiting[fold] = table.slice(whole).to_batches()
             for fold, held in waiting.items():

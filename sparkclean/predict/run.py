@@ -25,8 +25,9 @@ from sparkclean.cluster.kernels import PREDICTED, PREDICTIVE
 from sparkclean.cluster.pinned_run import PinnedRun
 from sparkclean.cluster.publish import Outputs
 from sparkclean.cluster.record import GATE_FAILED, RunRecord
-from sparkclean.cluster.streams import Stream
+from sparkclean.cluster.streams import FrameStream, Stream
 from sparkclean.cluster.tables import Provenance
+from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import PredictSection, prediction_fingerprint, resolve_classes
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.faults import fault_point
@@ -41,6 +42,8 @@ from sparkclean.predict.columns import (
     unseen_findings,
 )
 from sparkclean.predict.engine import Engine, Job, open_engine
+from sparkclean.predict.feature_files import plan_feature_files
+from sparkclean.predict.folds import INNER, PLACE
 from sparkclean.predict.model_folder import PIN, has_models, new_models
 from sparkclean.predict.models import write_manifest
 from sparkclean.predict.quality import QualityReport, QualitySums
@@ -191,9 +194,26 @@ class PredictRun(PinnedRun):
             num_texts=len(self.features.texts),
             id_types=tuple(kinds[name].dataType for name in columns.id_columns),
             label_type=kinds[columns.label].dataType,
+            open_rows=lambda: self._open_rows(work, profile),
             work=work,
             progress=self.progress,
         )
+
+    def _open_rows(self, work: Path, profile: Profile) -> Stream:
+        workspace = FolderWorkspace(str(work))
+        found = plan_feature_files(
+            self.table,
+            self.features,
+            config=self.config,
+            predict=self.predict,
+            paths=self.source.plain_files(self.pin),
+            num_numbers=profile.num_numbers,
+            workspace=workspace,
+        )
+        if not isinstance(found, str):
+            return found
+        _log.info("predicting through DataFrames, not files: %s", found)
+        return FrameStream(self._narrow().drop(PLACE, INNER), workspace, -1)
 
     def _collect_profile(self) -> Profile:
         predict, ids = self.predict, self.config.columns.id_columns

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.cluster.streams import FrameStream, Output
-from sparkclean.cluster.workspace import FolderWorkspace
+from sparkclean.cluster.streams import Output
+from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.config import PredictSection
 from sparkclean.errors import InputError
 from sparkclean.lake import spark_path
 from sparkclean.predict.columns import Profile
 from sparkclean.predict.engine import Job, versions_of
-from sparkclean.predict.folds import INNER, PLACE, ScoreFolds, TrainFolds
+from sparkclean.predict.folds import ScoreFolds, TrainFolds
 from sparkclean.predict.models import ModelEntry, make_estimator
 from sparkclean.predict.sampling import (
     check_seen,
@@ -128,8 +128,7 @@ class SklearnEngine:
             id_types=tuple(kind.simpleString() for kind in job.id_types),
             label_type=job.label_type.simpleString(),
         )
-        rows = FrameStream(job.frame.drop(PLACE, INNER), FolderWorkspace(str(job.work)), -1)
-        return rows.run("predicted", score)
+        return job.open_rows().run("predicted", score)
 
 
 def collect_models(
@@ -161,7 +160,7 @@ def collect_models(
     One job.
     """
     numbers = spark.range(0, num_models, 1, num_models)
-    trained = numbers.mapInArrow(train, "model string").collect()
+    trained = map_in_arrow(numbers, train, "model string").collect()
     found = [json.loads(row["model"]) for row in trained]
     problems = sorted({entry["problem"] for entry in found if "problem" in entry})
     if problems:

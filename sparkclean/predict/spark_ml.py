@@ -27,6 +27,7 @@ from pyspark.sql.types import StructField, StructType
 
 from sparkclean.cluster.batches import ID_PREFIX, LABEL, PROBS
 from sparkclean.cluster.streams import FrameStream, Output
+from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import PredictSection
 from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError
@@ -306,7 +307,7 @@ class SparkMLEngine:
             )
             trained.append(classes)
         fit = FitCalibration(method, tuple(trained), num_classes, fold)
-        fitted = _union(parts).repartition(1).mapInArrow(fit, "calibration binary").collect()
+        fitted = map_in_arrow(_union(parts).repartition(1), fit, "calibration binary").collect()
         # written by a task of ours
         return pickle.loads(fitted[0][0]) if fitted else nothing  # noqa: S301
 
@@ -335,7 +336,7 @@ class SparkMLEngine:
                     + (VECTOR_TYPE if field.name in texts else field.dataType.simpleString())
                     for field in frame.schema
                 ]
-                frame = frame.mapInArrow(HashTexts(len(texts)), ", ".join(kinds))
+                frame = map_in_arrow(frame, HashTexts(len(texts)), ", ".join(kinds))
             ids = [f"{ID_PREFIX}{i}" for i in range(len(job.id_types))]
             files = -(-job.profile.rows * job.row_bytes // _FILE_BYTES)
             ordered = frame.repartition(max(files, 1), PLACE).sortWithinPartitions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -68,6 +69,8 @@ def run_predict(
     run_id: str = "r1",
     files: int = 2,
     classes: Any = None,
+    scan: str = "auto",
+    where: str | None = None,
     dry: bool = False,
     command: str = "predict",
     **section: Any,
@@ -77,8 +80,9 @@ def run_predict(
         write(examples() if table is None else table, place, files=files)
     names = ("predictions", "models", "runs", "suspects", "cleaned")
     config = {
-        "input": {"table": str(place)},
+        "input": {"table": str(place), "where": where},
         "classes": classes,
+        "scan": scan,
         "predict": {"features": ["vector", "number"]} | section,
         "output": {name: str(tmp_path / "out" / name) for name in names}
         | dict.fromkeys(("rejected", "classes", "pairs")),
@@ -146,6 +150,58 @@ def test_predict_same_rows_in_another_order_and_other_files_have_the_same_bits(
     assert predict(mixed, files=7, run_id="r2", **section) == 0
     again = {i: (row["pred_probs"], row["fold"]) for i, row in predicted(spark, tmp_path).items()}
     assert again == once
+
+
+@pytest.mark.parametrize("missing", ["reject", "impute"])
+def test_predict_by_files_and_by_dataframes_has_the_same_bits(
+    spark: SparkSession,
+    predict: Predict,
+    tmp_path: Path,
+    missing: str,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    rng = np.random.default_rng(2)
+    gaps: list[float | None] = [float("nan"), None, -0.0] if missing == "impute" else [-0.0]
+    single = rng.standard_normal(ROWS).tolist()
+    lists = rng.standard_normal((ROWS, 2)).tolist()
+    for i in range(0, ROWS, 20):
+        single[i] = gaps[i // 20 % len(gaps)]
+        lists[i + 1][i // 20 % 2] = gaps[i // 20 % len(gaps)]
+    table = examples(
+        id=pa.array([f"r{i}" for i in range(ROWS)]),
+        double=pa.array(single),
+        flag=pa.array((rng.random(ROWS) < 0.5).tolist()),
+        whole=pa.array(rng.integers(-(1 << 60), 1 << 60, ROWS)),
+        lists=pa.array(lists, pa.large_list(pa.float64())),
+        bytes=pa.array(rng.integers(0, 200, (ROWS, 3)).tolist(), pa.list_(pa.uint8(), 3)),
+    ).sort_by("patient")
+    features = ["bytes", "flag", "vector", "double", "whole", "lists", "number"]
+    found = {}
+    for scan in ("files", "dataframe"):
+        section = {"features": features, "missing": missing}
+        assert predict(table, run_id=scan, scan=scan, files=3, **section) == 0
+        rows = predicted(spark, tmp_path)
+        names = ("label", "pred_probs", "fold")
+        found[scan] = {i: [row[name] for name in names] for i, row in rows.items()}
+    assert found["files"] == found["dataframe"]
+    assert len(found["files"]) == ROWS
+    (said,) = re.findall(r"^predicting through .*", capsys.readouterr().err, re.MULTILINE)
+    assert said == "predicting through DataFrames, not files: scan is dataframe"
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"group": "patient"}, "folds are by predict.group"),
+        ({"features": ["number", "text"]}, "features are texts or Spark ML vectors"),
+        ({"where": "number < 100"}, "input.where is set"),
+    ],
+)
+def test_predict_says_why_it_does_not_read_files(
+    predict: Predict, capsys: pytest.CaptureFixture, changed: dict[str, Any], reason: str
+) -> None:
+    assert predict(**changed) == 0
+    assert f"predicting through DataFrames, not files: {reason}\n" in capsys.readouterr().err
 
 
 def test_predict_rows_with_the_same_features_have_one_fold(

@@ -1,0 +1,94 @@
+"""Features of files become those that Spark would hand over, with the fold of each row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sparkclean.predict.feature_reader import FeatureReader, hash_numbers, read_numbers
+from sparkclean.predict.features import read_block
+
+NAN, INF = float("nan"), float("inf")
+#: What ``xxhash64`` of Spark gives, the seeds in front.
+BEGUN_0, BEGUN_7 = 1151812168208346021, 4633820553573986255
+
+
+def batch(**columns: pa.Array) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+@pytest.mark.parametrize(
+    ("seed", "row", "hashed"),
+    [
+        (BEGUN_0, [1.5, -2.0, 3.25], 7005585927068246510),
+        (42, [1.5, -2.0, 3.25], -1467706942393082008),
+        (BEGUN_7, [0.0, -0.0, NAN], 1590016701182924467),
+        (BEGUN_0, [INF, 5e-324, 1e300], -4295875829665913040),
+        (BEGUN_0, [], BEGUN_0),
+    ],
+)
+def test_hash_numbers_is_that_of_spark(seed: int, row: list[float], hashed: int) -> None:
+    assert hash_numbers(np.array([row, row]), seed).tolist() == [hashed, hashed]
+
+
+def test_hash_numbers_all_nan_are_one_and_the_input_stays() -> None:
+    other = np.array([0x7FF8000000000123], np.uint64).view(np.float64)
+    numbers = np.column_stack([[NAN, *-other], [-0.0, 0.0]])
+    before = numbers.tobytes()
+    first, second = hash_numbers(numbers, 42).tolist()
+    assert first == second
+    assert numbers.tobytes() == before
+
+
+def test_hash_numbers_of_float32_are_those_of_float64() -> None:
+    numbers = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    assert (hash_numbers(numbers, 1) == hash_numbers(numbers.astype(np.float64), 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("column", "wanted"),
+    [
+        (pa.array([1, None, -3], pa.int16()), [[1.0], [NAN], [-3.0]]),
+        (pa.array([True, False]), [[1.0], [0.0]]),
+        (pa.array([True, None]), [[1.0], [NAN]]),
+        (pa.array([(1 << 53) + 1, 7]), [[float(1 << 53)], [7.0]]),
+        (pa.array([(1 << 53) + 1, None]), [[float(1 << 53)], [NAN]]),
+        (pa.array([[0.5, None], [NAN, 2.0]], pa.list_(pa.float32())), [[0.5, NAN], [NAN, 2.0]]),
+        (pa.array([[9], [1, 2], [3, 4]], pa.list_(pa.int32())).slice(1), [[1.0, 2.0], [3.0, 4.0]]),
+    ],
+)
+def test_read_numbers_are_floats_and_nan_where_missing(
+    column: pa.Array, wanted: list[list[float]]
+) -> None:
+    found = read_numbers(column)
+    assert found.dtype.kind == "f"
+    np.testing.assert_array_equal(found.astype(np.float64), wanted)
+
+
+def test_feature_reader_gives_what_a_model_reads() -> None:
+    rows = batch(
+        __id_0=pa.array(["a", "b", "c"]),
+        __label=pa.array([0, None, 1]),
+        __feature_0=pa.array([1, 2, 3]),
+        __feature_1=pa.array([[0.5, 1.5]] * 3, pa.list_(pa.float32())),
+    )
+    (found,) = FeatureReader(1, 2, BEGUN_0, 4)([rows])
+    assert found.schema.names == ["__id_0", "__label", "__numbers", "__fold"]
+    assert found.column("__id_0").to_pylist() == ["a", "b", "c"]
+    assert found.column("__label").to_pylist() == [0, None, 1]
+    numbers = np.array([[1.0, 0.5, 1.5], [2.0, 0.5, 1.5], [3.0, 0.5, 1.5]])
+    np.testing.assert_array_equal(read_block(found, 3, 0).numbers, numbers)
+    folds = (hash_numbers(numbers, BEGUN_0) % 4).tolist()
+    assert found.column("__fold").to_pylist() == folds
+    assert found.schema.field("__fold").type == pa.int32()
+
+
+def test_feature_reader_rows_taken_apart_keep_their_numbers() -> None:
+    values = np.arange(12, dtype=np.float32).reshape(6, 2)
+    lists = pa.array(values.tolist(), pa.list_(pa.float32()))
+    rows = batch(__id_0=pa.array(range(6)), __label=pa.array([0] * 6), __feature_0=lists)
+    (found,) = FeatureReader(1, 1, 42, 3)([rows])
+    table = pa.Table.from_batches([found.take(pa.array([4, 1])), found.take(pa.array([5, 0]))])
+    (part,) = table.slice(1, 2).combine_chunks().to_batches()
+    assert read_block(part, 2, 0).numbers.tolist() == [[2.0, 3.0], [10.0, 11.0]]
