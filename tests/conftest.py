@@ -107,6 +107,12 @@ def undisturbed(
 
 
 @pytest.fixture
+def by_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave even the few rows of a test to tasks, as if they were many."""
+    monkeypatch.setattr("sparkclean.cluster.streams.SHORT_ROWS", -1)
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20261124)
 

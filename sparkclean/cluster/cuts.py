@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +15,7 @@ from pyspark.sql import functions as F
 from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.issue_kernels import CountBuckets, Cuts, Places, Ranking
 from sparkclean.cluster.kernels import ARROW_TYPES, BUCKETS
-from sparkclean.cluster.streams import State, Stream, collect_states
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from sparkclean.cluster.streams import FileStream, State, Stream, collect_states
 
 #: Rows that are sorted whole rather than counted first.
 _ROWS_TO_SORT = 200_000
@@ -91,15 +88,15 @@ def collect_cuts(
 
     Notes
     -----
-    Few places are sorted in one job. Otherwise one job counts them in buckets of the score, and a
-    second one sorts those of the bucket in which a group's quota ends. The driver holds as many
-    counts as a task, and a row for each group.
+    Few places are sorted in one job, very few ones without any. Otherwise one job counts them in
+    buckets of the score, and a second one sorts those of the bucket in which a group's quota ends.
+    The driver holds as many counts as a task, and a row for each group.
     """
     groups = np.flatnonzero(quotas)
     if not len(groups):
         return Cuts(ranking, groups, np.zeros(0), ())
     if counted is None and stream.rows <= _ROWS_TO_SORT:
-        last = _collect_last(stream.map(Places(ranking, groups, quotas[groups], id_types)))
+        last = _collect_last(stream, Places(ranking, groups, quotas[groups], id_types))
         return _cuts(ranking, groups, last, id_types)
     if counted is None:
         buckets = min(_BUCKETS, 1 << max(0, int(np.log2(_COUNTS / len(groups)))))
@@ -111,7 +108,7 @@ def collect_cuts(
     near = Places(
         ranking, groups[divided], places[divided], id_types, ends[divided], counted.buckets
     )
-    last = _collect_last(stream.map(near)) if divided.any() else {}
+    last = _collect_last(stream, near) if divided.any() else {}
     return _cuts(ranking, groups, last, id_types)
 
 
@@ -162,12 +159,31 @@ def end_of_quota(counts: Mapping[int, int], quota: int) -> tuple[int, int]:
     return 0, 0
 
 
-def _collect_last(places: DataFrame) -> dict[int, tuple[Any, ...]]:
+def _collect_last(stream: Stream, work: Places) -> dict[int, tuple[Any, ...]]:
     """Find score and record id of the last row to select; of a group that has it."""
-    ids = [name for name in places.columns if name.startswith(ID_PREFIX)]
+    ids = [name for name, _ in work.fields if name.startswith(ID_PREFIX)]
+    if isinstance(stream, FileStream) and stream.is_short:
+        return _find_last(list(work(stream.read())), ids)
+    places = stream.map(work)
     order = Window.partitionBy("group").orderBy("score", *ids)
     last = places.withColumn("place", F.row_number().over(order)).where("place = last_place")
     return {row[0]: tuple(row)[1:] for row in last.select("group", "score", *ids).collect()}
+
+
+def _find_last(places: Sequence[pa.RecordBatch], ids: Sequence[str]) -> dict[int, tuple[Any, ...]]:
+    """Find the same without a job."""
+    if not places:
+        return {}
+    columns = ["group", "score", *ids]
+    table = pa.Table.from_batches(places).sort_by([(name, "ascending") for name in columns])
+    group, starts, counts = np.unique(
+        table.column("group").to_numpy(), return_index=True, return_counts=True
+    )
+    place = table.column("last_place").to_numpy()[starts]
+    reached = place <= counts
+    rows = table.select(columns[1:]).take((starts + place - 1)[reached])
+    found = zip(*(column.to_pylist() for column in rows.columns), strict=True)
+    return dict(zip(group[reached].tolist(), found, strict=True))
 
 
 def _cuts(

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sparkclean.cluster import streams
 from sparkclean.cluster.batches import ID_PREFIX, LABEL, PROBS, PROBS_PREFIX, BatchReader
 from sparkclean.cluster.columns import Columns
 from sparkclean.cluster.rising_ids import RUN_FIELDS, can_rise, count_disjoint, find_runs_of_files
@@ -126,9 +127,9 @@ class FileScan:
 
         Notes
         -----
-        One job that reads the ids alone and shuffles nothing; the driver holds three numbers for
-        each run of rising ids: one of a file, 64 of a task and one for each 1,000 rows. They may
-        stand in any order.
+        One job that reads the ids alone and shuffles nothing, none where the driver itself reads
+        the few rows; the driver holds three numbers for each run of rising ids: one of a file, 64
+        of a task and one for each 1,000 rows. They may stand in any order.
         """
         if not can_rise(self.id_types):
             return None
@@ -136,10 +137,16 @@ class FileScan:
         # of a run that goes on over what another task reads nobody knows whether it is alone
         tasks, columns = consecutive(narrow), self.columns[:1]
 
+        def runs_of(task: Sequence[RowGroups]) -> Iterator[pa.RecordBatch]:
+            return find_runs_of_files(read_row_groups([part], columns, _ID_ROWS) for part in task)
+
+        if sum(group.rows for group in narrow) <= streams.SHORT_ROWS:
+            found = [row.values() for task in tasks for b in runs_of(task) for row in b.to_pylist()]
+            return count_disjoint([(first, last, rows) for first, last, rows in found])
+
         def runs(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for number in task_numbers(numbers):
-                files = (read_row_groups([part], columns, _ID_ROWS) for part in tasks[number])
-                yield from find_runs_of_files(files)
+                yield from runs_of(tasks[number])
 
         frame = map_in_arrow(self.spark.range(0, len(tasks), 1, len(tasks)), runs, RUN_FIELDS)
         return count_disjoint(frame.collect())

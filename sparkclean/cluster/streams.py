@@ -9,8 +9,10 @@ tasks themselves: that costs a tenth of the way through Spark's rows.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 _STATE_WIDTH = 8
 #: Rows that a task reads at once from files of a stream.
 _CHUNK_ROWS = 1 << 14
+#: Rows that the driver has read before a job would have begun.
+SHORT_ROWS = 1 << 14
 
 
 class State(NamedTuple):
@@ -40,6 +44,10 @@ class State(NamedTuple):
     given: int
     true: int
     values: list[int]
+
+
+#: A state, and the values of more keys.
+_Keyed = tuple[State, tuple[Any, ...]]
 
 
 class Work(Protocol):
@@ -63,6 +71,10 @@ class Stream(Protocol):
     @property
     def rows(self) -> int:
         """Their number."""
+
+    @property
+    def spark(self) -> SparkSession:
+        """Session that runs works."""
 
     @property
     def frame(self) -> DataFrame:
@@ -104,13 +116,35 @@ def collect_states(stream: Stream, work: Work) -> list[State]:
 
     Notes
     -----
-    One job; the driver holds a state for each key.
+    One job, or none where the driver itself reads the few rows of a file; the driver holds a state
+    for each key.
     """
-    return [state for state, _ in _collect_states(stream.map(work))]
+    return [state for state, _ in _run_for_states(stream, work)]
 
 
-def _collect_states(output: DataFrame, *keys: str) -> list[tuple[State, tuple[Any, ...]]]:
-    """Add up the states of an output, by more keys if need be, which stand beside each."""
+def _run_for_states(stream: Stream, work: Work, *keys: str) -> list[_Keyed]:
+    """Run a work, and add up its states, by more keys if need be, which stand beside each."""
+    if isinstance(stream, FileStream) and stream.is_short:
+        return _add_up(deepcopy(work)(stream.read()), keys)
+    return _collect_states(stream.map(work), *keys)
+
+
+def _add_up(output: Iterable[pa.RecordBatch], keys: Sequence[str]) -> list[_Keyed]:
+    totals: dict[tuple[Any, ...], list[int]] = {}
+    for batch in output:
+        columns = [batch.column(name).to_pylist() for name in (KIND, "given", "true", *keys)]
+        states = batch.column(STATE).to_pylist()
+        for key, values in zip(zip(*columns, strict=True), states, strict=True):
+            # kernels share a key, and not how long their states are
+            sums = zip_longest(totals.get(key, ()), values or (), fillvalue=0)
+            totals[key] = [a + b for a, b in sums]
+    return [
+        (State(kind, given, true, values), tuple(rest))
+        for (kind, given, true, *rest), values in totals.items()
+    ]
+
+
+def _collect_states(output: DataFrame, *keys: str) -> list[_Keyed]:
     # named, as Spark 3.5 cannot find a name for them
     parts = [F.sum(F.get(STATE, F.lit(i))).alias(f"part_{i}") for i in range(_STATE_WIDTH)]
     states = output.groupBy(KIND, "given", "true", *keys).agg(*parts).collect()
@@ -135,6 +169,11 @@ class FrameStream:
     frame: DataFrame
     workspace: Workspace
     rows: int
+
+    @property
+    def spark(self) -> SparkSession:
+        """Session of the frame."""
+        return self.frame.sparkSession
 
     def map(self, work: Work) -> DataFrame:
         """Run a work over all rows; its output. Lazy."""
@@ -217,6 +256,15 @@ class FileStream:
         return sum(group.rows for group in self.groups)
 
     @property
+    def is_short(self) -> bool:
+        """Whether the rows are one chunk, and so few that a job is not worth its time."""
+        return self.rows <= min(SHORT_ROWS, self.chunk_rows) and self.prepare is iter
+
+    def read(self) -> Iterator[pa.RecordBatch]:
+        """Read the rows here, a chunk at a time."""
+        return read_row_groups(self.groups, self.columns, self.chunk_rows)
+
+    @property
     def frame(self) -> DataFrame:
         """The rows, for Spark. Cheap to read again."""
         reader = self.spark.read.schema(schema_text(self.fields))
@@ -276,10 +324,9 @@ def _run_to_files(stream: Stream, name: str, work: Work, workspace: FolderWorksp
     folder = Path(workspace.folder) / name
     attempts = folder / "attempts"
     attempts.mkdir(parents=True)
-    output = stream.map(_Writing(work, str(attempts)))
     states: list[State] = []
     groups: dict[int, list[RowGroups]] = {kind: [] for kind in work.kinds}
-    for state, (file,) in _collect_states(output, "file"):
+    for state, (file,) in _run_for_states(stream, _Writing(work, str(attempts)), "file"):
         if state.kind != WRITTEN:
             states.append(state)
             continue
@@ -289,9 +336,9 @@ def _run_to_files(stream: Stream, name: str, work: Work, workspace: FolderWorksp
         count, size, rows = state.values
         groups[state.true].append(RowGroups(str(kept), tuple(range(count)), size, rows))
     shutil.rmtree(attempts, ignore_errors=True)  # of tasks that were repeated
-    spark, names = output.sparkSession, tuple((name, name) for name, _ in work.fields)
+    names = tuple((name, name) for name, _ in work.fields)
     streams = {
-        kind: FileStream(spark, names, tuple(found), workspace, work.fields)
+        kind: FileStream(stream.spark, names, tuple(found), workspace, work.fields)
         for kind, found in groups.items()
     }
     return Output(states, streams)

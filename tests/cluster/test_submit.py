@@ -31,7 +31,7 @@ from tests.spark.answers import hash_of_arrays
 ROOT = Path(__file__).resolve().parents[2]
 SPARK_HOME = Path(pyspark.__file__).parent
 NAMES = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
-ROWS, K, FILES = 4000, 4, 4
+ROWS, K, FILES = 20_000, 4, 4  # more than the driver reads by itself
 GIVEN, PROBS = noisy_data(ROWS, K, seed=6)
 #: Seconds after which a command hangs.
 PATIENCE = 300

@@ -35,6 +35,7 @@ def fixed_data(rows: int = 400, classes: int = 4) -> Data:
     return given, parts / parts.sum(axis=1, keepdims=True)
 
 
+@pytest.mark.usefixtures("by_tasks")
 def test_audit_has_the_result_hash_of_every_version(
     request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -28,6 +28,13 @@ K = 4
 GIVEN, PROBS = noisy_data(800, K, seed=11, ties=True)
 
 
+@pytest.fixture(autouse=True, params=["by_tasks", "by_the_driver"])
+def worker(request: pytest.FixtureRequest) -> None:
+    """Leave the rows to tasks, or to the driver as they are few: one answer."""
+    if request.param == "by_tasks":
+        request.getfixturevalue("by_tasks")
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_table(tmp_path_factory.mktemp("in") / "t", GIVEN, PROBS, files=5)

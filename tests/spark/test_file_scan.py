@@ -28,6 +28,7 @@ from sparkclean.lake import ParquetSource
 from tests.data import noisy_data
 
 CLASSES = ("cat", "dog", "eel")
+pytestmark = pytest.mark.usefixtures("by_tasks")
 
 
 def examples(rows: int = 300) -> dict[str, list[Any]]:
@@ -271,10 +272,12 @@ def test_consecutive_gives_each_task_neighbours() -> None:
     assert consecutive([]) == [[]]
 
 
+@pytest.mark.parametrize("short", [-1, 1000], ids=["by tasks", "by the driver"])
 def test_collect_rising_ids_counts_rows_only_where_none_can_stand_twice(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: int
 ) -> None:
     monkeypatch.setattr("sparkclean.cluster.row_groups._LEAST_TASK_BYTES", 800)  # three tasks
+    monkeypatch.setattr("sparkclean.cluster.streams.SHORT_ROWS", short)
     found = table()
     for name, parts in {
         "rising": [found.slice(200), found.slice(0, 200)],

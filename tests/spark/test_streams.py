@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,10 +23,11 @@ from sparkclean.cluster.kernels import (
     to_batch,
 )
 from sparkclean.cluster.row_groups import RowGroups
-from sparkclean.cluster.streams import FileStream, FrameStream, Stream, collect_states
+from sparkclean.cluster.streams import FileStream, FrameStream, State, Stream, collect_states
 from sparkclean.cluster.workspace import CacheWorkspace, FolderWorkspace, Workspace
 
 ROWS = 1000
+by_tasks = pytest.mark.usefixtures("by_tasks")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def numbers_of(stream: Stream) -> list[int]:
     return sorted(row["number"] for row in stream.frame.collect())
 
 
+@by_tasks
 @pytest.mark.parametrize("kind", ["files", "frame", "files without a folder", "frame and a cache"])
 def test_run_gives_states_and_rows_by_kind(spark: SparkSession, tmp_path: Path, kind: str) -> None:
     folder = FolderWorkspace(str(tmp_path / "work"))
@@ -97,6 +99,28 @@ def test_run_gives_states_and_rows_by_kind(spark: SparkSession, tmp_path: Path, 
         workspace.close()
 
 
+def test_run_of_few_rows_of_files_needs_no_job(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def job(*_: object) -> None:
+        raise AssertionError("a job was made")
+
+    stream = files(spark, tmp_path / "in", FolderWorkspace(str(tmp_path / "work")))
+    with monkeypatch.context() as patch:
+        patch.setattr(FileStream, "map", job)
+        output = stream.run("sorted", Sort())
+        counted = collect_states(output.streams[ISSUE], Sort())
+        with pytest.raises(AssertionError, match="a job was made"):
+            collect_states(replace(stream, chunk_rows=ROWS - 1), Sort())
+        with pytest.raises(AssertionError, match="a job was made"):
+            collect_states(replace(stream, prepare=lambda batches: batches), Sort())
+    assert output.states == [State(COUNTS, 0, odd, [ROWS // 2, 1]) for odd in (0, 1)]
+    counts = [state for state in counted if state.kind == COUNTS]
+    assert counts == [State(COUNTS, 0, odd, [odd * ROWS // 2, 1]) for odd in (0, 1)]
+    assert numbers_of(output.streams[LOW]) == list(range(0, ROWS, 2))
+
+
+@by_tasks
 def test_run_of_a_task_that_fails_after_it_wrote_counts_its_rows_once(
     spark: SparkSession, tmp_path: Path
 ) -> None:
