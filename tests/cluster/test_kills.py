@@ -157,6 +157,9 @@ def test_run_killed_at_a_step_is_completed_by_a_repetition(
 
 
 def test_audit_worker_killed_in_the_scan_is_tried_again(config: Path, tmp_path: Path) -> None:
+    # more rows than the driver reads by itself
+    shutil.rmtree(tmp_path / "in")
+    write_table(tmp_path / "in", *noisy_data(20_000, 3, seed=4), files=2)
     # a worker that dies once: the first to find no marker
     marker = tmp_path / "died"
     site = tmp_path / "site"

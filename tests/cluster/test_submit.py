@@ -128,12 +128,12 @@ def test_submit_from_elsewhere_passes_the_exit_code_on(
 ) -> None:
     # the workers have found the strange label: they, too, import from the checkout
     given = GIVEN.copy()
-    given[:100] = K
+    given[:500] = K
     config = write_config(tmp_path, write_table(tmp_path / "in", given, PROBS))
     job = str(checkout / "jobs" / "audit.py")
     done = submit(python, tmp_path, job, "--config", str(config), "--set", "classes=[0, 1, 2, 3]")
     assert done.returncode == 3, done.stdout
-    assert "100 rows label_not_in_classes" in done.stdout
+    assert "500 rows label_not_in_classes" in done.stdout
     assert record_of(tmp_path / "out" / "runs")["status"] == "gate_failed"
 
 
