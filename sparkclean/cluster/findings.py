@@ -44,6 +44,10 @@ class Findings:
     issues : DataFrame
         Record ids under their internal names, ``given``, ``suggested`` (class indices),
         ``self_confidence``, ``suggested_probability``, ``label_quality``. Cheap to read again.
+    stream : Stream
+        The same, for works.
+    qualities : dict
+        Issues by `quality_bucket` of the label quality.
     suspects : DataFrame
         The same with ``rank``. Lazy: ranks are computed for whoever reads them.
     suspect_counts : ndarray of int64, shape (K, K)
@@ -60,6 +64,8 @@ class Findings:
     thresholds: NDArray[np.float64]
     noise: NoiseModel
     issues: DataFrame
+    stream: Stream
+    qualities: Mapping[int, int]
     suspects: DataFrame
     suspect_counts: NDArray[np.int64]
     suspect_sum: int
@@ -81,6 +87,7 @@ class Issues:
     ----------
     frame : DataFrame
         As in `Findings`.
+    stream : Stream
     counts : ndarray of int64, shape (K, K)
         By given and suggested class.
     suspect_sum : int
@@ -92,6 +99,7 @@ class Issues:
     """
 
     frame: DataFrame
+    stream: Stream
     counts: NDArray[np.int64]
     suspect_sum: int
     qualities: dict[int, int]
@@ -163,9 +171,10 @@ def collect_issues(
             else:
                 suspect_sum = join_hash_limbs(values)
         phase.rows = int(counts.sum())
-    frame = output.streams[ISSUE].frame.drop(KIND, STATE, "true")
+    stream = output.streams[ISSUE]
+    frame = stream.frame.drop(KIND, STATE, "true")
     margins = [cut.lowest_margins() for cut in cuts if isinstance(cut.ranking, OfPairs)]
-    return Issues(frame, counts, suspect_sum, qualities, margins[0] if margins else {})
+    return Issues(frame, stream, counts, suspect_sum, qualities, margins[0] if margins else {})
 
 
 def find_quotas(method: MethodSection, noise: NoiseModel, examples: NDArray[np.int64]) -> Quotas:

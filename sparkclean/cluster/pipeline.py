@@ -143,6 +143,8 @@ def collect_findings(
         thresholds=thresholds,
         noise=noise,
         issues=issues.frame,
+        stream=issues.stream,
+        qualities=issues.qualities,
         suspects=suspects,
         suspect_counts=issues.counts,
         suspect_sum=issues.suspect_sum,

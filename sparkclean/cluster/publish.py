@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +97,10 @@ class Outputs:
         """Tell whether an output is configured and this run has not published it before."""
         return name in self.targets and name not in self.published
 
+    def takes_files(self, name: str) -> bool:
+        """Tell whether an output is files that tasks may write; other formats write their own."""
+        return self.targets[name].format == "parquet"
+
     def stage_frame(self, name: str, frame: DataFrame) -> int:
         """Write a frame to its staging folder.
 
@@ -114,11 +118,35 @@ class Outputs:
         -----
         One job, that of the frame.
         """
+        return self._stage(name, frame, lambda staging: staging.write_frame(frame))
+
+    def stage_files(
+        self, name: str, frame: DataFrame, write: Callable[[str], Sequence[str]]
+    ) -> int:
+        """Have the rows of a frame written as files by tasks of one's own.
+
+        Parameters
+        ----------
+        name : str
+            Of an output that `takes_files`.
+        frame : DataFrame
+            Gives the schema; not run.
+        write : callable
+            As `sparkclean.lake.parquet.staging.Staging.write_files` has it.
+
+        Returns
+        -------
+        int
+            Rows written, by the footers of the files.
+        """
+        return self._stage(name, frame, lambda staging: staging.write_files(write))
+
+    def _stage(self, name: str, frame: DataFrame, write: Callable[[Any], None]) -> int:
         staging = self.targets[name].stage(self.run_id, accumulate=name in ACCUMULATING)
         self.staged[name] = staging
         self.schemas[name] = frame.schema.json()
         fault_point(f"stage.{name}.begin")
-        staging.write_frame(frame)
+        write(staging)
         fault_point(f"stage.{name}.end")
         return staging.count_rows()
 

@@ -171,13 +171,7 @@ def ranked(
         With column ``rank`` (bigint). Lazy; one shuffle, after which no task sorts more than its
         share.
     """
-    share = max(_ROWS_TO_RANK, sum(qualities.values()) // _MOST_PIECES)
-    edges, before, rows = [], [0], 0
-    for bucket, count in sorted(qualities.items()):
-        rows += count
-        if rows - before[-1] >= share:
-            edges.append(bucket_end(bucket))
-            before.append(rows)
+    edges, before = divide(qualities, max(_ROWS_TO_RANK, sum(qualities.values()) // _MOST_PIECES))
     # the first term is 0, but not a literal: Spark warns of windows over those
     first = (F.col(score) > 2.0).cast("int")
     piece = sum((F.when(F.col(score) >= edge, 1).otherwise(0) for edge in edges), first)
@@ -189,3 +183,29 @@ def ranked(
         .withColumn("rank", (offset + F.col("__place")).cast("bigint"))
         .drop("__piece", "__place")
     )
+
+
+def divide(qualities: Mapping[int, int], share: int) -> tuple[list[float], list[int]]:
+    """Divide issues by their quality.
+
+    Parameters
+    ----------
+    qualities : mapping
+        Rows by `quality_bucket`.
+    share : int
+        Rows of a piece, at least; all of the last bucket go with it.
+
+    Returns
+    -------
+    edges : list of float, of length P - 1
+        Between the pieces: the smallest quality of the next one.
+    before : list of int, of length P
+        Rows of earlier pieces. The last piece may have none.
+    """
+    edges, before, rows = [], [0], 0
+    for bucket, count in sorted(qualities.items()):
+        rows += count
+        if rows - before[-1] >= share:
+            edges.append(bucket_end(bucket))
+            before.append(rows)
+    return edges, before

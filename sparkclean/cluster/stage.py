@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 from pyspark.sql import functions as F
 
 from sparkclean import schema
@@ -18,6 +20,7 @@ from sparkclean.cluster.tables import (
     class_rows,
     pair_rows,
     rejected_frame,
+    suspect_writer,
     suspects_frame,
 )
 from sparkclean.config import Config
@@ -53,9 +56,14 @@ def stage_findings(
     -----
     Up to three jobs over the suspects, one over the rejected rows.
     """
-    suspects = suspects_frame(findings, columns, provenance)
+    suspects, top = suspects_frame(findings, columns, provenance), None
     if outputs.wants("suspects"):
-        written = outputs.stage_frame("suspects", suspects)
+        write = suspect_writer(findings, columns, provenance)
+        if write is not None and outputs.takes_files("suspects"):
+            written = outputs.stage_files("suspects", suspects, write)
+            top = _read_top(outputs.staged["suspects"].data_path)
+        else:
+            written = outputs.stage_frame("suspects", suspects)
         _check_rows("suspects", written, findings.num_suspects)
     if outputs.wants("rejected"):
         rejected = rejected_frame(findings.statistics.rejected, columns, provenance)
@@ -69,7 +77,18 @@ def stage_findings(
     ):
         if outputs.wants(name):
             outputs.stage_rows(name, rows, contract, columns.label_type)
-    return _collect_top(findings, columns, provenance)
+    return _collect_top(findings, columns, provenance) if top is None else top
+
+
+def _read_top(folder: str) -> list[dict[str, Any]]:
+    """Read the first rows of files that are in the order of ranks."""
+    rows: list[dict[str, Any]] = []
+    for path in sorted(Path(folder).glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            rows += next(file.iter_batches(_TOP)).to_pylist()
+        if len(rows) >= _TOP:
+            break
+    return rows[:_TOP]
 
 
 def _collect_top(

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 from pyspark.sql import functions as F
 
 from sparkclean import schema
 from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.columns import Columns
 from sparkclean.cluster.findings import Findings
+from sparkclean.cluster.kernels import ARROW_TYPES
+from sparkclean.cluster.selection import divide
+from sparkclean.cluster.streams import SHORT_ROWS, FileStream
+from sparkclean.cluster.suspect_writer import WRITTEN_FILE, Piece, WriteSuspects
+from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.confident.noise import class_quality
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
+
+
+#: Suspects that a task sorts, at most about twice; that tasks rank by themselves.
+_PIECE_ROWS, _MOST_SUSPECTS = 500_000, 16_000_000
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,59 @@ def suspects_frame(findings: Findings, columns: Columns, provenance: Provenance)
         F.lit(findings.reason).alias(schema.REASON),
         *provenance.columns(),
     )
+
+
+def suspect_writer(
+    findings: Findings, columns: Columns, provenance: Provenance
+) -> Callable[[str], list[str]] | None:
+    """Plan to write the suspect table by tasks that rank it themselves.
+
+    Parameters
+    ----------
+    findings : Findings
+    columns : Columns
+    provenance : Provenance
+
+    Returns
+    -------
+    callable or None
+        Writes the rows of `suspects_frame` into a folder, as Parquet; the names of the files, most
+        suspicious rows first. None where Spark does better: issues that are not in files, far too
+        many of them, or of one quality.
+
+    Notes
+    -----
+    One job, or none for few rows. Each task reads all issues, of which it keeps half a million:
+    several times faster than through Spark's rows, up to some tens of them.
+    """
+    stream, total = findings.stream, findings.num_suspects
+    kind = ARROW_TYPES.get(columns.label_type.simpleString())
+    if not isinstance(stream, FileStream) or kind is None or not 0 < total <= _MOST_SUSPECTS:
+        return None
+    edges, before = divide(findings.qualities, min(max(total // 8, SHORT_ROWS), _PIECE_ROWS))
+    if max(end - start for start, end in itertools.pairwise([*before, total])) > 2 * _PIECE_ROWS:
+        return None
+    ends = itertools.pairwise([0.0, *edges, np.inf])
+    pieces = [Piece(*ends, rows) for ends, rows in zip(ends, before, strict=True) if rows < total]
+    constants = {schema.REASON: findings.reason} | provenance.values()
+
+    def write(folder: str) -> list[str]:
+        work = WriteSuspects(
+            groups=stream.groups,
+            pieces=tuple(pieces),
+            ids=tuple((f"{ID_PREFIX}{i}", name) for i, name in enumerate(columns.ids)),
+            labels=pa.array(columns.classes, kind),
+            constants=tuple(constants.items()),
+            folder=folder,
+        )
+        numbers = range(len(pieces))
+        if total <= SHORT_ROWS:
+            batches = work([pa.RecordBatch.from_arrays([pa.array(numbers)], ["id"])])
+            return [row["file"] for batch in batches for row in batch.to_pylist()]
+        frame = stream.spark.range(0, len(pieces), 1, len(pieces))
+        return [row["file"] for row in sorted(map_in_arrow(frame, work, WRITTEN_FILE).collect())]
+
+    return write
 
 
 def rejected_frame(

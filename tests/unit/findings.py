@@ -37,6 +37,8 @@ def make_findings(
         thresholds=np.full(size, 0.5),
         noise=estimate_noise(calibrated, calibrated, examples),
         issues=cast(Any, None),
+        stream=cast(Any, None),
+        qualities={},
         suspects=cast(Any, None),
         suspect_counts=np.array(suspects, np.int64),
         suspect_sum=0,

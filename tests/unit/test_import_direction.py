@@ -30,6 +30,7 @@ EXECUTORS = (
     "cluster.row_groups",
     "cluster.row_kernels",
     "cluster.row_writer",
+    "cluster.suspect_writer",
 )
 
 #: Rooms that a room may import besides itself. "" is the package: its version.

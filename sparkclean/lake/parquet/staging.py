@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -168,6 +168,23 @@ class Staging:
             data.mkdir(exist_ok=True)
             number = len(list_data_files(data))
             pq.write_table(table, data / f"part-{number:05d}.parquet", compression="zstd")
+
+    def write_files(self, write: Callable[[str], Sequence[str]]) -> None:
+        """Have Parquet files written by tasks of one's own.
+
+        Parameters
+        ----------
+        write : callable
+            Writes files to a folder; their names, in order. Others that are there are of tasks that
+            were repeated, and are left behind.
+        """
+        data, attempts = Path(self.data_path), self.folder / "attempts"
+        with write_errors(data):
+            attempts.mkdir()
+            names = write(str(attempts))
+            data.mkdir()
+            for number, name in enumerate(names):
+                (attempts / name).replace(data / f"part-{number:05d}.parquet")
 
     def files(self) -> list[StagedFile]:
         """Look what was written so far.
