@@ -57,7 +57,8 @@ def settle() -> None:
 
 
 def _is_of_spark(path: str) -> bool:
-    return PurePath(path).name.startswith(("pyspark.zip", "py4j-", "spark-core_"))
+    name = PurePath(path).name  # jars, of packages too: Spark puts them on the path of Python
+    return name.endswith(".jar") or name.startswith(("pyspark.zip", "py4j-"))
 
 
 def _keep() -> None:
