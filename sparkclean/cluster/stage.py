@@ -19,8 +19,8 @@ from sparkclean.cluster.tables import (
     Provenance,
     class_rows,
     pair_rows,
+    plan_suspect_files,
     rejected_frame,
-    suspect_writer,
     suspects_frame,
 )
 from sparkclean.config import Config
@@ -58,7 +58,7 @@ def stage_findings(
     """
     suspects, top = suspects_frame(findings, columns, provenance), None
     if outputs.wants("suspects"):
-        write = suspect_writer(findings, columns, provenance)
+        write = plan_suspect_files(findings, columns, provenance)
         if write is not None and outputs.takes_files("suspects"):
             written = outputs.stage_files("suspects", suspects, write)
             top = _read_top(outputs.staged["suspects"].data_path)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 #: Suspects that a task sorts, at most about twice; that tasks rank by themselves.
-_PIECE_ROWS, _MOST_SUSPECTS = 500_000, 16_000_000
+_PIECE_ROWS, _MOST_SUSPECTS = 300_000, 16_000_000
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def suspects_frame(findings: Findings, columns: Columns, provenance: Provenance)
     )
 
 
-def suspect_writer(
+def plan_suspect_files(
     findings: Findings, columns: Columns, provenance: Provenance
 ) -> Callable[[str], list[str]] | None:
     """Plan to write the suspect table by tasks that rank it themselves.
@@ -107,7 +107,7 @@ def suspect_writer(
 
     Notes
     -----
-    One job, or none for few rows. Each task reads all issues, of which it keeps half a million:
+    One job, or none for few rows. Each task reads all issues, of which it keeps some 300,000:
     several times faster than through Spark's rows, up to some tens of them.
     """
     stream, total = findings.stream, findings.num_suspects
