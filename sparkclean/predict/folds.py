@@ -167,7 +167,11 @@ class TrainFolds:
         model = FoldModel(fold, matrix, estimator, calibration, shares)
         said = sorted({str(warning.message).splitlines()[0] for warning in caught})
         entry = write_model(
-            Path(self.models), model, training_rows=len(given), seconds=time.monotonic() - begun
+            Path(self.models),
+            model,
+            name="model" if self.whole else f"fold-{fold}",
+            training_rows=len(given),
+            seconds=time.monotonic() - begun,
         )
         return json.dumps(asdict(entry) | {"warnings": said, "found": found.tolist()})
 

@@ -319,7 +319,7 @@ class ModelEntry:
 
 
 def write_model(
-    folder: Path, model: FoldModel, *, training_rows: int, seconds: float
+    folder: Path, model: FoldModel, *, name: str, training_rows: int, seconds: float
 ) -> ModelEntry:
     """Write a model to a folder.
 
@@ -327,6 +327,8 @@ def write_model(
     ----------
     folder : Path
     model : FoldModel
+    name : str
+        That its file begins with.
     training_rows : int
     seconds : float
         That the training took.
@@ -338,7 +340,7 @@ def write_model(
     content = pickle.dumps(model, protocol=5)
     digest = hashlib.sha256(content).hexdigest()
     # two attempts of a task write the same name with the same content, or two names
-    path = folder / f"fold-{model.fold}-{digest[:16]}.pickle"
+    path = folder / f"{name}-{digest[:16]}.pickle"
     path.write_bytes(content)
     return ModelEntry(model.fold, path.name, digest, training_rows, seconds)
 

@@ -43,7 +43,7 @@ def saved(folder: Path, *, texts: bool = False, more: dict[str, Any] | None = No
     fitted = LogisticRegression().fit(matrix.transform(block), given)
     calibration = fit_calibration("none", np.zeros((0, 2)), given[:0])
     model = FoldModel(0, matrix, fitted, calibration, np.ones(2))
-    entry = write_model(folder, model, training_rows=ROWS, seconds=0.1)
+    entry = write_model(folder, model, name="model", training_rows=ROWS, seconds=0.1)
     features = {"numbers": ["n"], "lists": ["x"], "vectors": [], "texts": ["t"] if texts else []}
     about = {"classes": ["even", "odd"], "features": features, "num_numbers": 3}
     more = about if more is None else more

@@ -102,7 +102,7 @@ def write_folder(folder: Path) -> ModelEntry:
     fitted = LogisticRegression().fit(matrix.transform(train), given)
     calibration = fit_calibration("none", np.zeros((0, 2)), given[:0])
     model = FoldModel(1, matrix, fitted, calibration, np.ones(2))
-    entry = write_model(folder, model, training_rows=40, seconds=0.1)
+    entry = write_model(folder, model, name="fold-0", training_rows=40, seconds=0.1)
     write_manifest(folder, [entry], None, {}, {}, engine="sklearn", versions={})
     return entry
 
