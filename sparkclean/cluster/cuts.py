@@ -132,7 +132,7 @@ def collect_buckets(
 
     Notes
     -----
-    One job.
+    As `collect_states`.
     """
     return counted_of(collect_states(stream, CountBuckets(ranking, groups, buckets)), buckets)
 

@@ -78,7 +78,7 @@ def balanced(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
         load, i = heapq.heappop(loads)
         tasks[i].append(group)
         heapq.heappush(loads, (load + group.size_bytes + _OPEN_BYTES, i))
-    return [_joined(task) for task in tasks]
+    return [joined(task) for task in tasks]
 
 
 def consecutive(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
@@ -99,7 +99,7 @@ def consecutive(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
     for group in groups:
         tasks[before * len(tasks) // total].append(group)
         before += group.size_bytes + _OPEN_BYTES
-    return [_joined(task) for task in tasks]
+    return [joined(task) for task in tasks]
 
 
 def _count_tasks(groups: Sequence[RowGroups]) -> int:
@@ -108,7 +108,7 @@ def _count_tasks(groups: Sequence[RowGroups]) -> int:
     return max(1, min(len(groups), max(few, -(-total // _TASK_BYTES))))
 
 
-def _joined(task: list[RowGroups]) -> list[RowGroups]:
+def joined(task: Sequence[RowGroups]) -> list[RowGroups]:
     """Put row groups of one file together: it is opened once."""
     files: dict[str, list[RowGroups]] = {}
     for group in task:

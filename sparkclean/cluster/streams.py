@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from sparkclean.cluster.kernels import KIND, STATE, STATE_FIELDS, STATES, WRITTEN, Fields
-from sparkclean.cluster.row_groups import RowGroups, balanced, read_row_groups, task_numbers
+from sparkclean.cluster.row_groups import RowGroups, balanced, joined, read_row_groups, task_numbers
 from sparkclean.cluster.row_writer import write_by_kind
 from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.cluster.workspace import CacheWorkspace, FolderWorkspace, Workspace
@@ -262,7 +262,7 @@ class FileStream:
 
     def read(self) -> Iterator[pa.RecordBatch]:
         """Read the rows here, a chunk at a time."""
-        return read_row_groups(self.groups, self.columns, self.chunk_rows)
+        return read_row_groups(joined(self.groups), self.columns, self.chunk_rows)
 
     @property
     def frame(self) -> DataFrame:

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sparkclean import schema
-from sparkclean.cluster.row_groups import RowGroups, read_row_groups, task_numbers
+from sparkclean.cluster.row_groups import RowGroups, joined, read_row_groups, task_numbers
+from sparkclean.errors import InputError
 
 #: What a task tells of a file.
 WRITTEN_FILE = "piece int, file string"
@@ -68,12 +69,19 @@ class WriteSuspects:
 
     def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield number and file of each piece. Memory: a piece, three times."""
+        if not Path(self.folder).is_dir():
+            raise InputError(
+                f"{self.folder} is not there for a worker: choose a place that driver and "
+                "executors share"
+            )
         for number in task_numbers(numbers):
             # two attempts of a task write two files
             name = f"{uuid.uuid4().hex}.parquet"
             table = self._table(self.pieces[number])
             texts = [f.name for f in table.schema if not pa.types.is_floating(f.type)]
-            pq.write_table(table, Path(self.folder) / name, use_dictionary=texts)
+            pq.write_table(
+                table, Path(self.folder) / name, compression="zstd", use_dictionary=texts
+            )
             columns = [pa.array([number], pa.int32()), pa.array([name])]
             yield pa.RecordBatch.from_arrays(columns, ["piece", "file"])
 
@@ -81,7 +89,7 @@ class WriteSuspects:
         ids = [internal for internal, _ in self.ids]
         found = []
         read = [(name, name) for name in (*ids, *_ISSUE)]
-        for batch in read_row_groups(self.groups, read, _CHUNK_ROWS):
+        for batch in read_row_groups(joined(self.groups), read, _CHUNK_ROWS):
             quality = batch.column(schema.LABEL_QUALITY).to_numpy()
             found.append(batch.filter(pa.array((quality >= piece.start) & (quality < piece.end))))
         order = [schema.LABEL_QUALITY, *ids]

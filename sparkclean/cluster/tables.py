@@ -12,12 +12,13 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from sparkclean import schema
+from sparkclean.cluster import streams
 from sparkclean.cluster.batches import ID_PREFIX
 from sparkclean.cluster.columns import Columns
 from sparkclean.cluster.findings import Findings
 from sparkclean.cluster.kernels import ARROW_TYPES
 from sparkclean.cluster.selection import divide
-from sparkclean.cluster.streams import SHORT_ROWS, FileStream
+from sparkclean.cluster.streams import FileStream
 from sparkclean.cluster.suspect_writer import WRITTEN_FILE, Piece, WriteSuspects
 from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.confident.noise import class_quality
@@ -114,11 +115,14 @@ def plan_suspect_files(
     kind = ARROW_TYPES.get(columns.label_type.simpleString())
     if not isinstance(stream, FileStream) or kind is None or not 0 < total <= _MOST_SUSPECTS:
         return None
-    edges, before = divide(findings.qualities, min(max(total // 8, SHORT_ROWS), _PIECE_ROWS))
+    edges, before = divide(findings.qualities, _piece_rows(total))
     if max(end - start for start, end in itertools.pairwise([*before, total])) > 2 * _PIECE_ROWS:
         return None
     ends = itertools.pairwise([0.0, *edges, np.inf])
     pieces = [Piece(*ends, rows) for ends, rows in zip(ends, before, strict=True) if rows < total]
+    # Arrow refuses integers that a float does not hold, where Spark rounds
+    classes = [float(c) for c in columns.classes] if pa.types.is_floating(kind) else columns.classes
+    labels = pa.array(classes, kind)
     constants = {schema.REASON: findings.reason} | provenance.values()
 
     def write(folder: str) -> list[str]:
@@ -126,18 +130,23 @@ def plan_suspect_files(
             groups=stream.groups,
             pieces=tuple(pieces),
             ids=tuple((f"{ID_PREFIX}{i}", name) for i, name in enumerate(columns.ids)),
-            labels=pa.array(columns.classes, kind),
+            labels=labels,
             constants=tuple(constants.items()),
             folder=folder,
         )
         numbers = range(len(pieces))
-        if total <= SHORT_ROWS:
+        if total <= streams.SHORT_ROWS:
             batches = work([pa.RecordBatch.from_arrays([pa.array(numbers)], ["id"])])
             return [row["file"] for batch in batches for row in batch.to_pylist()]
         frame = stream.spark.range(0, len(pieces), 1, len(pieces))
         return [row["file"] for row in sorted(map_in_arrow(frame, work, WRITTEN_FILE).collect())]
 
     return write
+
+
+def _piece_rows(total: int) -> int:
+    """Decide how many suspects a task writes: an eighth of them, within bounds."""
+    return min(max(total // 8, streams.SHORT_ROWS), _PIECE_ROWS)
 
 
 def rejected_frame(

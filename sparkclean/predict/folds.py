@@ -54,8 +54,8 @@ TOO_LARGE = (
     "task that trains on them, or hold more than 2 GB of text; lower it, or give a task more "
     "memory (spark.executor.pyspark.memory)"
 )
-#: Numbers of a fold that wait to be scored together.
-_HELD_NUMBERS = 1 << 19
+#: Numbers, or probabilities, of rows of a fold that are scored together; of a row, at least.
+_HELD_NUMBERS, _LEAST_WIDTH = 1 << 19, 64
 #: Bytes of text in one array of Arrow.
 _MOST_TEXT = (1 << 31) - 1
 
@@ -235,10 +235,19 @@ class ScoreFolds(PredictedRows):
     num_numbers: int
     num_texts: int
 
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of a fold that are scored together: a multiple of `SCORED_ROWS`."""
+        if self.num_texts:
+            return SCORED_ROWS
+        width = max(self.num_numbers, len(self.classes), _LEAST_WIDTH)
+        return SCORED_ROWS * max(_HELD_NUMBERS // SCORED_ROWS // width, 1)
+
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield predicted rows, then what their quality adds up from.
 
-        Memory: beside a batch 4 MB of the numbers of each fold, or `SCORED_ROWS` of its rows.
+        Memory: beside a batch, rows of each fold with 4 MB of numbers or probabilities, or
+        `SCORED_ROWS` of them; some copies of the probabilities of one fold.
         """
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
@@ -246,9 +255,7 @@ class ScoreFolds(PredictedRows):
         models = _read_models(self.models, manifest)
         sums = QualitySums(len(models), len(self.classes))
         waiting: dict[int, list[pa.RecordBatch]] = {fold: [] for fold in models}
-        at_once = SCORED_ROWS
-        if not self.num_texts:
-            at_once *= max(_HELD_NUMBERS // (SCORED_ROWS * self.num_numbers), 1)
+        at_once = self.rows_at_once
         with threadpool_limits(1):
             for batch in batches:
                 folds = batch.column(FOLD).to_numpy()

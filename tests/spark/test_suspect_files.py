@@ -16,6 +16,8 @@ from pyspark.sql.types import StructType
 import sparkclean
 from sparkclean.cli import main
 from sparkclean.cluster import tables
+from sparkclean.cluster.suspect_writer import WriteSuspects
+from sparkclean.errors import InputError
 from sparkclean.lake import open_target
 from tests.data import noisy_data
 
@@ -40,7 +42,9 @@ def examples(ids: str, labels: str) -> dict[str, pa.Array]:
     return columns | {"label": given, "pred_probs": probs}
 
 
-def audit(folder: Path, run_id: str, columns: dict[str, pa.Array]) -> int:
+def audit(
+    folder: Path, run_id: str, columns: dict[str, pa.Array], codes: list[int] | None = None
+) -> int:
     table = folder / "in"
     if not table.exists():
         table.mkdir()
@@ -50,7 +54,7 @@ def audit(folder: Path, run_id: str, columns: dict[str, pa.Array]) -> int:
     config = {
         "input": {"table": str(table)},
         "columns": {"id": ids},
-        "classes": list(NAMES) if pa.types.is_string(columns["label"].type) else None,
+        "classes": list(NAMES) if pa.types.is_string(columns["label"].type) else codes,
         "output": {name: str(folder / run_id / name) for name in ("suspects", "runs")}
         | dict.fromkeys(("cleaned", "rejected", "classes", "pairs")),
     }
@@ -80,7 +84,7 @@ def test_suspects_by_tasks_are_those_that_spark_writes(
     short: int,
 ) -> None:
     columns = examples(ids, labels)
-    monkeypatch.setattr(tables, "SHORT_ROWS", short)
+    monkeypatch.setattr("sparkclean.cluster.streams.SHORT_ROWS", short)
     monkeypatch.setattr(tables, "_PIECE_ROWS", 15)
     assert audit(tmp_path, "tasks", columns) == 0
     said = capsys.readouterr().out
@@ -95,6 +99,24 @@ def test_suspects_by_tasks_are_those_that_spark_writes(
     ranks = [pq.read_table(file)["rank"].to_pylist() for file in files]
     assert len(ranks) > 2  # pieces, in order
     assert [rank for piece in ranks for rank in piece] == list(range(1, len(found[1]) + 1))
+
+
+def test_suspects_of_float_labels_that_are_rounded_are_written(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    codes = [20231116, 20231118, 20231121]  # the last one is no float
+    columns = examples("numbers", "names")
+    given = np.where(GIVEN == 2, 0, GIVEN)
+    columns["label"] = pa.array(np.array(codes, np.float32)[given])
+    assert audit(tmp_path, "codes", columns, codes) == 0
+    _, rows = written(spark, tmp_path / "codes")
+    assert {row["suggested_label"] for row in rows} == {20231116.0, 20231118.0, 20231120.0}
+
+
+def test_suspect_files_folder_that_a_worker_does_not_see_is_an_error(tmp_path: Path) -> None:
+    work = WriteSuspects((), (), (), pa.array([]), (), str(tmp_path / "elsewhere"))
+    with pytest.raises(InputError, match="elsewhere is not there for a worker: choose a place"):
+        next(work([]))
 
 
 def test_suspects_of_one_quality_are_left_to_spark(

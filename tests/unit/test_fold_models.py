@@ -19,7 +19,7 @@ from sparkclean.errors import ConfigError, InputError
 from sparkclean.predict.calibration import fit_calibration
 from sparkclean.predict.columns import Profile
 from sparkclean.predict.features import Block, FeatureMatrix, read_block
-from sparkclean.predict.folds import TrainFolds
+from sparkclean.predict.folds import ScoreFolds, TrainFolds
 from sparkclean.predict.models import (
     SCORED_ROWS,
     FoldModel,
@@ -214,3 +214,17 @@ def test_train_more_text_than_an_array_holds_is_a_problem(
     pq.write_table(pa.table(table), tmp_path / "sample" / "part.parquet")
     with pytest.raises(pa.ArrowCapacityError):
         train.train(0)
+
+
+@pytest.mark.parametrize(
+    ("classes", "numbers", "texts", "rows"),
+    [(10, 64, 0, 8192), (2, 1, 0, 8192), (2000, 1, 0, 1024), (10, 5000, 0, 1024), (2, 1, 1, 1024)],
+)
+def test_score_rows_at_once_are_bounded_by_what_they_hold(
+    classes: int, numbers: int, texts: int, rows: int
+) -> None:
+    score = ScoreFolds(
+        classes=tuple(range(classes)), id_types=("int",), label_type="int", models="",
+        num_numbers=numbers, num_texts=texts,
+    )  # fmt: skip
+    assert score.rows_at_once == rows

@@ -181,7 +181,8 @@ class Staging:
         data, attempts = Path(self.data_path), self.folder / "attempts"
         with write_errors(data):
             attempts.mkdir()
-            names = write(str(attempts))
+        names = write(str(attempts))
+        with write_errors(data):
             data.mkdir()
             for number, name in enumerate(names):
                 (attempts / name).replace(data / f"part-{number:05d}.parquet")
