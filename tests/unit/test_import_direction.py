@@ -31,6 +31,7 @@ EXECUTORS = (
     "cluster.row_kernels",
     "cluster.row_writer",
     "cluster.suspect_writer",
+    "cluster.tasks",
 )
 
 #: Rooms that a room may import besides itself. "" is the package: its version.
