@@ -277,13 +277,21 @@ def submit_to_cluster(
     )
 
 
+# A task for each file, though they are small.
+_SMALL_TASKS = """
+
+import sparkclean.cluster.row_groups as _groups
+_groups._LEAST_TASK_BYTES = 1
+"""
+
+
 @pytest.mark.cluster
 def test_submit_to_two_workers_has_the_hash_of_local_mode(
     tmp_path: Path, python: Path, checkout: Path, cluster: str, table: Path, local_hash: str
 ) -> None:
     # `python` does not know the package and the cluster was started with it: what the executors
     # import can only be the zip
-    found = submit_to_cluster(tmp_path, python, checkout, cluster, table)
+    found = submit_to_cluster(tmp_path, python, checkout, cluster, table, patch=_SMALL_TASKS)
     assert found.record["status"] == "published"
     assert found.record["result_hash"] == local_hash
     assert found.scanning_executors == {"0", "1"}
