@@ -32,7 +32,7 @@ from sparkclean.cluster.row_groups import (
 )
 from sparkclean.cluster.scan import Sample, sample_size
 from sparkclean.cluster.streams import FileStream, Stream
-from sparkclean.cluster.tasks import map_in_arrow
+from sparkclean.cluster.tasks import count_slots, map_in_arrow
 from sparkclean.cluster.workspace import Workspace
 from sparkclean.lake.files import in_threads
 
@@ -135,7 +135,7 @@ class FileScan:
             return None
         narrow = [replace(group, size_bytes=_ID_BYTES * group.rows) for group in self.groups]
         # of a run that goes on over what another task reads nobody knows whether it is alone
-        tasks, columns = consecutive(narrow), self.columns[:1]
+        tasks, columns = consecutive(narrow, count_slots(self.spark)), self.columns[:1]
 
         def runs_of(task: Sequence[RowGroups]) -> Iterator[pa.RecordBatch]:
             return find_runs_of_files(read_row_groups([part], columns, _ID_ROWS) for part in task)

@@ -33,8 +33,8 @@ _SCALARS = (
 #: Bytes of the columns that one task reads, compressed: at most; and at least, as to begin a task
 #: takes a worker a fifth of a second.
 _TASK_BYTES, _LEAST_TASK_BYTES = 128 << 20, 4 << 20
-#: Fewer and larger tasks than this leave cores idle at the end.
-_MIN_TASKS = 8
+#: Tasks for each slot of the cluster; fewer and larger ones leave slots idle at the end.
+_SLOT_TASKS = 4
 # A file costs something however small it is.
 _OPEN_BYTES = 64 << 10
 # Columns are read through a buffer of this size each, not a whole row group at once.
@@ -60,19 +60,21 @@ class RowGroups:
     rows: int
 
 
-def balanced(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
+def balanced(groups: Sequence[RowGroups], slots: int) -> list[list[RowGroups]]:
     """Divide row groups among tasks so that all read about as many bytes.
 
     Parameters
     ----------
     groups : sequence of RowGroups
+    slots : int
+        Tasks that run at once.
 
     Returns
     -------
     list of list of RowGroups
         Largest first; at least one task.
     """
-    tasks: list[list[RowGroups]] = [[] for _ in range(_count_tasks(groups))]
+    tasks: list[list[RowGroups]] = [[] for _ in range(_count_tasks(groups, slots))]
     loads = [(0, i) for i in range(len(tasks))]
     for group in sorted(groups, key=lambda group: (-group.size_bytes, group.path, group.indices)):
         load, i = heapq.heappop(loads)
@@ -81,20 +83,22 @@ def balanced(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
     return [joined(task) for task in tasks]
 
 
-def consecutive(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
+def consecutive(groups: Sequence[RowGroups], slots: int) -> list[list[RowGroups]]:
     """Divide row groups among tasks so that each reads neighbours.
 
     Parameters
     ----------
     groups : sequence of RowGroups
         Those of a file one after another.
+    slots : int
+        Tasks that run at once.
 
     Returns
     -------
     list of list of RowGroups
         At least one task; all read about as many bytes, if no group is large.
     """
-    tasks: list[list[RowGroups]] = [[] for _ in range(_count_tasks(groups))]
+    tasks: list[list[RowGroups]] = [[] for _ in range(_count_tasks(groups, slots))]
     total, before = sum(group.size_bytes + _OPEN_BYTES for group in groups), 0
     for group in groups:
         tasks[before * len(tasks) // total].append(group)
@@ -102,10 +106,13 @@ def consecutive(groups: Sequence[RowGroups]) -> list[list[RowGroups]]:
     return [joined(task) for task in tasks]
 
 
-def _count_tasks(groups: Sequence[RowGroups]) -> int:
+def _count_tasks(groups: Sequence[RowGroups], slots: int) -> int:
     total = sum(group.size_bytes for group in groups)
-    few = min(_MIN_TASKS, -(-total // _LEAST_TASK_BYTES))
-    return max(1, min(len(groups), max(few, -(-total // _TASK_BYTES))))
+    few = min(_SLOT_TASKS * slots, -(-total // _LEAST_TASK_BYTES))
+    count = max(few, -(-total // _TASK_BYTES))
+    if count > slots:  # the last round takes as long, however few tasks it has
+        count = -(-count // slots) * slots
+    return max(1, min(len(groups), count))
 
 
 def joined(task: Sequence[RowGroups]) -> list[RowGroups]:

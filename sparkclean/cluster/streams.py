@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from sparkclean.cluster.kernels import KIND, STATE, STATE_FIELDS, STATES, WRITTEN, Fields
 from sparkclean.cluster.row_groups import RowGroups, balanced, joined, read_row_groups, task_numbers
 from sparkclean.cluster.row_writer import write_by_kind
-from sparkclean.cluster.tasks import map_in_arrow
+from sparkclean.cluster.tasks import count_slots, map_in_arrow
 from sparkclean.cluster.workspace import CacheWorkspace, FolderWorkspace, Workspace
 from sparkclean.lake import spark_paths
 
@@ -275,8 +275,8 @@ class FileStream:
 
     def map(self, work: Work) -> DataFrame:
         """Run a work over all rows; its output. Lazy."""
-        tasks, columns, chunk_rows = balanced(self.groups), self.columns, self.chunk_rows
-        prepare = self.prepare
+        tasks = balanced(self.groups, count_slots(self.spark))
+        columns, chunk_rows, prepare = self.columns, self.chunk_rows, self.prepare
 
         def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for number in task_numbers(numbers):

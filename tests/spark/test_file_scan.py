@@ -236,14 +236,25 @@ def test_file_scan_is_refused_where_files_are_not_the_table(
 
 def test_balanced_divides_bytes_and_opens_each_file_once() -> None:
     groups = [RowGroups(f"f{i % 3}", (i // 3,), 10 << 20, 1000) for i in range(60)]
-    tasks = balanced(groups)
+    tasks = balanced(groups, 2)
     assert len(tasks) == 8
     sizes = [sum(part.size_bytes for part in task) for task in tasks]
     assert max(sizes) <= 1.5 * min(sizes)
     assert sum(len(part.indices) for task in tasks for part in task) == 60
     for task in tasks:
         assert len({part.path for part in task}) == len(task)
-    assert balanced([]) == [[]]
+    assert balanced([], 2) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "slots", "count"),
+    [(600, 2, 8), (600, 4, 16), (600, 100, 200), (20, 100, 5), (2100, 2, 18), (2100, 16, 64)],
+)
+def test_balanced_leaves_no_slot_idle_in_the_last_round(
+    megabytes: int, slots: int, count: int
+) -> None:
+    groups = [RowGroups("f", (i,), 1 << 20, 1000) for i in range(megabytes)]
+    assert len(balanced(groups, slots)) == count
 
 
 def test_read_row_groups_says_which_file_is_broken_or_gone(tmp_path: Path) -> None:
@@ -263,13 +274,13 @@ def test_read_row_groups_says_which_file_is_broken_or_gone(tmp_path: Path) -> No
 
 def test_consecutive_gives_each_task_neighbours() -> None:
     groups = [RowGroups(f"f{i // 10}", (i % 10,), 10 << 20, 1000) for i in range(60)]
-    tasks = consecutive(groups)
+    tasks = consecutive(groups, 2)
     assert len(tasks) == 8
     assert [sum(len(part.indices) for part in task) for task in tasks] == [8, 7, 8, 7] * 2
     assert [(p.path, i) for task in tasks for p in task for i in p.indices] == [
         (group.path, group.indices[0]) for group in groups
     ]
-    assert consecutive([]) == [[]]
+    assert consecutive([], 2) == [[]]
 
 
 @pytest.mark.parametrize("short", [-1, 1000], ids=["by tasks", "by the driver"])
