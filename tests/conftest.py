@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -91,7 +92,10 @@ def spark(
     builder = SparkSession.builder
     for key, value in settings.items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    # one process at a time downloads the jars: on a fresh machine the others would fail
+    with (tmp_path_factory.getbasetemp().parent / "session.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        session = builder.getOrCreate()
     yield session
     session.stop()
 
