@@ -119,37 +119,56 @@ class FileScan:
         return np.concatenate(given), np.concatenate(pred_probs)
 
     def collect_rising_ids(self) -> int | None:
-        """Count the rows as `sparkclean.cluster.checks.collect_rising_ids`, of files.
+        """Count the rows as `collect_rising_ids_of_files`."""
+        return collect_rising_ids_of_files(self.spark, self.groups, self.columns, self.id_types)
 
-        Returns
-        -------
-        int or None
 
-        Notes
-        -----
-        One job that reads the ids alone and shuffles nothing, none where the driver itself reads
-        the few rows; the driver holds three numbers for each run of rising ids: one of a file, 64
-        of a task and one for each 1,000 rows. They may stand in any order.
-        """
-        if not can_rise(self.id_types):
-            return None
-        narrow = [replace(group, size_bytes=_ID_BYTES * group.rows) for group in self.groups]
-        # of a run that goes on over what another task reads nobody knows whether it is alone
-        tasks, columns = consecutive(narrow, count_slots(self.spark)), self.columns[:1]
+def collect_rising_ids_of_files(
+    spark: SparkSession,
+    groups: Sequence[RowGroups],
+    columns: Sequence[tuple[str, str]],
+    id_types: Sequence[str],
+) -> int | None:
+    """Count the rows as `sparkclean.cluster.checks.collect_rising_ids`, of files.
 
-        def runs_of(task: Sequence[RowGroups]) -> Iterator[pa.RecordBatch]:
-            return find_runs_of_files(read_row_groups([part], columns, _ID_ROWS) for part in task)
+    Parameters
+    ----------
+    spark : SparkSession
+    groups : sequence of RowGroups
+    columns : sequence of (str, str)
+        The record id first.
+    id_types : sequence of str
+        Spark types of the record id columns.
 
-        if sum(group.rows for group in narrow) <= streams.SHORT_ROWS:
-            found = [row.values() for task in tasks for b in runs_of(task) for row in b.to_pylist()]
-            return count_disjoint([(first, last, rows) for first, last, rows in found])
+    Returns
+    -------
+    int or None
 
-        def runs(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for number in task_numbers(numbers):
-                yield from runs_of(tasks[number])
+    Notes
+    -----
+    One job that reads the ids alone and shuffles nothing, none where the driver itself reads the
+    few rows; the driver holds three numbers for each run of rising ids: one of a file, 64 of a task
+    and one for each 1,000 rows. They may stand in any order.
+    """
+    if not can_rise(id_types):
+        return None
+    narrow = [replace(group, size_bytes=_ID_BYTES * group.rows) for group in groups]
+    # of a run that goes on over what another task reads nobody knows whether it is alone
+    tasks, ids = consecutive(narrow, count_slots(spark)), columns[:1]
 
-        frame = map_in_arrow(self.spark.range(0, len(tasks), 1, len(tasks)), runs, RUN_FIELDS)
-        return count_disjoint(frame.collect())
+    def runs_of(task: Sequence[RowGroups]) -> Iterator[pa.RecordBatch]:
+        return find_runs_of_files(read_row_groups([part], ids, _ID_ROWS) for part in task)
+
+    if sum(group.rows for group in narrow) <= streams.SHORT_ROWS:
+        found = [row.values() for task in tasks for b in runs_of(task) for row in b.to_pylist()]
+        return count_disjoint([(first, last, rows) for first, last, rows in found])
+
+    def runs(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for number in task_numbers(numbers):
+            yield from runs_of(tasks[number])
+
+    frame = map_in_arrow(spark.range(0, len(tasks), 1, len(tasks)), runs, RUN_FIELDS)
+    return count_disjoint(frame.collect())
 
 
 def _hash(text: str) -> str:

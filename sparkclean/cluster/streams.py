@@ -46,6 +46,7 @@ class State(NamedTuple):
     values: list[int]
 
 
+_Prepare = Callable[[Sequence[RowGroups], Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 #: A state, and the values of more keys.
 _Keyed = tuple[State, tuple[Any, ...]]
 
@@ -238,8 +239,8 @@ class FileStream:
         Types of the columns, where the stream is output of a work.
     chunk_rows : int
         That a task reads at once.
-    prepare : callable
-        Makes of the rows of the files those that works read.
+    prepare : callable or None
+        Makes of a task and the rows of its files those that works read.
     """
 
     spark: SparkSession
@@ -248,7 +249,7 @@ class FileStream:
     workspace: Workspace
     fields: Fields = ()
     chunk_rows: int = _CHUNK_ROWS
-    prepare: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]] = iter
+    prepare: _Prepare | None = None
 
     @property
     def rows(self) -> int:
@@ -258,7 +259,7 @@ class FileStream:
     @property
     def is_short(self) -> bool:
         """Whether the rows are one chunk, and so few that a job is not worth its time."""
-        return self.rows <= min(SHORT_ROWS, self.chunk_rows) and self.prepare is iter
+        return self.rows <= min(SHORT_ROWS, self.chunk_rows) and not self.prepare
 
     def read(self) -> Iterator[pa.RecordBatch]:
         """Read the rows here, a chunk at a time."""
@@ -273,14 +274,20 @@ class FileStream:
             return self.spark.createDataFrame([], schema_text(self.fields))
         return reader.parquet(*spark_paths(folders))
 
+    def tasks(self) -> list[list[RowGroups]]:
+        """Divide the row groups among tasks, as `map` does."""
+        return balanced(self.groups, count_slots(self.spark))
+
     def map(self, work: Work) -> DataFrame:
         """Run a work over all rows; its output. Lazy."""
-        tasks = balanced(self.groups, count_slots(self.spark))
-        columns, chunk_rows, prepare = self.columns, self.chunk_rows, self.prepare
+        tasks, columns, chunk_rows = self.tasks(), self.columns, self.chunk_rows
+        prepare = self.prepare
 
         def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for number in task_numbers(numbers):
-                yield from work(prepare(read_row_groups(tasks[number], columns, chunk_rows)))
+                task = tasks[number]
+                rows = read_row_groups(task, columns, chunk_rows)
+                yield from work(rows if prepare is None else prepare(task, rows))
 
         count = len(tasks)
         return map_in_arrow(self.spark.range(0, count, 1, count), run, schema_text(work.fields))

@@ -14,12 +14,15 @@ from pyspark.sql.types import ArrayType, BooleanType, NumericType, StringType, S
 from sparkclean.cluster.batches import ID_PREFIX, LABEL
 from sparkclean.cluster.columns import EMPTY, check_present, quoted
 from sparkclean.errors import InputError
+from sparkclean.predict.feature_check import ROWS, UNFIT
 from sparkclean.predict.features import NUMBERS, TEXT_PREFIX
 from sparkclean.predict.folds import INNER, INNER_FOLDS, PLACE, WEIGHT
 from sparkclean.predict.scored import FOLD
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, Row
+
+    from sparkclean.predict.feature_files import FeatureFiles
 
 _SHOWN = 5
 _MOST_CLASSES = 10_000
@@ -215,6 +218,7 @@ def collect_profile(
     impute: bool,
     ids: Sequence[str],
     group: str | None,
+    files: FeatureFiles | None = None,
 ) -> Profile:
     """Count rows by fold and label, and check the features.
 
@@ -232,6 +236,8 @@ def collect_profile(
         Whether missing numbers are allowed.
     ids : sequence of str
     group : str or None
+    files : FeatureFiles, optional
+        That hold the same rows.
 
     Returns
     -------
@@ -244,14 +250,26 @@ def collect_profile(
 
     Notes
     -----
-    Two jobs that read the features; a third one where something is wrong.
+    Two jobs that read the features, one where there are files; another one or two where something
+    is wrong.
     """
-    num_numbers = check_features(table, features, impute=impute, ids=ids, group=group)
     label = F.col(LABEL)
     if classes is not None:
         label = F.when(label.isin(list(classes)), label)
-    counted = frame.groupBy(FOLD, label.alias(LABEL)).agg(F.count("*").alias("__rows"))
-    rows = counted.limit(n_folds * (_MOST_CLASSES + 1) + 1).collect()
+
+    def count(frame: DataFrame, rows: Column) -> list[Row]:
+        counted = frame.groupBy(FOLD, label.alias(LABEL)).agg(rows.alias(ROWS))
+        return counted.limit(n_folds * (_MOST_CLASSES + 1) + 1).collect()
+
+    rows, num_numbers = [], 0
+    if files is not None:
+        num_numbers = files.num_numbers
+        rows = count(files.count_examples(impute=impute), F.sum(ROWS))
+    if not rows or any(
+        row[FOLD] == UNFIT for row in rows
+    ):  # then find out what is wrong, and where
+        num_numbers = check_features(table, features, impute=impute, ids=ids, group=group)
+        rows = count(frame, F.count("*"))
     found = {row[LABEL] for row in rows} - {None}
     known = tuple(sorted(found)) if classes is None else tuple(classes)
     if len(known) > _MOST_CLASSES:
@@ -264,9 +282,9 @@ def collect_profile(
     strangers = 0
     for row in rows:
         if row[LABEL] is None:
-            strangers += row["__rows"]
+            strangers += row[ROWS]
         else:
-            examples[row[FOLD], position[row[LABEL]]] = row["__rows"]
+            examples[row[FOLD], position[row[LABEL]]] = row[ROWS]
     total = int(examples.sum()) + strangers
     if not total:
         raise InputError(EMPTY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -35,8 +35,8 @@ class Job:
     id_types : tuple of DataType
         Of the record id columns.
     label_type : DataType
-    open_rows : callable
-        Gives what `frame` has but for places and inner folds, as workers read it fastest.
+    rows : Stream
+        What `frame` has but for places and inner folds, as workers read it fastest.
     work : Path
         Folder that driver and executors share, for what is removed at the end of the run.
     progress : Progress
@@ -49,7 +49,7 @@ class Job:
     num_texts: int
     id_types: tuple[DataType, ...]
     label_type: DataType
-    open_rows: Callable[[], Stream]
+    rows: Stream
     work: Path
     progress: Progress
 

@@ -2,23 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from sparkclean.cluster.batches import ID_PREFIX, LABEL
-from sparkclean.cluster.file_scan import find_groups
+from sparkclean.cluster.file_scan import collect_rising_ids_of_files, find_groups
+from sparkclean.cluster.row_groups import read_row_groups, task_numbers
 from sparkclean.cluster.streams import FileStream
-from sparkclean.cluster.workspace import Workspace
+from sparkclean.cluster.tasks import map_in_arrow
+from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import Config, PredictSection
 from sparkclean.lake import NoPlainFiles
 from sparkclean.predict.columns import FeatureColumns, fold_hash
+from sparkclean.predict.feature_check import ROWS, CheckFeatures
 from sparkclean.predict.feature_reader import FEATURE_PREFIX, FeatureReader
+from sparkclean.predict.fold_notes import FoldNotes
+from sparkclean.predict.scored import FOLD
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 #: Numbers that a task reads at once: 8 MB of float64; at most so many rows.
 _CHUNK_NUMBERS, _CHUNK_ROWS = 1 << 20, 1 << 14
+
+
+@dataclass(frozen=True)
+class FeatureFiles:
+    """Features of a pin in files.
+
+    Attributes
+    ----------
+    stream : FileStream
+        Rows as `narrow` gives them, to the last bit, but for places and inner folds.
+    reader : FeatureReader
+    lengths : tuple of int
+        Of the lists of each column of features, of the first row; 1 for a column of numbers.
+    id_types : tuple of str
+        Spark types of the record id columns.
+    label_type : str
+    """
+
+    stream: FileStream
+    reader: FeatureReader
+    lengths: tuple[int, ...]
+    id_types: tuple[str, ...]
+    label_type: str
+
+    @property
+    def num_numbers(self) -> int:
+        """D, the numbers of a row, if all are as the first."""
+        return sum(self.lengths)
+
+    def collect_rising_ids(self) -> int | None:
+        """Count the rows as `sparkclean.cluster.file_scan.collect_rising_ids_of_files`."""
+        stream = self.stream
+        return collect_rising_ids_of_files(
+            stream.spark, stream.groups, stream.columns, self.id_types
+        )
+
+    def count_examples(self, *, impute: bool) -> DataFrame:
+        """Check the features, and count rows by fold and label, as `CheckFeatures` does.
+
+        Parameters
+        ----------
+        impute : bool
+            Whether numbers may be missing.
+
+        Returns
+        -------
+        DataFrame
+            Lazy; reads the features once, and leaves notes of the folds.
+        """
+        tasks, stream = self.stream.tasks(), self.stream
+        columns, chunk_rows = stream.columns, stream.chunk_rows
+        check = CheckFeatures(self.reader, self.lengths, impute)
+
+        def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for number in task_numbers(numbers):
+                yield from check(tasks[number], read_row_groups(tasks[number], columns, chunk_rows))
+
+        schema = f"`{FOLD}` int, `{LABEL}` {self.label_type}, `{ROWS}` bigint"
+        return map_in_arrow(stream.spark.range(0, len(tasks), 1, len(tasks)), run, schema)
 
 
 def plan_feature_files(
@@ -28,9 +96,8 @@ def plan_feature_files(
     config: Config,
     predict: PredictSection,
     paths: Sequence[str] | NoPlainFiles,
-    num_numbers: int,
-    workspace: Workspace,
-) -> FileStream | str:
+    work: Path,
+) -> FeatureFiles | str:
     """Plan to read record ids, labels, features and folds from files.
 
     Parameters
@@ -38,26 +105,23 @@ def plan_feature_files(
     table : DataFrame
         Of the pin.
     features : FeatureColumns
-        Checked.
     config : Config
     predict : PredictSection
     paths : sequence of str or NoPlainFiles
         Of the pin.
-    num_numbers : int
-        D, the numbers of a row.
-    workspace : Workspace
+    work : Path
+        Folder that driver and executors share, for what is removed at the end of the run.
 
     Returns
     -------
-    FileStream or str
-        Rows as `narrow` gives them, to the last bit, but for places and inner folds; or why the
-        files cannot be read so.
+    FeatureFiles or str
+        Or why the files cannot be read so.
 
     Notes
     -----
-    Reads the footers on the driver.
+    Reads the footers and a row on the driver.
     """
-    columns = config.columns
+    columns, kinds = config.columns, table.schema
     ids = [(f"{ID_PREFIX}{i}", name) for i, name in enumerate(columns.id_columns)]
     numbers = (*features.numbers, *features.lists)
     read = [(f"{FEATURE_PREFIX}{i}", name) for i, name in enumerate(numbers)]
@@ -69,11 +133,28 @@ def plan_feature_files(
     )
     if isinstance(groups, str):
         return groups
+    some = next((group for group in groups if group.rows), None)
+    if some is None:
+        return "there are no rows"
+    (first,) = next(read_row_groups([some], read, 1)).to_pylist()
+    lengths = [1] * len(features.numbers)
+    for i, name in enumerate(features.lists, len(lengths)):
+        if not first[f"{FEATURE_PREFIX}{i}"]:
+            return f"the first list of column {name!r} is missing or empty"
+        lengths.append(len(first[f"{FEATURE_PREFIX}{i}"]))
     spark = table.sparkSession
     (row,) = spark.range(1).select(fold_hash(predict.seed)).collect()
-    reader = FeatureReader(len(ids), len(read), row[0], predict.n_folds)
-    rows = min(max(_CHUNK_NUMBERS // num_numbers, 1), _CHUNK_ROWS)
-    return FileStream(spark, names, groups, workspace, chunk_rows=rows, prepare=reader)
+    notes = FoldNotes(str(work / "folds"))
+    reader = FeatureReader(len(ids), len(read), row[0], predict.n_folds, notes)
+    rows = min(max(_CHUNK_NUMBERS // sum(lengths), 1), _CHUNK_ROWS)
+    workspace = FolderWorkspace(str(work))
+    return FeatureFiles(
+        stream=FileStream(spark, names, groups, workspace, chunk_rows=rows, prepare=reader),
+        reader=reader,
+        lengths=tuple(lengths),
+        id_types=tuple(kinds[name].dataType.simpleString() for _, name in ids),
+        label_type=kinds[columns.label].dataType.simpleString(),
+    )
 
 
 def _reason(

@@ -5,7 +5,7 @@ Runs on executors: numpy and pyarrow only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sparkclean.cluster.batches import ID_PREFIX, LABEL
+from sparkclean.cluster.row_groups import RowGroups
 from sparkclean.predict.features import NUMBERS
+from sparkclean.predict.fold_notes import FoldNotes
 from sparkclean.predict.scored import FOLD
 
 #: Columns of features, by their position: single numbers, then lists of numbers.
@@ -90,31 +92,45 @@ class FeatureReader:
     fold_seed : int
         Hash of what stands before the features.
     n_folds : int
+    notes : FoldNotes
+        Of `CheckFeatures`: to hash takes a fifth of the time of a cheap model.
     """
 
     num_ids: int
     num_columns: int
     fold_seed: int
     n_folds: int
+    notes: FoldNotes
 
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(
+        self, task: Sequence[RowGroups], batches: Iterable[pa.RecordBatch]
+    ) -> Iterator[pa.RecordBatch]:
         """Yield record ids, label, numbers and fold of each row; no places.
 
         Memory: twice the numbers of a batch.
         """
         names = [*(f"{ID_PREFIX}{i}" for i in range(self.num_ids)), LABEL]
+        noted = self.notes.read(task)
         for batch in batches:
-            features = [batch.column(f"{FEATURE_PREFIX}{i}") for i in range(self.num_columns)]
-            parts = [read_numbers(column) for column in features]
-            numbers = parts[0] if len(parts) == 1 else np.hstack(parts)
-            hashed = hash_numbers(numbers, self.fold_seed)
-            fold = pa.array(np.mod(hashed, self.n_folds).astype(np.int32))
+            numbers = self.numbers(batch)
+            fold = self.folds(numbers) if noted is None else next(noted)
             # of one size, which Arrow takes apart by fold many times faster than other lists
             lists = pa.FixedSizeListArray.from_arrays(
                 pa.array(numbers.reshape(-1)), numbers.shape[1]
             )
             columns = [*(batch.column(name) for name in names), lists, fold]
             yield pa.RecordBatch.from_arrays(columns, [*names, NUMBERS, FOLD])
+
+    def numbers(self, batch: pa.RecordBatch) -> NDArray[np.floating]:
+        """Read the features of a batch of the files, an (N, D) matrix of float32 or float64."""
+        features = [batch.column(f"{FEATURE_PREFIX}{i}") for i in range(self.num_columns)]
+        parts = [read_numbers(column) for column in features]
+        return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+    def folds(self, numbers: NDArray[np.floating]) -> pa.Array:
+        """Find the fold of each row by the hash of its features."""
+        hashed = hash_numbers(numbers, self.fold_seed)
+        return pa.array(np.mod(hashed, self.n_folds).astype(np.int32))
 
 
 def read_numbers(column: pa.Array) -> NDArray[np.floating]:

@@ -42,7 +42,7 @@ from sparkclean.predict.columns import (
     unseen_findings,
 )
 from sparkclean.predict.engine import Engine, Job, open_engine
-from sparkclean.predict.feature_files import plan_feature_files
+from sparkclean.predict.feature_files import FeatureFiles, plan_feature_files
 from sparkclean.predict.folds import INNER, PLACE
 from sparkclean.predict.model_folder import PIN, has_models, new_models
 from sparkclean.predict.models import write_manifest
@@ -126,14 +126,15 @@ class PredictRun(PinnedRun):
     def _work(self, staging: Staging, outputs: Outputs, record: RunRecord) -> str:
         """Train and predict, and publish.
 
-        Reads the features four times: to check them, to count rows by fold and label, to sample the
-        training rows, and to predict; the record ids as `count_duplicate_ids` does. Spark ML reads
-        them three times: sample and predictions are of one staged copy.
+        Reads the features three times: to check them and count rows by fold and label (twice, where
+        they are not in files), to sample the training rows, and to predict; the record ids as
+        `count_duplicate_ids` does. For Spark ML sample and predictions are of one staged copy.
         """
         work = Path(staging.path) / "work"
         try:
-            profile = self._check(outputs)
-            engine = self._engine(self._job(work, profile))
+            files = self._plan_files(work)
+            profile = self._check(outputs, files)
+            engine = self._engine(self._job(work, profile, files))
             if not self._has_models():
                 self._train(engine, self._rare_classes(profile))
         except InputError as exc:
@@ -161,10 +162,10 @@ class PredictRun(PinnedRun):
             self._publish_record(outputs, record, profile, report)
         return _summary(report, profile, outputs.places() | {"models": str(self._models)})
 
-    def _check(self, outputs: Outputs) -> Profile:
+    def _check(self, outputs: Outputs, files: FeatureFiles | None) -> Profile:
         """Check the input; note the classes, in whose order probabilities are, for the audit."""
         with self.progress.phase("check features and record ids") as phase:
-            profile = self._collect_profile()
+            profile = self._collect_profile(files)
             phase.rows = profile.rows
         noted = {"classes": json.dumps(profile.classes, ensure_ascii=False)}
         outputs.properties = {**outputs.properties, **noted}
@@ -184,8 +185,13 @@ class PredictRun(PinnedRun):
             complete=predict.missing == "reject",
         )
 
-    def _job(self, work: Path, profile: Profile) -> Job:
+    def _job(self, work: Path, profile: Profile, files: FeatureFiles | None) -> Job:
         columns, kinds = self.config.columns, self.audited.schema
+        rows: Stream
+        if files is None:
+            rows = FrameStream(self._narrow().drop(PLACE, INNER), FolderWorkspace(str(work)), -1)
+        else:
+            rows = files.stream
         return Job(
             spark=self.spark,
             predict=self.predict,
@@ -194,32 +200,32 @@ class PredictRun(PinnedRun):
             num_texts=len(self.features.texts),
             id_types=tuple(kinds[name].dataType for name in columns.id_columns),
             label_type=kinds[columns.label].dataType,
-            open_rows=lambda: self._open_rows(work, profile),
+            rows=rows,
             work=work,
             progress=self.progress,
         )
 
-    def _open_rows(self, work: Path, profile: Profile) -> Stream:
-        workspace = FolderWorkspace(str(work))
+    def _plan_files(self, work: Path) -> FeatureFiles | None:
+        """Plan to read the features from files, if they can be."""
         found = plan_feature_files(
             self.table,
             self.features,
             config=self.config,
             predict=self.predict,
             paths=self.source.plain_files(self.pin),
-            num_numbers=profile.num_numbers,
-            workspace=workspace,
+            work=work,
         )
         if not isinstance(found, str):
             return found
-        _log.info("predicting through DataFrames, not files: %s", found)
-        return FrameStream(self._narrow().drop(PLACE, INNER), workspace, -1)
+        _log.info("reading features through DataFrames, not files: %s", found)
+        return None
 
-    def _collect_profile(self) -> Profile:
+    def _collect_profile(self, files: FeatureFiles | None) -> Profile:
         predict, ids = self.predict, self.config.columns.id_columns
         narrowed = self._narrow()
         names = [f"{ID_PREFIX}{i}" for i in range(len(ids))]
-        count_duplicate_ids(narrowed, names, ids)
+        if files is None or files.collect_rising_ids() is None:
+            count_duplicate_ids(narrowed, names, ids, may_rise=files is None)
         profile = collect_profile(
             narrowed,
             self.audited,
@@ -229,6 +235,7 @@ class PredictRun(PinnedRun):
             impute=predict.missing == "impute",
             ids=ids,
             group=predict.group,
+            files=files,
         )
         check_classes(
             profile.classes,

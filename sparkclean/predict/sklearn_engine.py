@@ -128,7 +128,7 @@ class SklearnEngine:
             id_types=tuple(kind.simpleString() for kind in job.id_types),
             label_type=job.label_type.simpleString(),
         )
-        return job.open_rows().run("predicted", score)
+        return job.rows.run("predicted", score)
 
 
 def collect_models(

@@ -185,8 +185,8 @@ def test_predict_by_files_and_by_dataframes_has_the_same_bits(
         found[scan] = {i: [row[name] for name in names] for i, row in rows.items()}
     assert found["files"] == found["dataframe"]
     assert len(found["files"]) == ROWS
-    (said,) = re.findall(r"^predicting through .*", capsys.readouterr().err, re.MULTILINE)
-    assert said == "predicting through DataFrames, not files: scan is dataframe"
+    (said,) = re.findall(r"^reading features through .*", capsys.readouterr().err, re.MULTILINE)
+    assert said == "reading features through DataFrames, not files: scan is dataframe"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_predict_says_why_it_does_not_read_files(
     predict: Predict, capsys: pytest.CaptureFixture, changed: dict[str, Any], reason: str
 ) -> None:
     assert predict(**changed) == 0
-    assert f"predicting through DataFrames, not files: {reason}\n" in capsys.readouterr().err
+    assert f"reading features through DataFrames, not files: {reason}\n" in capsys.readouterr().err
 
 
 def test_predict_rows_with_the_same_features_have_one_fold(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from sparkclean.predict.feature_reader import FeatureReader, hash_numbers, read_numbers
 from sparkclean.predict.features import read_block
+from sparkclean.predict.fold_notes import FoldNotes
 
 NAN, INF = float("nan"), float("inf")
 #: What ``xxhash64`` of Spark gives, the seeds in front.
@@ -66,14 +69,14 @@ def test_read_numbers_are_floats_and_nan_where_missing(
     np.testing.assert_array_equal(found.astype(np.float64), wanted)
 
 
-def test_feature_reader_gives_what_a_model_reads() -> None:
+def test_feature_reader_gives_what_a_model_reads(tmp_path: Path) -> None:
     rows = batch(
         __id_0=pa.array(["a", "b", "c"]),
         __label=pa.array([0, None, 1]),
         __feature_0=pa.array([1, 2, 3]),
         __feature_1=pa.array([[0.5, 1.5]] * 3, pa.list_(pa.float32())),
     )
-    (found,) = FeatureReader(1, 2, BEGUN_0, 4)([rows])
+    (found,) = FeatureReader(1, 2, BEGUN_0, 4, FoldNotes(str(tmp_path)))([], [rows])
     assert found.schema.names == ["__id_0", "__label", "__numbers", "__fold"]
     assert found.column("__id_0").to_pylist() == ["a", "b", "c"]
     assert found.column("__label").to_pylist() == [0, None, 1]
@@ -84,11 +87,21 @@ def test_feature_reader_gives_what_a_model_reads() -> None:
     assert found.schema.field("__fold").type == pa.int32()
 
 
-def test_feature_reader_rows_taken_apart_keep_their_numbers() -> None:
+def test_feature_reader_rows_taken_apart_keep_their_numbers(tmp_path: Path) -> None:
     values = np.arange(12, dtype=np.float32).reshape(6, 2)
     lists = pa.array(values.tolist(), pa.list_(pa.float32()))
     rows = batch(__id_0=pa.array(range(6)), __label=pa.array([0] * 6), __feature_0=lists)
-    (found,) = FeatureReader(1, 1, 42, 3)([rows])
+    (found,) = FeatureReader(1, 1, 42, 3, FoldNotes(str(tmp_path)))([], [rows])
     table = pa.Table.from_batches([found.take(pa.array([4, 1])), found.take(pa.array([5, 0]))])
     (part,) = table.slice(1, 2).combine_chunks().to_batches()
     assert read_block(part, 2, 0).numbers.tolist() == [[2.0, 3.0], [10.0, 11.0]]
+
+
+def test_feature_reader_takes_folds_that_were_noted(tmp_path: Path) -> None:
+    lists = pa.array([[0.5, 1.5]] * 3, pa.list_(pa.float32()))
+    rows = batch(__id_0=pa.array(range(3)), __label=pa.array([0] * 3), __feature_0=lists)
+    notes = FoldNotes(str(tmp_path))
+    with notes.write([]) as note:
+        note(pa.array([7, 8, 9], pa.int32()))
+    (found,) = FeatureReader(1, 1, 42, 3, notes)([], [rows])
+    assert found.column("__fold").to_pylist() == [7, 8, 9]
