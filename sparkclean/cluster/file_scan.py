@@ -32,7 +32,7 @@ from sparkclean.cluster.row_groups import (
 )
 from sparkclean.cluster.scan import Sample, sample_size
 from sparkclean.cluster.streams import FileStream, Stream
-from sparkclean.cluster.tasks import count_slots, map_in_arrow
+from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.cluster.workspace import Workspace
 from sparkclean.lake.files import in_threads
 
@@ -154,7 +154,7 @@ def collect_rising_ids_of_files(
         return None
     narrow = [replace(group, size_bytes=_ID_BYTES * group.rows) for group in groups]
     # of a run that goes on over what another task reads nobody knows whether it is alone
-    tasks, ids = consecutive(narrow, count_slots(spark)), columns[:1]
+    tasks, ids = consecutive(narrow, streams.count_slots(spark, narrow)), columns[:1]
 
     def runs_of(task: Sequence[RowGroups]) -> Iterator[pa.RecordBatch]:
         return find_runs_of_files(read_row_groups([part], ids, _ID_ROWS) for part in task)

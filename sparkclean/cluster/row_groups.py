@@ -33,8 +33,11 @@ _SCALARS = (
 #: Bytes of the columns that one task reads, compressed: at most; and at least, as to begin a task
 #: takes a worker a fifth of a second.
 _TASK_BYTES, _LEAST_TASK_BYTES = 128 << 20, 4 << 20
-#: Tasks for each slot of the cluster; fewer and larger ones leave slots idle at the end.
-_SLOT_TASKS = 4
+#: Tasks at least, and for each slot of the cluster; fewer and larger ones leave slots idle at the
+#: end.
+_MIN_TASKS, _SLOT_TASKS = 8, 4
+#: Up to this, the tasks are as many on any cluster.
+FEW_BYTES = _MIN_TASKS * _LEAST_TASK_BYTES
 # A file costs something however small it is.
 _OPEN_BYTES = 64 << 10
 # Columns are read through a buffer of this size each, not a whole row group at once.
@@ -108,7 +111,7 @@ def consecutive(groups: Sequence[RowGroups], slots: int) -> list[list[RowGroups]
 
 def _count_tasks(groups: Sequence[RowGroups], slots: int) -> int:
     total = sum(group.size_bytes for group in groups)
-    few = min(_SLOT_TASKS * slots, -(-total // _LEAST_TASK_BYTES))
+    few = min(max(_MIN_TASKS, _SLOT_TASKS * slots), -(-total // _LEAST_TASK_BYTES))
     count = max(few, -(-total // _TASK_BYTES))
     if count > slots:  # the last round takes as long, however few tasks it has
         count = -(-count // slots) * slots

@@ -20,9 +20,16 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from sparkclean.cluster.kernels import KIND, STATE, STATE_FIELDS, STATES, WRITTEN, Fields
-from sparkclean.cluster.row_groups import RowGroups, balanced, joined, read_row_groups, task_numbers
-from sparkclean.cluster.row_writer import write_by_kind
-from sparkclean.cluster.tasks import count_slots, map_in_arrow
+from sparkclean.cluster.row_groups import (
+    FEW_BYTES,
+    RowGroups,
+    balanced,
+    joined,
+    read_row_groups,
+    task_numbers,
+)
+from sparkclean.cluster.row_writer import WRITTEN_FILE, CopyRows, write_by_kind
+from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.cluster.workspace import CacheWorkspace, FolderWorkspace, Workspace
 from sparkclean.lake import spark_paths
 
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 _STATE_WIDTH = 8
 #: Rows that a task reads at once from files of a stream.
 _CHUNK_ROWS = 1 << 14
+_MOST_SLOTS = 1 << 16
 #: Rows that the driver has read before a job would have begun.
 SHORT_ROWS = 1 << 14
 
@@ -276,7 +284,7 @@ class FileStream:
 
     def tasks(self) -> list[list[RowGroups]]:
         """Divide the row groups among tasks, as `map` does."""
-        return balanced(self.groups, count_slots(self.spark))
+        return balanced(self.groups, count_slots(self.spark, self.groups))
 
     def map(self, work: Work) -> DataFrame:
         """Run a work over all rows; its output. Lazy."""
@@ -291,6 +299,35 @@ class FileStream:
 
         count = len(tasks)
         return map_in_arrow(self.spark.range(0, count, 1, count), run, schema_text(work.fields))
+
+    def copy(
+        self, folder: str, columns: Sequence[tuple[str, str]], constants: Mapping[str, str]
+    ) -> list[str]:
+        """Copy the rows to Parquet files that are published.
+
+        Parameters
+        ----------
+        folder : str
+            That driver and executors share.
+        columns : sequence of (str, str)
+            Name of each column, and its name in the stream.
+        constants : mapping
+            Texts of further columns.
+
+        Returns
+        -------
+        list of str
+            Names of the files.
+
+        Notes
+        -----
+        One job, or none for few rows.
+        """
+        tasks = self.tasks()
+        own = dict(self.columns)
+        read = tuple((name, own[internal]) for name, internal in columns)
+        work = CopyRows(tasks, read, dict(constants), folder)
+        return run_for_files(self.spark, work, len(tasks), self.rows)
 
     def run(self, name: str, work: Work) -> Output:
         """Run a work over all rows and keep what it gives.
@@ -349,6 +386,59 @@ def _run_to_files(stream: Stream, name: str, work: Work, workspace: FolderWorksp
         for kind, found in groups.items()
     }
     return Output(states, streams)
+
+
+def count_slots(spark: SparkSession, groups: Sequence[RowGroups]) -> int:
+    """Count the tasks that run at once, to read row groups.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    groups : sequence of RowGroups
+
+    Returns
+    -------
+    int
+        1 where that makes no difference.
+
+    Notes
+    -----
+    At most one job, of one task: into as many parts Spark divides a range.
+    """
+    if sum(group.size_bytes for group in groups) <= FEW_BYTES:
+        return 1
+    (last,) = spark.range(_MOST_SLOTS).select(F.spark_partition_id()).tail(1)
+    return int(last[0]) + 1
+
+
+def run_for_files(
+    spark: SparkSession,
+    work: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+    count: int,
+    rows: int,
+) -> list[str]:
+    """Run tasks that write a file each.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    work : callable
+        Yields `WRITTEN_FILE` for each number that comes.
+    count : int
+        Tasks.
+    rows : int
+        Of all of them: few are written here.
+
+    Returns
+    -------
+    list of str
+        Names of the files, in the order of the numbers.
+    """
+    if rows <= SHORT_ROWS:
+        batches = work([pa.RecordBatch.from_arrays([pa.array(range(count))], ["id"])])
+        return [row["file"] for batch in batches for row in batch.to_pylist()]
+    frame = map_in_arrow(spark.range(0, count, 1, count), work, WRITTEN_FILE)
+    return [row["file"] for row in sorted(frame.collect())]
 
 
 def schema_text(fields: Fields) -> str:

@@ -17,10 +17,8 @@ import pyarrow.parquet as pq
 
 from sparkclean import schema
 from sparkclean.cluster.row_groups import RowGroups, joined, read_row_groups, task_numbers
-from sparkclean.errors import InputError
+from sparkclean.cluster.row_writer import check_shared, written_file
 
-#: What a task tells of a file.
-WRITTEN_FILE = "piece int, file string"
 _CHUNK_ROWS = 1 << 16
 _ISSUE = ("given", "suggested", *(name for name, kind in schema.SUSPECTS if kind == "double"))
 
@@ -69,11 +67,7 @@ class WriteSuspects:
 
     def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield number and file of each piece. Memory: a piece, three times."""
-        if not Path(self.folder).is_dir():
-            raise InputError(
-                f"{self.folder} is not there for a worker: choose a place that driver and "
-                "executors share"
-            )
+        check_shared(self.folder)
         for number in task_numbers(numbers):
             # two attempts of a task write two files
             name = f"{uuid.uuid4().hex}.parquet"
@@ -82,8 +76,7 @@ class WriteSuspects:
             pq.write_table(
                 table, Path(self.folder) / name, compression="zstd", use_dictionary=texts
             )
-            columns = [pa.array([number], pa.int32()), pa.array([name])]
-            yield pa.RecordBatch.from_arrays(columns, ["piece", "file"])
+            yield written_file(number, name)
 
     def _table(self, piece: Piece) -> pa.Table:
         ids = [internal for internal, _ in self.ids]

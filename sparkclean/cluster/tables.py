@@ -18,9 +18,8 @@ from sparkclean.cluster.columns import Columns
 from sparkclean.cluster.findings import Findings
 from sparkclean.cluster.kernels import ARROW_TYPES
 from sparkclean.cluster.selection import divide
-from sparkclean.cluster.streams import FileStream
-from sparkclean.cluster.suspect_writer import WRITTEN_FILE, Piece, WriteSuspects
-from sparkclean.cluster.tasks import map_in_arrow
+from sparkclean.cluster.streams import FileStream, run_for_files
+from sparkclean.cluster.suspect_writer import Piece, WriteSuspects
 from sparkclean.confident.noise import class_quality
 
 if TYPE_CHECKING:
@@ -134,12 +133,7 @@ def plan_suspect_files(
             constants=tuple(constants.items()),
             folder=folder,
         )
-        numbers = range(len(pieces))
-        if total <= streams.SHORT_ROWS:
-            batches = work([pa.RecordBatch.from_arrays([pa.array(numbers)], ["id"])])
-            return [row["file"] for batch in batches for row in batch.to_pylist()]
-        frame = stream.spark.range(0, len(pieces), 1, len(pieces))
-        return [row["file"] for row in sorted(map_in_arrow(frame, work, WRITTEN_FILE).collect())]
+        return run_for_files(stream.spark, work, len(pieces), total)
 
     return write
 

@@ -9,11 +9,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 from zipimport import zipimporter
 
-from pyspark.errors import PySparkException
-
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 
 def map_in_arrow(
@@ -42,14 +40,6 @@ def map_in_arrow(
         yield from work(batches)
 
     return frame.mapInArrow(run, schema)
-
-
-def count_slots(spark: SparkSession) -> int:
-    """Count the tasks that run at once now; 2 on Spark Connect, which does not tell."""
-    try:
-        return int(spark.sparkContext.defaultParallelism)
-    except PySparkException:
-        return 2
 
 
 def settle() -> None:

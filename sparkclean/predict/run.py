@@ -25,7 +25,7 @@ from sparkclean.cluster.kernels import PREDICTED, PREDICTIVE
 from sparkclean.cluster.pinned_run import PinnedRun
 from sparkclean.cluster.publish import Outputs
 from sparkclean.cluster.record import GATE_FAILED, RunRecord
-from sparkclean.cluster.streams import FrameStream, Stream
+from sparkclean.cluster.streams import FileStream, FrameStream, Stream
 from sparkclean.cluster.tables import Provenance
 from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import PredictSection, prediction_fingerprint, resolve_classes
@@ -154,7 +154,7 @@ class PredictRun(PinnedRun):
             )
         if outputs.wants("predictions"):
             with self.progress.phase("write predictions") as phase:
-                phase.rows = outputs.stage_frame("predictions", self._output(predicted))
+                phase.rows = self._stage(outputs, predicted)
         with self.progress.phase("publish"):
             self.source.verify(self.pin)
             fault_point("run.verified")
@@ -341,15 +341,23 @@ class PredictRun(PinnedRun):
         sums.merge(total)
         return output.streams[PREDICTED], sums.report()
 
-    def _output(self, predicted: Stream) -> DataFrame:
-        columns = self.config.columns
+    def _stage(self, outputs: Outputs, predicted: Stream) -> int:
+        ids = self.config.columns.id_columns
         provenance = Provenance(
             self.pin.dataset_version, self.fingerprint, safe_run_id(self.run_id)
         )
-        names = [F.col(f"{ID_PREFIX}{i}").alias(n) for i, n in enumerate(columns.id_columns)]
-        own = [F.col(LABEL).alias(columns.label), F.col(schema.PRED_PROBS)]
-        fold = F.col(FOLD).alias(schema.FOLD)
-        return predicted.frame.select(*names, *own, fold, *provenance.columns())
+        columns = [(name, f"{ID_PREFIX}{i}") for i, name in enumerate(ids)]
+        columns += [(self.config.columns.label, LABEL)]
+        columns += [(schema.PRED_PROBS, schema.PRED_PROBS), (schema.FOLD, FOLD)]
+        own = [F.col(internal).alias(name) for name, internal in columns]
+        frame = predicted.frame.select(*own, *provenance.columns())
+        if not isinstance(predicted, FileStream) or not outputs.takes_files("predictions"):
+            return outputs.stage_frame("predictions", frame)
+
+        def write(folder: str) -> list[str]:
+            return predicted.copy(folder, columns, provenance.values())
+
+        return outputs.stage_files("predictions", frame, write)
 
     def _publish_record(
         self,

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sparkclean
 from sparkclean.cli import main
+from sparkclean.cluster.publish import Outputs
 from sparkclean.errors import InputError
 from sparkclean.lake import open_target
 from sparkclean.predict.columns import check_features, narrow, resolve_features
@@ -187,6 +188,40 @@ def test_predict_by_files_and_by_dataframes_has_the_same_bits(
     assert len(found["files"]) == ROWS
     (said,) = re.findall(r"^reading features through .*", capsys.readouterr().err, re.MULTILINE)
     assert said == "reading features through DataFrames, not files: scan is dataframe"
+
+
+@pytest.mark.parametrize("short", [-1, 1 << 14], ids=["by tasks", "by the driver"])
+@pytest.mark.parametrize("kind", [pa.int8(), pa.string(), pa.bool_()])
+def test_predictions_by_tasks_are_those_that_spark_writes(
+    spark: SparkSession,
+    predict: Predict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: pa.DataType,
+    short: int,
+) -> None:
+    monkeypatch.setattr("sparkclean.cluster.streams.SHORT_ROWS", short)
+    monkeypatch.setattr("sparkclean.cluster.row_groups._LEAST_TASK_BYTES", 1 << 10)
+    monkeypatch.setattr("sparkclean.cluster.row_writer._COPIED_ROWS", 50)
+    monkeypatch.setattr("sparkclean.cluster.row_writer._PUBLISHED_GROUP_BYTES", 1 << 12)
+    given = pa.array(np.minimum(examples()["label"].to_numpy(), 1)).cast(kind)
+    table = examples(
+        id=pa.array([f"é{i}" for i in range(ROWS)]),
+        label=pa.array([None if i == 7 else x for i, x in enumerate(given.to_pylist())], kind),
+    )
+    found = []
+    for run_id in ("tasks", "spark"):
+        if run_id == "spark":
+            monkeypatch.setattr(Outputs, "takes_files", lambda *_: False)
+        assert predict(table, run_id=run_id, files=4) == 0
+        target = open_target(str(tmp_path / "out" / "predictions"))
+        files = target.data_files(target.versions()[-1].name)
+        frame = spark.read.parquet(*files)
+        rows = sparkclean.read(spark, str(tmp_path / "out" / "predictions")).collect()
+        columns = [row.asDict() | {"run_id": ""} for row in sorted(rows)]
+        found.append((frame.schema, columns))
+    assert found[0] == found[1]
+    assert len(found[0][1]) == ROWS
 
 
 @pytest.mark.parametrize(
