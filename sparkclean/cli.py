@@ -149,6 +149,8 @@ class _Session:
     own: bool
     #: What is done once the session has stopped.
     after: ExitStack
+    #: The run that ends the command.
+    last: list[PinnedRun]
 
     def audit(self, config: Config, predicted: PredictRun | None = None) -> None:
         from sparkclean.cluster.plan import describe_plan  # noqa: PLC0415 (imports pyspark)
@@ -159,11 +161,11 @@ class _Session:
             run.given, run.predictions_version = predicted.collect_pins()
         self._execute(run, describe_plan)
 
-    def predict(self, run_id: str) -> PredictRun:
+    def predict(self, run_id: str, *, is_last: bool = True) -> PredictRun:
         from sparkclean.predict.run import PredictRun, describe_predictions  # noqa: PLC0415
 
         run = PredictRun(self.spark, self.config, run_id, on_classes=self._fit)
-        self._execute(run, describe_predictions)
+        self._execute(run, describe_predictions, is_last=is_last)
         return run
 
     def train(self) -> None:
@@ -176,8 +178,11 @@ class _Session:
     def _fit(self) -> Callable[[int], None]:
         return batch_setter(self.spark, own=self.own)
 
-    def _execute(self, run: _AnyRun, describe: Callable[[_AnyRun], str]) -> None:
+    def _execute(
+        self, run: _AnyRun, describe: Callable[[_AnyRun], str], *, is_last: bool = True
+    ) -> None:
         self.after.callback(run.discard)
+        self.last[:] = [run] if is_last else []
         _log.info("run %s", run.run_id)
         run.prepare()
         print(describe(run) if self.args.dry_run else run.execute().text)
@@ -194,8 +199,14 @@ def _session(args: argparse.Namespace) -> Iterator[_Session]:
     run_id = args.run_id or _new_run_id()
     name_run(run_id)
     settings = read_properties(args.properties_file) | config.spark
-    with ExitStack() as after, open_session(settings, debug=args.debug) as (spark, own):
-        yield _Session(args, spark, config, run_id, own, after)
+    last: list[PinnedRun] = []
+    try:
+        with ExitStack() as after, open_session(settings, debug=args.debug) as (spark, own):
+            yield _Session(args, spark, config, run_id, own, after, last)
+    except (Exception, KeyboardInterrupt) as exc:
+        if _interrupt_behind(exc) is None or not any(run.is_published for run in last):
+            raise
+        _log.warning("interrupted when run %s had published everything: all of it counts", run_id)
 
 
 def _audit(args: argparse.Namespace) -> None:
@@ -212,7 +223,7 @@ def _run(args: argparse.Namespace) -> None:
     from sparkclean.config import with_predictions  # noqa: PLC0415
 
     with _session(args) as session:
-        predicted = session.predict(f"{session.run_id}-predict")
+        predicted = session.predict(f"{session.run_id}-predict", is_last=args.dry_run)
         if not args.dry_run:  # there is nothing to audit yet
             session.audit(with_predictions(session.config), predicted)
 

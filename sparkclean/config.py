@@ -198,8 +198,9 @@ class GateSection(_Section):
 class PredictSection(_Section):
     """How out-of-sample probabilities are made, by ``sparkclean predict``."""
 
-    features: list[StrictStr] = Field(
-        description="Columns: numbers, arrays of numbers, vectors, texts; several are put together."
+    features: StrictStr | list[StrictStr] = Field(
+        description="A column, or several that are put together: numbers, arrays of numbers, "
+        "vectors, texts."
     )
     group: StrictStr | None = Field(
         None,
@@ -245,6 +246,11 @@ class PredictSection(_Section):
     seed: Annotated[int, Field(strict=True, ge=0, le=2**32 - 1), BeforeValidator(_plain)] = Field(
         0, description="Of folds, samples and classifiers."
     )
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """Columns of features."""
+        return (self.features,) if isinstance(self.features, str) else tuple(self.features)
 
 
 class TrainSection(_Section):

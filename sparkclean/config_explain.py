@@ -156,7 +156,7 @@ def contradictions(config: Config) -> list[str]:
         findings += class_findings(config.classes)
     findings += _threshold_findings(config)
     if config.predict is not None:
-        features = config.predict.features
+        features = config.predict.feature_columns
         if not features:
             findings.append("predict.features: [] names no column; name at least one")
         findings += [

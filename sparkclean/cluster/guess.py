@@ -19,9 +19,12 @@ _ID_NAMES = ("id", "record_id", "example_id", "uuid", "key", "guid")
 _LABEL_NAMES = ("label", "given_label", "target", "class", "y", "category")
 _PROBS_NAMES = ("pred_probs", "probabilities", "probability", "probs", "prediction", "scores")
 _PROBS_PREFIXES = ("prob_", "p_", "proba_", "pred_prob_")
+_ROW_SUM_ERROR = 0.02
+_SHOWN = 5
 #: How Spark stores an ML vector in Parquet.
 _VECTOR = ["type", "size", "indices", "values"]
-_SAMPLE_ROWS = 10_000
+#: Rows whose labels are listed; whose probabilities are looked at.
+_SAMPLE_ROWS, _FEW_ROWS = 10_000, 100
 
 
 @dataclass
@@ -74,11 +77,17 @@ def guess_columns(table: str, spark: SparkSession | None = None) -> Guess:
 
     Notes
     -----
-    Reads footers, or the metadata of the table; the label column of 10,000 rows where labels are
-    text.
+    Reads footers, or the metadata of the table; 100 rows of a list; the label column of 10,000 rows
+    where labels are text.
     """
-    schema, first_labels = _look_at(table, spark)
+    schema, first = _look_at(table, spark)
     probs, sure = _guess_probs(schema)
+    lengths = []
+    if isinstance(probs, str) and probs and _is_plain_list(schema.field(probs).type):
+        rows = [row for row in first(probs, _FEW_ROWS) if row]
+        lengths = sorted({len(row) for row in rows})
+        if not sure and not all(map(_sums_to_one, rows)):
+            probs = ""  # features, say
     taken = {probs} if isinstance(probs, str) else set(probs)
     label = _pick(schema, _LABEL_NAMES, _is_label, taken)
     identity = _pick(schema, _ID_NAMES, _is_id, taken | {label or ""})
@@ -95,23 +104,24 @@ def guess_columns(table: str, spark: SparkSession | None = None) -> Guess:
     elif not sure:
         guess.comments["columns"] = f"CHECK: {probs} may hold probabilities, by its type alone"
     if label is not None and _is_text(schema.field(label).type):
-        guess.classes, guess.comments["classes"] = _guess_classes(first_labels(label), probs)
+        labels = first(label, _SAMPLE_ROWS)
+        guess.classes, guess.comments["classes"] = _guess_classes(labels, probs, lengths)
     return guess
 
 
 def _look_at(
     table: str, spark: SparkSession | None
-) -> tuple[pa.Schema, Callable[[str], list[Any]]]:
-    """Return the schema of a table, and how to read its first values of a column."""
+) -> tuple[pa.Schema, Callable[[str, int], list[Any]]]:
+    """Return the schema of a table, and how to read the first values of a column."""
     source = open_source(table, spark=spark)
     pin = source.pin()
     if spark is None or pin.files:
         # a file without rows often has types that nobody chose
         path = next(file.path for file in pin.files if file.rows)
 
-        def of_file(column: str) -> list[Any]:
+        def of_file(column: str, rows: int) -> list[Any]:
             with pq.ParquetFile(path) as file:
-                batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS, columns=[column]))
+                batch = next(file.iter_batches(batch_size=rows, columns=[column]))
             return batch.column(0).to_pylist()
 
         return _plain(pq.read_schema(Path(path))), of_file
@@ -122,8 +132,8 @@ def _look_at(
 
     frame = source.read(spark, pin)
 
-    def of_frame(column: str) -> list[Any]:
-        return [row[0] for row in frame.select(quoted(column)).limit(_SAMPLE_ROWS).collect()]
+    def of_frame(column: str, rows: int) -> list[Any]:
+        return [row[0] for row in frame.select(quoted(column)).limit(rows).collect()]
 
     return to_arrow_schema(frame.schema), of_frame
 
@@ -161,8 +171,23 @@ def _suffix(name: str) -> str:
     return name.removeprefix(max(prefixes, key=len, default=""))
 
 
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
+
+
+def _is_plain_list(kind: pa.DataType) -> bool:
+    return _is_list(kind) and bool(pa.types.is_floating(kind.value_type))
+
+
+def _sums_to_one(row: list[float | None]) -> bool:
+    values = [value for value in row if value is not None]
+    return all(0.0 <= value <= 1.0 for value in values) and abs(sum(values) - 1.0) < _ROW_SUM_ERROR
+
+
 def _is_probs(kind: pa.DataType) -> bool:
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    if _is_list(kind):
         entry = kind.value_type
         return bool(pa.types.is_floating(entry) or pa.types.is_struct(entry))
     if pa.types.is_struct(kind):
@@ -195,8 +220,10 @@ def _is_label(kind: pa.DataType) -> bool:
     return _is_id(kind) or bool(pa.types.is_boolean(kind))
 
 
-def _guess_classes(labels: list[Any], probs: str | list[str]) -> tuple[list[str] | None, str]:
-    """Look at the first labels and the names of the columns; returns classes and a remark."""
+def _guess_classes(
+    labels: list[Any], probs: str | list[str], lengths: list[int]
+) -> tuple[list[str] | None, str]:
+    """Look at the first labels, and the names or lengths of probabilities: classes and a remark."""
     seen = sorted(set(labels) - {None})
     named = [] if isinstance(probs, str) else [_suffix(name) for name in probs]
     if seen and set(seen) <= set(named):
@@ -206,6 +233,13 @@ def _guess_classes(labels: list[Any], probs: str | list[str]) -> tuple[list[str]
         return None, (
             f"SET THIS: {shown} was seen in {len(labels):,} rows; list all labels, in the order of "
             "the probabilities"
+        )
+    if lengths and lengths != [len(seen)]:
+        shown = ", ".join(map(repr, seen[:_SHOWN])) + (", ..." if len(seen) > _SHOWN else "")
+        return None, (
+            f"SET THIS: {len(seen)} labels were seen in {len(labels):,} rows ({shown}), and "
+            f"{' or '.join(map(str, lengths[:_SHOWN]))} probabilities a row; list all labels, in "
+            "the order of the probabilities"
         )
     return seen, (
         f"CHECK: seen in {len(labels):,} rows, sorted; list all labels, in the order of the "

@@ -90,6 +90,8 @@ class PinnedRun(ABC):
     progress: Progress = field(default_factory=Progress)
     fingerprint: str = field(default="", init=False)
     predictions: Pin | None = field(default=None, init=False)
+    #: Whether all that it publishes is published.
+    is_published: bool = field(default=False, init=False)
     _leftovers: list[StagingFolder] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
@@ -201,6 +203,7 @@ class PinnedRun(ABC):
             },
         )
         if self._is_finished(outputs):
+            self.is_published = True
             forget_run(str(self.home), self.run_id)
             text = f"run {self.run_id} has finished before; nothing was done"
             return RunResult(text, repeated=True)
@@ -211,6 +214,7 @@ class PinnedRun(ABC):
         try:
             with self.engine_errors():
                 text = self._work(staging, outputs, record)
+                self.is_published = True
         finally:
             keep: tuple[str, ...] = ()
             if record.status == GATE_FAILED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparkclean.cluster.checks import model_warnings
+from sparkclean.cluster.checks import check_admission, model_warnings
 from sparkclean.cluster.kernels import ClassSums
 from sparkclean.cluster.passes import Scanner, collect_class_statistics, run_pass
 from sparkclean.cluster.row_kernels import ConfidentCounts
@@ -29,6 +29,11 @@ def describe_plan(run: Run) -> str:
     -------
     str
         Several lines: rows, classes, a sample's verdict, passes, outputs.
+
+    Raises
+    ------
+    InputError
+        If none of the first thousand rows is valid.
 
     Notes
     -----
@@ -79,6 +84,14 @@ def _sample_verdict(run: Run) -> list[str]:
         with run.engine_errors():
             sums = run_pass(scanner, "sums", ClassSums(run.columns.num_classes))
             statistics = collect_class_statistics(scanner, sums)
+            if statistics.rows:  # that none of them is valid would end the run, too
+                check_admission(
+                    statistics,
+                    max_rejected_fraction=1.0,
+                    ids=scanner.ids,
+                    label=run.columns.label,
+                    probs=run.columns.probs[0],
+                )
             if statistics.audited:
                 examples = statistics.examples
                 thresholds = confident_thresholds(statistics.sums, examples.tolist())
@@ -89,6 +102,13 @@ def _sample_verdict(run: Run) -> list[str]:
                 warnings = model_warnings(statistics, found.predictions, run.columns.classes)
     finally:
         workspace.close()
+    share = 1.0 - statistics.audited / max(statistics.rows, 1)
+    if share > run.config.admission.max_rejected_fraction:
+        warnings.append(
+            f"{share:.2%} of the sample would be rejected, and the run stop: "
+            "admission.max_rejected_fraction allows "
+            f"{run.config.admission.max_rejected_fraction:.2%}"
+        )
     rejected = [f"{count} {reason}" for reason, count in sorted(statistics.rejections.items())]
     rows = f"{statistics.rows:,} rows, {statistics.audited:,} valid"
     return [

@@ -112,10 +112,10 @@ class PredictRun(PinnedRun):
             for name in named
             if name.lower() in taken
         ]
-        findings += unseen_findings(predict.features, columns.id_columns, columns.label)
+        findings += unseen_findings(predict.feature_columns, columns.id_columns, columns.label)
         if findings:
             raise InputError(findings)
-        self.features: FeatureColumns = resolve_features(kinds, predict.features)
+        self.features: FeatureColumns = resolve_features(kinds, predict.feature_columns)
         self.classes = resolve_classes(self.config)
         if self.classes is not None:
             check_classes(self.classes, columns.label, kinds[columns.label].dataType)
@@ -400,7 +400,7 @@ def describe_predictions(run: PredictRun) -> str:
     lines = [
         f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
         f"rows      {rows}",
-        f"features  {', '.join(predict.features)}",
+        f"features  {', '.join(predict.feature_columns)}",
         f"folds     {predict.n_folds}, by {together}",
         f"model     {predict.estimator or 'logistic regression'} ({predict.engine}), calibration "
         f"{predict.calibrate}",

@@ -273,7 +273,11 @@ class TrainRun(PinnedRun):
             )
 
     def _check_columns(self) -> None:
-        kinds, columns, features = self.audited.schema, self.config.columns, self.predict.features
+        kinds, columns, features = (
+            self.audited.schema,
+            self.config.columns,
+            self.predict.feature_columns,
+        )
         named = [*columns.id_columns, columns.label]
         check_present(kinds, named, "columns.id and columns.label")
         if self.predict.group is not None:
@@ -310,7 +314,7 @@ class TrainRun(PinnedRun):
                 for name, text in zip(keys, texts, strict=True)
                 if text != _is_text(kinds[name].dataType)
             ]
-            if resolve_features(frame.schema, self.predict.features) != self.features:
+            if resolve_features(frame.schema, self.predict.feature_columns) != self.features:
                 findings.append("its features are of other types than those that are trained on")
             if findings:
                 raise InputError(findings)
@@ -711,7 +715,7 @@ def describe_training(run: TrainRun) -> str:
             f"audit     {audit.run_id}, by {what}",
             f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
             f"rows      {rows}",
-            f"features  {', '.join(run.predict.features)}",
+            f"features  {', '.join(run.predict.feature_columns)}",
             f"model     {run.class_path or 'logistic regression'}",
             "test      "
             + ("none" if run.test is None else f"{run.test.pin.table} ({run.test.pin.format})"),

@@ -290,6 +290,22 @@ def test_audit_columns_in_another_order_are_warned_of_in_the_plan_and_the_summar
     assert "warnings\n  the columns of the probabilities look permuted" in shown
 
 
+def test_audit_dry_run_of_rows_that_would_be_rejected_says_so(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, probs = noisy_data(ROWS, 3, seed=2)
+    probs[::2] *= 100.0
+    some = write_table(tmp_path / "some", given, probs)
+    assert run(tmp_path, some, [], "--dry-run") == 0
+    shown = capsys.readouterr().out
+    assert "warning   50.00% of the sample would be rejected, and the run stop" in shown
+    assert run(tmp_path, some, ["admission.max_rejected_fraction=0.5"], "--dry-run") == 0
+    assert "would be rejected" not in capsys.readouterr().out
+    probs[1::2] *= 100.0
+    assert run(tmp_path, write_table(tmp_path / "all", given, probs), [], "--dry-run") == 3
+    assert "they look like percentages; divide by 100" in capsys.readouterr().err
+
+
 def test_audit_file_of_fewer_rows_in_the_middle_is_named(
     spark: SparkSession,
     tmp_path: Path,

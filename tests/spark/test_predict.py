@@ -482,6 +482,22 @@ def test_predict_what_is_wrong_with_the_table_is_said(
     assert open_target(str(tmp_path / "out" / "predictions")).current() is None
 
 
+def test_predict_damaged_page_exits_3(
+    predict: Predict, capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    file = write(examples(), tmp_path / "in") / "part-1.parquet"
+    content = bytearray(file.read_bytes())
+    for place in range(100, len(content) - 4000, 50):  # the footer stays whole
+        content[place] ^= 255
+    file.write_bytes(content)
+    assert predict() == 3
+    assert "part-1.parquet cannot be read: it is damaged" in capsys.readouterr().err
+
+
+def test_predict_one_feature_needs_no_list(predict: Predict) -> None:
+    assert predict(features="vector") == 0
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [

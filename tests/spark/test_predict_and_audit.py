@@ -53,6 +53,37 @@ def read(spark: SparkSession, tmp_path: Path, name: str) -> list[dict[str, Any]]
     return [row.asDict() for row in sparkclean.read(spark, str(tmp_path / "out" / name)).collect()]
 
 
+@pytest.mark.parametrize(
+    ("name", "interrupted", "code", "said"),
+    [
+        ("predict", "r1", 0, "interrupted when run r1 had published everything: all of it counts"),
+        ("run", "r1", 0, "interrupted when run r1 had published everything: all of it counts"),
+        ("run", "r1-predict", 130, "error: interrupted; nothing of this run counts until"),
+    ],
+)
+def test_interrupt_after_the_last_publication_is_too_late(
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    name: str,
+    interrupted: str,
+    code: int,
+    said: str,
+) -> None:
+    def forget(_: str, run_id: str) -> None:
+        if run_id == interrupted:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sparkclean.cluster.pinned_run.forget_run", forget)
+        assert command(name) == code
+    assert said in capsys.readouterr().err
+    assert command(name) == 0
+    assert ("run r1 has finished before; nothing was done" in capsys.readouterr().out) == (
+        code == 0
+    )
+
+
 def test_run_cleans_the_input_by_probabilities_of_its_own(
     spark: SparkSession, command: Command, tmp_path: Path
 ) -> None:

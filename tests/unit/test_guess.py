@@ -121,7 +121,7 @@ def test_guess_one_probability_column_is_none(tmp_path: Path) -> None:
 
 def test_guess_text_labels_are_listed_and_to_be_checked(tmp_path: Path) -> None:
     labels = ["b", None, "a", "b"]
-    found = guess(tmp_path, id=[1, 2, 3, 4], label=labels, pred_probs=pa.array([[0.5]] * 4))
+    found = guess(tmp_path, id=[1, 2, 3, 4], label=labels, pred_probs=pa.array([[0.5, 0.5]] * 4))
     assert found.classes == ["a", "b"]
     assert found.comments["classes"].startswith("CHECK: seen in 4 rows")
 
@@ -139,6 +139,23 @@ def test_guess_too_few_labels_are_left_open(tmp_path: Path, labels: list[Any], w
     found = guess(tmp_path, id=[1, 2], label=pa.array(labels, pa.string()), pred_probs=PROBS)
     assert found.classes is None
     assert found.comments["classes"].startswith("SET THIS: " + words)
+
+
+def test_guess_labels_that_are_not_as_many_as_probabilities_are_left_open(tmp_path: Path) -> None:
+    probs = pa.array([None, [], [0.2, 0.3, 0.5]])
+    found = guess(tmp_path, id=[1, 2, 3], label=["b", "a", "a"], pred_probs=probs)
+    assert found.classes is None
+    assert found.comments["classes"] == (
+        "SET THIS: 2 labels were seen in 3 rows ('a', 'b'), and 3 probabilities a row; list all "
+        "labels, in the order of the probabilities"
+    )
+
+
+@pytest.mark.parametrize("row", [[0.5, 0.2], [-0.5, 1.5], [3.0, 4.0], [float("nan"), 0.5]])
+def test_guess_numbers_that_are_no_probabilities_are_none(tmp_path: Path, row: list[float]) -> None:
+    found = guess(tmp_path, id=[1, 2], label=[0, 1], embedding=pa.array([[0.5, 0.5], row]))
+    assert found.pred_probs == "pred_probs"
+    assert "could not guess pred_probs" in found.comments["columns"]
 
 
 def test_guess_looks_at_a_file_that_has_rows(tmp_path: Path) -> None:
