@@ -263,7 +263,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     *[
         ({"predict": {"features": ["x"]} | wrong}, f"predict.{key}", words)
         for key, wrong, words in (
-            ("features", {"features": "x"}, "'x' is wrong; wanted: a list of texts"),
+            ("features", {"features": 5}, "5 is wrong; wanted: text or a list of texts"),
             ("features", {"features": []}, "names no column"),
             ("group", {"group": 5}, "wanted: text or null"),
             ("n_folds", {"n_folds": 1}, "an integer of at least 2"),
