@@ -21,7 +21,7 @@ from sparkclean.confident.fixed_point import split_limbs, sum_by_class, sum_colu
 
 #: Kinds of rows in the output of a task: state, and what was emitted.
 SUMS, COUNTS, BUCKETS, HASHES, QUALITY, WRITTEN, PREDICTIVE = range(7)
-REJECTED, LOW, OPEN, MARGIN, ISSUE, PREDICTED = range(7, 13)
+REJECTED, LOW, OPEN, MARGIN, ISSUE, PREDICTED, SAMPLED = range(7, 14)
 STATES = frozenset({SUMS, COUNTS, BUCKETS, HASHES, QUALITY, WRITTEN, PREDICTIVE})
 KIND = "kind"
 #: Spark type of the classes in which a row may be confident, with its probabilities.

@@ -265,6 +265,11 @@ class FileStream:
         return sum(group.rows for group in self.groups)
 
     @property
+    def folder(self) -> Path:
+        """Folder of the files, where the stream is output of a work."""
+        return Path(self.groups[0].path).parent
+
+    @property
     def is_short(self) -> bool:
         """Whether the rows are one chunk, and so few that a job is not worth its time."""
         return self.rows <= min(SHORT_ROWS, self.chunk_rows) and not self.prepare

@@ -171,17 +171,20 @@ def narrow(
     def share(hashed: Column, parts: int) -> Column:
         return F.pmod(hashed, F.lit(parts)).cast("int")
 
-    inner = F.xxhash64(F.lit(seed), F.lit(1), *together)
-    selected.append(share(fold_hash(seed, *together), n_folds).alias(FOLD))
-    selected.append(share(inner, INNER_FOLDS).alias(INNER))
+    selected.append(share(row_hash(seed, OF_FOLD, *together), n_folds).alias(FOLD))
+    selected.append(share(row_hash(seed, OF_INNER, *together), INNER_FOLDS).alias(INNER))
     selected += [] if weight is None else [quoted(weight).cast("double").alias(WEIGHT)]
-    place = F.xxhash64(F.lit(seed), F.lit(2), *together, *id_columns)
+    place = row_hash(seed, OF_PLACE, *together, *id_columns)
     return frame.select(*selected, place.alias(PLACE))
 
 
-def fold_hash(seed: int, *together: Column) -> Column:
-    """Hash what rows of one fold have in common; without any, what the hash begins with."""
-    return F.xxhash64(F.lit(seed), F.lit(0), *together)
+#: What a row is hashed for.
+OF_FOLD, OF_INNER, OF_PLACE = range(3)
+
+
+def row_hash(seed: int, purpose: int, *columns: Column) -> Column:
+    """Hash rows for a purpose; without columns, what the hash begins with."""
+    return F.xxhash64(F.lit(seed), F.lit(purpose), *columns)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sparkclean.cluster.progress import Progress
-from sparkclean.cluster.streams import Output, Stream
+from sparkclean.cluster.streams import Output
 from sparkclean.config import PredictSection
 from sparkclean.predict.columns import Profile
+from sparkclean.predict.feature_files import FeatureFiles
 from sparkclean.predict.models import ModelEntry
 from sparkclean.predict.sampling import row_bytes
 
@@ -35,8 +36,8 @@ class Job:
     id_types : tuple of DataType
         Of the record id columns.
     label_type : DataType
-    rows : Stream
-        What `frame` has but for places and inner folds, as workers read it fastest.
+    files : FeatureFiles or None
+        That hold the same rows.
     work : Path
         Folder that driver and executors share, for what is removed at the end of the run.
     progress : Progress
@@ -49,7 +50,7 @@ class Job:
     num_texts: int
     id_types: tuple[DataType, ...]
     label_type: DataType
-    rows: Stream
+    files: FeatureFiles | None
     work: Path
     progress: Progress
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from sparkclean.cluster.batches import ID_PREFIX, LABEL
 from sparkclean.cluster.file_scan import collect_rising_ids_of_files, find_groups
+from sparkclean.cluster.kernels import SAMPLED
 from sparkclean.cluster.row_groups import read_row_groups, task_numbers
 from sparkclean.cluster.streams import FileStream
 from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import Config, PredictSection
 from sparkclean.lake import NoPlainFiles
-from sparkclean.predict.columns import FeatureColumns, fold_hash
+from sparkclean.predict.columns import OF_FOLD, OF_INNER, OF_PLACE, FeatureColumns, row_hash
 from sparkclean.predict.feature_check import ROWS, CheckFeatures
 from sparkclean.predict.feature_reader import FEATURE_PREFIX, FeatureReader
 from sparkclean.predict.fold_notes import FoldNotes
+from sparkclean.predict.sample_writer import SampleRows
 from sparkclean.predict.scored import FOLD
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ class FeatureFiles:
     stream : FileStream
         Rows as `narrow` gives them, to the last bit, but for places and inner folds.
     reader : FeatureReader
+    seeds : tuple of int
+        What the hash of a row begins with, by its purpose.
     lengths : tuple of int
         Of the lists of each column of features, of the first row; 1 for a column of numbers.
     id_types : tuple of str
@@ -48,6 +53,7 @@ class FeatureFiles:
 
     stream: FileStream
     reader: FeatureReader
+    seeds: tuple[int, ...]
     lengths: tuple[int, ...]
     id_types: tuple[str, ...]
     label_type: str
@@ -87,6 +93,39 @@ class FeatureFiles:
 
         schema = f"`{FOLD}` int, `{LABEL}` {self.label_type}, `{ROWS}` bigint"
         return map_in_arrow(stream.spark.range(0, len(tasks), 1, len(tasks)), run, schema)
+
+    def write_sample(self, classes: Sequence[Any], last: Mapping[Any, int]) -> Path | None:
+        """Write the training rows.
+
+        Parameters
+        ----------
+        classes : sequence
+            The K labels.
+        last : mapping
+            Last place of each class that is sampled.
+
+        Returns
+        -------
+        Path or None
+            Folder of files, with the rows of `narrow` that `is_sampled` tells. None where only
+            Spark can hash the record ids, or nothing is sampled.
+
+        Notes
+        -----
+        One job that reads the features.
+        """
+        if "string" in self.id_types:
+            return None
+        work = SampleRows(
+            num_ids=len(self.id_types),
+            place_seed=self.seeds[OF_PLACE],
+            inner_seed=self.seeds[OF_INNER],
+            classes=tuple(classes),
+            last=np.array([last.get(label, 0) for label in classes], np.int64),
+            sampled=np.array([label in last for label in classes]),
+        )
+        sampled = self.stream.run("sample", work).streams[SAMPLED]
+        return sampled.folder if isinstance(sampled, FileStream) and sampled.rows else None
 
 
 def plan_feature_files(
@@ -143,14 +182,16 @@ def plan_feature_files(
             return f"the first list of column {name!r} is missing or empty"
         lengths.append(len(first[f"{FEATURE_PREFIX}{i}"]))
     spark = table.sparkSession
-    (row,) = spark.range(1).select(fold_hash(predict.seed)).collect()
+    purposes = (OF_FOLD, OF_INNER, OF_PLACE)
+    (seeds,) = spark.range(1).select(*[row_hash(predict.seed, of) for of in purposes]).collect()
     notes = FoldNotes(str(work / "folds"))
-    reader = FeatureReader(len(ids), len(read), row[0], predict.n_folds, notes)
+    reader = FeatureReader(len(ids), len(read), seeds[OF_FOLD], predict.n_folds, notes)
     rows = min(max(_CHUNK_NUMBERS // sum(lengths), 1), _CHUNK_ROWS)
     workspace = FolderWorkspace(str(work))
     return FeatureFiles(
         stream=FileStream(spark, names, groups, workspace, chunk_rows=rows, prepare=reader),
         reader=reader,
+        seeds=tuple(seeds),
         lengths=tuple(lengths),
         id_types=tuple(kinds[name].dataType.simpleString() for _, name in ids),
         label_type=kinds[columns.label].dataType.simpleString(),

@@ -25,9 +25,8 @@ from sparkclean.cluster.kernels import PREDICTED, PREDICTIVE
 from sparkclean.cluster.pinned_run import PinnedRun
 from sparkclean.cluster.publish import Outputs
 from sparkclean.cluster.record import GATE_FAILED, RunRecord
-from sparkclean.cluster.streams import FileStream, FrameStream, Stream
+from sparkclean.cluster.streams import FileStream, Stream
 from sparkclean.cluster.tables import Provenance
-from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import PredictSection, prediction_fingerprint, resolve_classes
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.faults import fault_point
@@ -43,7 +42,6 @@ from sparkclean.predict.columns import (
 )
 from sparkclean.predict.engine import Engine, Job, open_engine
 from sparkclean.predict.feature_files import FeatureFiles, plan_feature_files
-from sparkclean.predict.folds import INNER, PLACE
 from sparkclean.predict.model_folder import PIN, has_models, new_models
 from sparkclean.predict.models import write_manifest
 from sparkclean.predict.quality import QualityReport, QualitySums
@@ -187,11 +185,6 @@ class PredictRun(PinnedRun):
 
     def _job(self, work: Path, profile: Profile, files: FeatureFiles | None) -> Job:
         columns, kinds = self.config.columns, self.audited.schema
-        rows: Stream
-        if files is None:
-            rows = FrameStream(self._narrow().drop(PLACE, INNER), FolderWorkspace(str(work)), -1)
-        else:
-            rows = files.stream
         return Job(
             spark=self.spark,
             predict=self.predict,
@@ -200,7 +193,7 @@ class PredictRun(PinnedRun):
             num_texts=len(self.features.texts),
             id_types=tuple(kinds[name].dataType for name in columns.id_columns),
             label_type=kinds[columns.label].dataType,
-            rows=rows,
+            files=files,
             work=work,
             progress=self.progress,
         )

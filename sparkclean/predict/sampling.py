@@ -64,6 +64,17 @@ def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
     return np.minimum(1.0, np.maximum(share, kept / np.maximum(of_class, 1)))
 
 
+def last_places(
+    profile: Profile, shares: NDArray[np.float64], rare: Sequence[Any]
+) -> dict[Any, int]:
+    """Find the last place of each class that is sampled; rare ones are not."""
+    return {
+        label: min(round((share - 0.5) * 2.0**64), (1 << 63) - 1)
+        for label, share in zip(profile.classes, shares.tolist(), strict=True)
+        if label not in rare
+    }
+
+
 def is_sampled(
     profile: Profile, shares: NDArray[np.float64], rare: Sequence[Any], label_type: DataType
 ) -> Column:
@@ -82,11 +93,7 @@ def is_sampled(
     Column
         Boolean, on a frame by `narrow`; null for strangers.
     """
-    last = {
-        label: min(round((share - 0.5) * 2.0**64), (1 << 63) - 1)
-        for label, share in zip(profile.classes, shares.tolist(), strict=True)
-        if label not in rare
-    }
+    last = last_places(profile, shares, rare)
     by_label = F.create_map(
         *[
             part

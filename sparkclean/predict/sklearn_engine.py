@@ -8,19 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.cluster.streams import Output
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkclean.cluster.streams import FrameStream, Output, Stream
 from sparkclean.cluster.tasks import map_in_arrow
+from sparkclean.cluster.workspace import FolderWorkspace
 from sparkclean.config import PredictSection
 from sparkclean.errors import InputError
 from sparkclean.lake import spark_path
 from sparkclean.predict.columns import Profile
 from sparkclean.predict.engine import Job, versions_of
-from sparkclean.predict.folds import ScoreFolds, TrainFolds
+from sparkclean.predict.folds import INNER, PLACE, ScoreFolds, TrainFolds
 from sparkclean.predict.models import ModelEntry, make_estimator
 from sparkclean.predict.sampling import (
     check_seen,
     default_train_rows,
     is_sampled,
+    last_places,
     sample_shares,
 )
 
@@ -74,14 +79,12 @@ class SklearnEngine:
         A job that writes the sample, and one with a task for each fold, which holds its rows.
         """
         job, predict = self._job, self._job.predict
-        sample = job.work / "sample"
         with job.progress.phase("sample training rows"):
             most = predict.max_train_rows or default_train_rows(
                 job.profile.num_numbers, job.num_texts
             )
             shares = sample_shares(job.profile, most)
-            rows = job.frame.where(is_sampled(job.profile, shares, rare, job.label_type))
-            rows.write.parquet(spark_path(sample))
+            sample = self._sample(shares, rare)
         with job.progress.phase("train") as phase:
             train = TrainFolds(
                 sample=str(sample),
@@ -99,6 +102,19 @@ class SklearnEngine:
             entries = collect_models(job.spark, train, predict.n_folds, job.profile, rare)
             phase.rows = sum(entry.training_rows for entry in entries)
         return entries
+
+    def _sample(self, shares: NDArray[np.float64], rare: Sequence[Any]) -> Path:
+        """Write the training rows; the folder of their files."""
+        job = self._job
+        if job.files is not None:
+            last = last_places(job.profile, shares, rare)
+            written = job.files.write_sample(job.profile.classes, last)
+            if written is not None:
+                return written
+        folder = job.work / "training rows"
+        rows = job.frame.where(is_sampled(job.profile, shares, rare, job.label_type))
+        rows.write.parquet(spark_path(folder))
+        return folder
 
     def predict(self, folder: Path) -> Output:
         """Predict all rows by the models of a folder.
@@ -128,7 +144,13 @@ class SklearnEngine:
             id_types=tuple(kind.simpleString() for kind in job.id_types),
             label_type=job.label_type.simpleString(),
         )
-        return job.rows.run("predicted", score)
+        rows: Stream
+        if job.files is not None:
+            rows = job.files.stream
+        else:
+            workspace = FolderWorkspace(str(job.work))
+            rows = FrameStream(job.frame.drop(PLACE, INNER), workspace, -1)
+        return rows.run("predicted", score)
 
 
 def collect_models(

@@ -74,6 +74,7 @@ def run_predict(
     where: str | None = None,
     dry: bool = False,
     command: str = "predict",
+    ids: str | list[str] = "id",
     **section: Any,
 ) -> int:
     place = tmp_path / "in"
@@ -82,6 +83,7 @@ def run_predict(
     names = ("predictions", "models", "runs", "suspects", "cleaned")
     config = {
         "input": {"table": str(place), "where": where},
+        "columns": {"id": ids},
         "classes": classes,
         "scan": scan,
         "predict": {"features": ["vector", "number"]} | section,
@@ -153,12 +155,21 @@ def test_predict_same_rows_in_another_order_and_other_files_have_the_same_bits(
     assert again == once
 
 
-@pytest.mark.parametrize("missing", ["reject", "impute"])
+@pytest.mark.parametrize(
+    ("missing", "kind", "ids"),
+    [
+        ("reject", pa.string(), "id"),
+        ("impute", pa.int16(), "id"),
+        ("reject", pa.int64(), ["id", "bit"]),
+    ],
+)
 def test_predict_by_files_and_by_dataframes_has_the_same_bits(
     spark: SparkSession,
     predict: Predict,
     tmp_path: Path,
     missing: str,
+    kind: pa.DataType,
+    ids: str | list[str],
     capsys: pytest.CaptureFixture,
 ) -> None:
     rng = np.random.default_rng(2)
@@ -169,7 +180,8 @@ def test_predict_by_files_and_by_dataframes_has_the_same_bits(
         single[i] = gaps[i // 20 % len(gaps)]
         lists[i + 1][i // 20 % 2] = gaps[i // 20 % len(gaps)]
     table = examples(
-        id=pa.array([f"r{i}" for i in range(ROWS)]),
+        id=pa.array([str(i - 7) for i in range(ROWS)]).cast(kind),
+        bit=pa.array((np.arange(ROWS) % 2).astype(np.int8)),
         double=pa.array(single),
         flag=pa.array((rng.random(ROWS) < 0.5).tolist()),
         whole=pa.array(rng.integers(-(1 << 60), 1 << 60, ROWS)),
@@ -179,13 +191,17 @@ def test_predict_by_files_and_by_dataframes_has_the_same_bits(
     features = ["bytes", "flag", "vector", "double", "whole", "lists", "number"]
     found = {}
     for scan in ("files", "dataframe"):
-        section = {"features": features, "missing": missing}
-        assert predict(table, run_id=scan, scan=scan, files=3, **section) == 0
+        # a sample, of which each class has its share
+        section = {"features": features, "missing": missing, "max_train_rows": 100}
+        assert predict(table, run_id=scan, scan=scan, files=3, ids=ids, **section) == 0
         rows = predicted(spark, tmp_path)
         names = ("label", "pred_probs", "fold")
         found[scan] = {i: [row[name] for name in names] for i, row in rows.items()}
     assert found["files"] == found["dataframe"]
     assert len(found["files"]) == ROWS
+    trained = [[m["training_rows"] for m in manifest(tmp_path, scan)["models"]] for scan in found]
+    assert trained[0] == trained[1]
+    assert max(trained[0]) <= 100
     (said,) = re.findall(r"^reading features through .*", capsys.readouterr().err, re.MULTILINE)
     assert said == "reading features through DataFrames, not files: scan is dataframe"
 
