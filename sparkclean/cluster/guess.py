@@ -100,6 +100,7 @@ def guess_columns(table: str, spark: SparkSession | None = None) -> Guess:
     if missing:
         guess.comments["columns"] = (
             f"could not guess {', '.join(missing)}; the table has {', '.join(schema.names)}"
+            + ("; `sparkclean run` predicts probabilities of features" if not probs else "")
         )
     elif not sure:
         guess.comments["columns"] = f"CHECK: {probs} may hold probabilities, by its type alone"
