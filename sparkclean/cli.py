@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         Exit code: 0 done; 1 error; 2 configuration or usage; 3 input; 4 gate; 5 conflict, retry is
-        safe; 6 commit state unknown; 130 interrupted; 143 terminated.
+        safe; 6 commit state unknown; 130 interrupted, 143 terminated, before all was published.
     """
     args = _parser().parse_args(argv)
     configure_logging(args.log_format, debug=args.debug)
@@ -204,9 +204,11 @@ def _session(args: argparse.Namespace) -> Iterator[_Session]:
         with ExitStack() as after, open_session(settings, debug=args.debug) as (spark, own):
             yield _Session(args, spark, config, run_id, own, after, last)
     except (Exception, KeyboardInterrupt) as exc:
-        if _interrupt_behind(exc) is None or not any(run.is_published for run in last):
+        interrupt = _interrupt_behind(exc)
+        if interrupt is None or not any(run.is_published for run in last):
             raise
-        _log.warning("interrupted when run %s had published everything: all of it counts", run_id)
+        word = "terminated" if isinstance(interrupt, Terminated) else "interrupted"
+        _log.warning("%s when run %s had published everything: all of it counts", word, run_id)
 
 
 def _audit(args: argparse.Namespace) -> None:

@@ -21,6 +21,7 @@ from pydantic import (
     StrictStr,
     ValidationError,
     WithJsonSchema,
+    field_validator,
 )
 
 from sparkclean.config_explain import class_findings, contradictions, explain
@@ -246,6 +247,12 @@ class PredictSection(_Section):
     seed: Annotated[int, Field(strict=True, ge=0, le=2**32 - 1), BeforeValidator(_plain)] = Field(
         0, description="Of folds, samples and classifiers."
     )
+
+    @field_validator("features")
+    @classmethod
+    def _list(cls, features: str | list[str]) -> list[str]:
+        """Make a list of one name, which is the same configuration."""
+        return [features] if isinstance(features, str) else features
 
     @property
     def feature_columns(self) -> tuple[str, ...]:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from sparkclean.cluster.checks import check_admission, model_warnings
 from sparkclean.cluster.kernels import ClassSums
-from sparkclean.cluster.passes import Scanner, collect_class_statistics, run_pass
+from sparkclean.cluster.passes import (
+    ClassStatistics,
+    Scanner,
+    collect_class_statistics,
+    run_pass,
+)
 from sparkclean.cluster.row_kernels import ConfidentCounts
 from sparkclean.cluster.run import Run
 from sparkclean.cluster.scan import FrameScan
 from sparkclean.cluster.scan_choice import choose_scan
 from sparkclean.cluster.workspace import CacheWorkspace
 from sparkclean.confident.thresholds import confident_thresholds
+from sparkclean.errors import InputError
 from sparkclean.lake import Pin
 
 _SAMPLE_ROWS = 1000
@@ -33,7 +39,7 @@ def describe_plan(run: Run) -> str:
     Raises
     ------
     InputError
-        If none of the first thousand rows is valid.
+        If too many rows are rejected, of a table that has less than a thousand.
 
     Notes
     -----
@@ -84,14 +90,7 @@ def _sample_verdict(run: Run) -> list[str]:
         with run.engine_errors():
             sums = run_pass(scanner, "sums", ClassSums(run.columns.num_classes))
             statistics = collect_class_statistics(scanner, sums)
-            if statistics.rows:  # that none of them is valid would end the run, too
-                check_admission(
-                    statistics,
-                    max_rejected_fraction=1.0,
-                    ids=scanner.ids,
-                    label=run.columns.label,
-                    probs=run.columns.probs[0],
-                )
+            rejections = _rejections(run, scanner, statistics)
             if statistics.audited:
                 examples = statistics.examples
                 thresholds = confident_thresholds(statistics.sums, examples.tolist())
@@ -102,16 +101,26 @@ def _sample_verdict(run: Run) -> list[str]:
                 warnings = model_warnings(statistics, found.predictions, run.columns.classes)
     finally:
         workspace.close()
-    share = 1.0 - statistics.audited / max(statistics.rows, 1)
-    if share > run.config.admission.max_rejected_fraction:
-        warnings.append(
-            f"{share:.2%} of the sample would be rejected, and the run stop: "
-            "admission.max_rejected_fraction allows "
-            f"{run.config.admission.max_rejected_fraction:.2%}"
-        )
     rejected = [f"{count} {reason}" for reason, count in sorted(statistics.rejections.items())]
     rows = f"{statistics.rows:,} rows, {statistics.audited:,} valid"
     return [
         "sample    " + "; ".join([rows, *rejected]),
-        *(f"warning   {text}" for text in warnings),
+        *(f"warning   {text}" for text in [*rejections, *warnings]),
     ]
+
+
+def _rejections(run: Run, scanner: Scanner, statistics: ClassStatistics) -> list[str]:
+    """Say why the run would stop, were all rows as those of the sample; raise if these are all."""
+    try:
+        check_admission(
+            statistics,
+            max_rejected_fraction=run.config.admission.max_rejected_fraction,
+            ids=scanner.ids,
+            label=run.columns.label,
+            probs=run.columns.probs[0],
+        )
+    except InputError as exc:
+        if statistics.rows < _SAMPLE_ROWS:
+            raise
+        return [f"of the first {statistics.rows:,} rows: {text}" for text in exc.findings]
+    return []

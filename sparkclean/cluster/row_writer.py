@@ -125,10 +125,11 @@ class CopyRows:
         check_shared(self.folder)
         for number in task_numbers(numbers):
             name = f"{uuid.uuid4().hex}.parquet"  # two attempts of a task write two files
-            self._copy(self.tasks[number], Path(self.folder) / name)
-            yield written_file(number, name)
+            if self._copy(self.tasks[number], Path(self.folder) / name):
+                yield written_file(number, name)
 
-    def _copy(self, task: list[RowGroups], path: Path) -> None:
+    def _copy(self, task: list[RowGroups], path: Path) -> bool:
+        """Copy the rows of a task; tell whether there are any."""
         with ExitStack() as opened:
             file = None
             for batch in read_row_groups(task, self.columns, _COPIED_ROWS):
@@ -150,6 +151,7 @@ class CopyRows:
                 file.write(rows)
             if file is not None:
                 file.flush()
+        return file is not None
 
 
 def check_shared(folder: str) -> None:

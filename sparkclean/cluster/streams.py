@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
@@ -28,7 +29,7 @@ from sparkclean.cluster.row_groups import (
     read_row_groups,
     task_numbers,
 )
-from sparkclean.cluster.row_writer import WRITTEN_FILE, CopyRows, write_by_kind
+from sparkclean.cluster.row_writer import WRITTEN_FILE, CopyRows, check_shared, write_by_kind
 from sparkclean.cluster.tasks import map_in_arrow
 from sparkclean.cluster.workspace import CacheWorkspace, FolderWorkspace, Workspace
 from sparkclean.lake import spark_paths
@@ -287,13 +288,14 @@ class FileStream:
             return self.spark.createDataFrame([], schema_text(self.fields))
         return reader.parquet(*spark_paths(folders))
 
+    @cached_property
     def tasks(self) -> list[list[RowGroups]]:
-        """Divide the row groups among tasks, as `map` does."""
+        """Row groups of each task: the same ones, however often the stream is read."""
         return balanced(self.groups, count_slots(self.spark, self.groups))
 
     def map(self, work: Work) -> DataFrame:
         """Run a work over all rows; its output. Lazy."""
-        tasks, columns, chunk_rows = self.tasks(), self.columns, self.chunk_rows
+        tasks, columns, chunk_rows = self.tasks, self.columns, self.chunk_rows
         prepare = self.prepare
 
         def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -328,7 +330,7 @@ class FileStream:
         -----
         One job, or none for few rows.
         """
-        tasks = self.tasks()
+        tasks = self.tasks
         own = dict(self.columns)
         read = tuple((name, own[internal]) for name, internal in columns)
         work = CopyRows(tasks, read, dict(constants), folder)
@@ -366,6 +368,7 @@ class _Writing:
     kinds: ClassVar[tuple[int, ...]] = ()
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        check_shared(self.folder)
         return write_by_kind(self.work(batches), self.folder)
 
 

@@ -16,8 +16,8 @@ from sparkclean.cluster.columns import EMPTY, check_present, quoted
 from sparkclean.errors import InputError
 from sparkclean.predict.feature_check import ROWS, UNFIT
 from sparkclean.predict.features import NUMBERS, TEXT_PREFIX
-from sparkclean.predict.folds import INNER, INNER_FOLDS, PLACE, WEIGHT
-from sparkclean.predict.scored import FOLD
+from sparkclean.predict.folds import WEIGHT
+from sparkclean.predict.scored import FOLD, INNER, INNER_FOLDS, PLACE
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row

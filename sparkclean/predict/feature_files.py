@@ -83,7 +83,7 @@ class FeatureFiles:
         DataFrame
             Lazy; reads the features once, and leaves notes of the folds.
         """
-        tasks, stream = self.stream.tasks(), self.stream
+        tasks, stream = self.stream.tasks, self.stream
         columns, chunk_rows = stream.columns, stream.chunk_rows
         check = CheckFeatures(self.reader, self.lengths, impute)
 
@@ -184,7 +184,9 @@ def plan_feature_files(
     spark = table.sparkSession
     purposes = (OF_FOLD, OF_INNER, OF_PLACE)
     (seeds,) = spark.range(1).select(*[row_hash(predict.seed, of) for of in purposes]).collect()
-    notes = FoldNotes(str(work / "folds"))
+    folder = work / "folds"
+    folder.mkdir(parents=True)
+    notes = FoldNotes(str(folder))
     reader = FeatureReader(len(ids), len(read), seeds[OF_FOLD], predict.n_folds, notes)
     rows = min(max(_CHUNK_NUMBERS // sum(lengths), 1), _CHUNK_ROWS)
     workspace = FolderWorkspace(str(work))

@@ -56,7 +56,9 @@ class FeatureReader:
         noted = self.notes.read(task)
         for batch in batches:
             numbers = self.numbers(batch)
-            fold = self.folds(numbers) if noted is None else next(noted)
+            fold = next(noted, None)
+            if fold is None or len(fold) != len(batch):  # a note of the batch is there, usually
+                fold = self.folds(numbers)
             # of one size, which Arrow takes apart by fold many times faster than other lists
             lists = pa.FixedSizeListArray.from_arrays(
                 pa.array(numbers.reshape(-1)), numbers.shape[1]
@@ -91,7 +93,8 @@ def read_numbers(column: pa.Array) -> NDArray[np.floating]:
     """
     values = pc.list_flatten(column) if pa.types.is_list(column.type) else column
     if values.null_count:
-        values = values.cast(pa.float64(), safe=False).fill_null(float("nan"))
+        kind = values.type if pa.types.is_floating(values.type) else pa.float64()
+        values = values.cast(kind, safe=False).fill_null(pa.scalar(float("nan"), kind))
     numbers = values.to_numpy(zero_copy_only=False)  # booleans are bits
     if numbers.dtype != np.float32:  # of which Spark makes the same float64, later
         numbers = numbers.astype(np.float64, copy=False)

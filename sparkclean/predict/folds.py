@@ -38,16 +38,16 @@ from sparkclean.predict.models import (
     write_model,
 )
 from sparkclean.predict.quality import QualitySums
-from sparkclean.predict.scored import FOLD, PredictedRows
+from sparkclean.predict.scored import FOLD, INNER, INNER_FOLDS, PLACE, PredictedRows
 
-#: Place of a row in the order of training rows; its inner fold, for calibration.
-PLACE, INNER = "__place", "__inner"
 #: Weight of a row in a training by weights.
 WEIGHT = "__weight"
-INNER_FOLDS = 3
 TOO_FEW_GROUPS = (
     "predict.calibrate: the training rows fall into too few different groups for "
     f"{INNER_FOLDS} inner folds; set it to none, or group by something finer"
+)
+TOO_FEW_ROWS = (
+    "predict.max_train_rows: a sample of up to {:,} rows holds fewer than two classes; raise it"
 )
 TOO_LARGE = (
     "predict.max_train_rows: the training rows, here up to {:,}, do not fit in the memory of the "
@@ -148,6 +148,8 @@ class TrainFolds:
             order = np.argsort(place / self.shares[given], kind="stable")[: self.max_rows]
             kept = np.sort(order)
             rows, given = rows.take(pa.array(kept)).combine_chunks(), given[kept]
+        if len(np.unique(given)) < 2:
+            return json.dumps({"problem": TOO_FEW_ROWS.format(self.max_rows)})
         (batch,) = rows.to_batches()
         del rows
         block = read_block(batch, self.num_numbers, self.num_texts)

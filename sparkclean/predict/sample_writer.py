@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sparkclean.cluster.batches import ID_PREFIX, LABEL, class_index
 from sparkclean.cluster.kernels import KIND, SAMPLED, Fields
 from sparkclean.predict.features import NUMBERS
-from sparkclean.predict.folds import INNER, INNER_FOLDS, PLACE
 from sparkclean.predict.hashing import hash_integers, hash_numbers
+from sparkclean.predict.scored import INNER, INNER_FOLDS, PLACE
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from sparkclean.cluster.batches import LABEL
 from sparkclean.errors import InputError
 from sparkclean.predict.columns import Profile
-from sparkclean.predict.folds import PLACE
+from sparkclean.predict.scored import PLACE
 
 if TYPE_CHECKING:
     from pyspark.sql import Column

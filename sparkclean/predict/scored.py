@@ -19,8 +19,9 @@ from sparkclean.errors import InputError
 from sparkclean.predict.quality import QualitySums
 from sparkclean.schema import PRED_PROBS
 
-#: Fold of a row.
-FOLD = "__fold"
+#: Fold of a row; its place in the order of training rows; its inner fold, for calibration.
+FOLD, PLACE, INNER = "__fold", "__place", "__inner"
+INNER_FOLDS = 3
 _STATE_TYPES = (pa.int32(), pa.int32(), pa.list_(pa.int64()))
 
 

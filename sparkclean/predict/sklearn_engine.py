@@ -19,7 +19,7 @@ from sparkclean.errors import InputError
 from sparkclean.lake import spark_path
 from sparkclean.predict.columns import Profile
 from sparkclean.predict.engine import Job, versions_of
-from sparkclean.predict.folds import INNER, PLACE, ScoreFolds, TrainFolds
+from sparkclean.predict.folds import ScoreFolds, TrainFolds
 from sparkclean.predict.models import ModelEntry, make_estimator
 from sparkclean.predict.sampling import (
     check_seen,
@@ -28,6 +28,7 @@ from sparkclean.predict.sampling import (
     last_places,
     sample_shares,
 )
+from sparkclean.predict.scored import INNER, PLACE
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

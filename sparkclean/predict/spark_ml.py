@@ -35,10 +35,10 @@ from sparkclean.lake import spark_path, spark_paths
 from sparkclean.predict.calibration import Calibration, fit_calibration
 from sparkclean.predict.engine import Job, versions_of
 from sparkclean.predict.features import HASHED, NUMBERS, TEXT_PREFIX
-from sparkclean.predict.folds import INNER, INNER_FOLDS, PLACE, TOO_FEW_GROUPS
+from sparkclean.predict.folds import TOO_FEW_GROUPS
 from sparkclean.predict.models import ModelEntry, check_digest, import_class, read_entries
 from sparkclean.predict.sampling import check_seen, is_sampled, sample_shares
-from sparkclean.predict.scored import FOLD
+from sparkclean.predict.scored import FOLD, INNER, INNER_FOLDS, PLACE
 from sparkclean.predict.vectors import (
     GIVEN,
     MODEL,

@@ -63,7 +63,7 @@ from sparkclean.predict.columns import (
     unseen_findings,
 )
 from sparkclean.predict.engine import versions_of
-from sparkclean.predict.folds import INNER, PLACE, MeasureModel, ScoreFolds, TrainFolds
+from sparkclean.predict.folds import MeasureModel, ScoreFolds, TrainFolds
 from sparkclean.predict.losses import noise_matrix_of_pairs
 from sparkclean.predict.model_folder import PIN, has_models, new_models
 from sparkclean.predict.models import (
@@ -81,6 +81,7 @@ from sparkclean.predict.sampling import (
     is_sampled,
     sample_shares,
 )
+from sparkclean.predict.scored import INNER, PLACE
 from sparkclean.predict.sklearn_engine import PACKAGES, collect_models
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ class TrainRun(PinnedRun):
                 source.verify(remembered)
             pin = remembered or source.pin(None)
             frame = source.read(self.spark, pin)
-            check_present(frame.schema, [*keys, *self.predict.features], "train.test")
+            check_present(frame.schema, [*keys, *self.predict.feature_columns], "train.test")
             findings = check_id_types(frame.schema, columns.id_columns)
             findings += check_label_type(frame.schema, columns.label)
             texts = [_is_text(frame.schema[name].dataType) for name in keys]

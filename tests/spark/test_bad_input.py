@@ -291,19 +291,22 @@ def test_audit_columns_in_another_order_are_warned_of_in_the_plan_and_the_summar
 
 
 def test_audit_dry_run_of_rows_that_would_be_rejected_says_so(
-    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spark: SparkSession,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given, probs = noisy_data(ROWS, 3, seed=2)
     probs[::2] *= 100.0
-    some = write_table(tmp_path / "some", given, probs)
-    assert run(tmp_path, some, [], "--dry-run") == 0
-    shown = capsys.readouterr().out
-    assert "warning   50.00% of the sample would be rejected, and the run stop" in shown
-    assert run(tmp_path, some, ["admission.max_rejected_fraction=0.5"], "--dry-run") == 0
-    assert "would be rejected" not in capsys.readouterr().out
-    probs[1::2] *= 100.0
-    assert run(tmp_path, write_table(tmp_path / "all", given, probs), [], "--dry-run") == 3
+    table = write_table(tmp_path / "in", given, probs)
+    assert run(tmp_path, table, ["admission.max_rejected_fraction=0.5"], "--dry-run") == 0
+    assert "warning" not in capsys.readouterr().out
+    assert run(tmp_path, table, [], "--dry-run") == 3  # all rows were looked at
     assert "they look like percentages; divide by 100" in capsys.readouterr().err
+    monkeypatch.setattr("sparkclean.cluster.plan._SAMPLE_ROWS", 100)
+    assert run(tmp_path, table, [], "--dry-run") == 0
+    said = "warning   of the first 100 rows: 50 of 100 rows were rejected (50.00%); admission.max_"
+    assert said in capsys.readouterr().out
 
 
 def test_audit_file_of_fewer_rows_in_the_middle_is_named(

@@ -510,8 +510,25 @@ def test_predict_damaged_page_exits_3(
     assert "part-1.parquet cannot be read: it is damaged" in capsys.readouterr().err
 
 
-def test_predict_one_feature_needs_no_list(predict: Predict) -> None:
+def test_predict_one_feature_needs_no_list(predict: Predict, capsys: pytest.CaptureFixture) -> None:
     assert predict(features="vector") == 0
+    assert predict(features=["vector"]) == 0
+    assert "run r1 has finished before" in capsys.readouterr().out  # it is the same
+
+
+def test_predict_gaps_in_some_batches_only(spark: SparkSession, predict: Predict) -> None:
+    values = np.array(examples()["vector"].to_pylist(), np.float32).tolist()
+    values[-1][0] = None
+    table = examples(vector=pa.array(values, pa.list_(pa.float32())))
+    assert predict(table, features="vector", missing="impute") == 0
+
+
+def test_predict_sample_of_one_class_is_an_error(
+    predict: Predict, capsys: pytest.CaptureFixture
+) -> None:
+    assert predict(max_train_rows=2) == 3
+    said = "predict.max_train_rows: a sample of up to 2 rows holds fewer than two classes; raise it"
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ class Place:
         path = self.folder / "config.json"
         config = {
             "input": {"table": str(self.folder / "in")},
-            "predict": {"features": ["image"], "n_folds": 2},
+            "predict": {"features": "image", "n_folds": 2},
             "output": {name: str(self.folder / "out" / name) for name in NAMES}
             | dict.fromkeys(("rejected", "classes")),
         }

@@ -31,6 +31,8 @@ def batch(**columns: pa.Array) -> pa.RecordBatch:
         (pa.array([(1 << 53) + 1, 7]), [[float(1 << 53)], [7.0]]),
         (pa.array([(1 << 53) + 1, None]), [[float(1 << 53)], [NAN]]),
         (pa.array([[0.5, None], [NAN, 2.0]], pa.list_(pa.float32())), [[0.5, NAN], [NAN, 2.0]]),
+        (pa.array([[0.5, None], [NAN, 2.0]], pa.list_(pa.float64())), [[0.5, NAN], [NAN, 2.0]]),
+        (pa.array([True, None, False]), [[1.0], [NAN], [0.0]]),
         (pa.array([[9], [1, 2], [3, 4]], pa.list_(pa.int32())).slice(1), [[1.0, 2.0], [3.0, 4.0]]),
     ],
 )
@@ -40,6 +42,13 @@ def test_read_numbers_are_floats_and_nan_where_missing(
     found = read_numbers(column)
     assert found.dtype.kind == "f"
     np.testing.assert_array_equal(found.astype(np.float64), wanted)
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64(), pa.int16(), pa.bool_()])
+def test_read_numbers_are_of_one_type_whatever_is_missing(kind: pa.DataType) -> None:
+    column = pa.array([1, None, 0, 1]).cast(kind)
+    some, none = read_numbers(column), read_numbers(column.slice(2))
+    assert some.dtype == none.dtype == (np.float32 if kind == pa.float32() else np.float64)
 
 
 def test_feature_reader_gives_what_a_model_reads(tmp_path: Path) -> None:
@@ -76,5 +85,8 @@ def test_feature_reader_takes_folds_that_were_noted(tmp_path: Path) -> None:
     notes = FoldNotes(str(tmp_path))
     with notes.write([]) as note:
         note(pa.array([7, 8, 9], pa.int32()))
-    (found,) = FeatureReader(1, 1, 42, 3, notes)([], [rows])
+    reader = FeatureReader(1, 1, 42, 3, notes)
+    (found,) = reader([], [rows])
     assert found.column("__fold").to_pylist() == [7, 8, 9]
+    (other,) = reader([], [rows.slice(1)])  # of another table than was noted
+    assert other.column("__fold").to_pylist() == reader.folds(reader.numbers(rows)).to_pylist()[1:]

@@ -15,23 +15,21 @@ BATCHES = [pa.array([3, 0, 1], pa.int32()), pa.array([2], pa.int32())]
 
 
 def test_notes_are_read_as_they_were_written(tmp_path: Path) -> None:
-    notes = FoldNotes(str(tmp_path / "folds"))
-    assert notes.read(TASK) is None
+    notes = FoldNotes(str(tmp_path))
+    assert list(notes.read(TASK)) == []
     for _ in range(2):  # a task that is repeated
         with notes.write(TASK) as note:
             for batch in BATCHES:
                 note(batch)
-    found = notes.read(TASK)
-    assert found is not None
-    assert list(found) == BATCHES
+    assert list(notes.read(TASK)) == BATCHES
 
 
 def test_notes_are_of_one_task(tmp_path: Path) -> None:
     notes = FoldNotes(str(tmp_path))
-    with notes.write(TASK):
-        pass
+    with notes.write(TASK) as note:
+        note(BATCHES[0])
     for task in (TASK[:1], TASK[::-1], [RowGroups("a.parquet", (0,), 10, 4), TASK[1]]):
-        assert notes.read(task) is None
+        assert list(notes.read(task)) == []
 
 
 def test_notes_of_a_task_that_fails_are_not_read(tmp_path: Path) -> None:
@@ -44,4 +42,13 @@ def test_notes_of_a_task_that_fails_are_not_read(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="gone"):
         fail()
-    assert notes.read(TASK) is None
+    assert list(tmp_path.iterdir()) == []
+    assert list(notes.read(TASK)) == []
+
+
+def test_notes_in_a_folder_that_a_worker_does_not_see_are_none(tmp_path: Path) -> None:
+    notes = FoldNotes(str(tmp_path / "elsewhere"))
+    with notes.write(TASK) as note:
+        note(BATCHES[0])
+    assert list(notes.read(TASK)) == []
+    assert list(tmp_path.iterdir()) == []

@@ -262,6 +262,12 @@ def test_executors_load_numpy_and_pyarrow_only() -> None:
     assert beyond(loaded, "numpy", "pyarrow.compute") == set()
 
 
+def test_readers_of_features_load_numpy_and_pyarrow_only() -> None:
+    names = ("feature_check", "feature_reader", "fold_notes", "hashing", "sample_writer", "scored")
+    loaded = loaded_by(*(f"sparkclean.predict.{name}" for name in names))
+    assert beyond(loaded, "numpy", "pyarrow.compute") == set()
+
+
 def test_method_loads_numpy_only() -> None:
     names = [f"sparkclean.{name}" for name in MODULES if name.startswith("confident")]
     assert len(names) > 5
