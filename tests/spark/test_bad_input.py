@@ -303,9 +303,9 @@ def test_audit_dry_run_of_rows_that_would_be_rejected_says_so(
     assert "warning" not in capsys.readouterr().out
     assert run(tmp_path, table, [], "--dry-run") == 3  # all rows were looked at
     assert "they look like percentages; divide by 100" in capsys.readouterr().err
-    monkeypatch.setattr("sparkclean.cluster.plan._SAMPLE_ROWS", 100)
+    monkeypatch.setattr("sparkclean.cluster.plan._SAMPLE_ROWS", 50)
     assert run(tmp_path, table, [], "--dry-run") == 0
-    said = "warning   of the first 100 rows: 50 of 100 rows were rejected (50.00%); admission.max_"
+    said = "warning   of the first 50 rows: 25 of 50 rows were rejected (50.00%); admission.max_"
     assert said in capsys.readouterr().out
 
 
