@@ -241,8 +241,8 @@ class PredictSection(_Section):
     )
     rare_classes: Literal["reject", "exclude"] = Field(
         "reject",
-        description="Classes with fewer examples than folds: an error, or not trained on, so that "
-        "their rows are all suspects of an audit.",
+        description="Classes with fewer examples than folds: an error, or not trained on: "
+        "their probability is 0, and an audit finds some of their rows, not all.",
     )
     seed: Annotated[int, Field(strict=True, ge=0, le=2**32 - 1), BeforeValidator(_plain)] = Field(
         0, description="Of folds, samples and classifiers."
