@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 #: Outputs in the order of publication: what readers join on comes first, the run record last.
 OUTPUTS = (
@@ -44,10 +46,35 @@ FAULT_POINTS: tuple[str, ...] = (
 )
 
 _passed: dict[str, int] = {}
+_watchers: list[Callable[[str], None]] = []
 
 
 class InjectedFault(Exception):  # noqa: N818 (it is no error)
     """Raised on purpose by a test."""
+
+
+@contextmanager
+def watched(act: Callable[[str], None]) -> Iterator[None]:
+    """Call a function at every fault point that this process passes. For tests.
+
+    Parameters
+    ----------
+    act : callable
+        Takes the name of the point; what it raises ends the run there.
+
+    Examples
+    --------
+    >>> passed = []
+    >>> with watched(passed.append):
+    ...     fault_point("run.pinned")
+    >>> passed
+    ['run.pinned']
+    """
+    _watchers.append(act)
+    try:
+        yield
+    finally:
+        _watchers.remove(act)
 
 
 def fault_point(name: str) -> None:
@@ -67,6 +94,8 @@ def fault_point(name: str) -> None:
     """
     if name not in FAULT_POINTS:
         raise ValueError(f"{name!r} is not in FAULT_POINTS")
+    for act in tuple(_watchers):
+        act(name)
     wanted = os.environ.get("SPARKCLEAN_FAULT")
     if not wanted:
         _passed.clear()

@@ -57,7 +57,8 @@ class Meeting:
             "    from pathlib import Path\n"
             "    from sparkclean import faults\n"
             "    from tests.cluster.commands import Meeting\n"
-            f"    faults.fault_point = Meeting(Path({str(self.folder)!r}), 'guest', {self.steps})\n"
+            f"    guest = Meeting(Path({str(self.folder)!r}), 'guest', {self.steps})\n"
+            "    faults.watched(guest).__enter__()\n"
         )
         path = os.pathsep.join([str(self.folder), str(REPOSITORY)])
         return subprocess.Popen(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from sparkclean.faults import watched
 from tests.cluster.commands import Meeting, command
 from tests.tables import NAMES, QUARANTINE, ROWS, InPlace, Place, Undisturbed
 
@@ -27,7 +28,6 @@ OTHER = "method.filter_by=predicted_neq_given"
 
 def audit_beside(
     place: Place,
-    monkeypatch: pytest.MonkeyPatch,
     guest: tuple[str, ...],
     host: tuple[str, ...],
     *settings: str,
@@ -40,9 +40,7 @@ def audit_beside(
     words = ["--properties-file", str(place.write_properties()), "--run-id", guest[0]]
     words += [word for setting in (*settings, *guest[1:]) for word in ("--set", setting)]
     meeting = Meeting(place.folder / f"meeting-{place.work.name}", "host", STEPS)
-    with monkeypatch.context() as patch:
-        for module in ("cluster.pinned_run", "cluster.run", "cluster.publish"):
-            patch.setattr(f"sparkclean.{module}.fault_point", meeting)
+    with watched(meeting):
         process = meeting.invite(command(place.write_config(**outputs), *words))
         here = place.audit(*settings, *host[1:], run_id=host[0], **outputs)
     errors = process.communicate(timeout=120)[1]
@@ -63,12 +61,12 @@ def check_dataset_of(place: Place, run_id: str) -> None:
 
 @KINDS
 def test_audit_of_two_run_ids_at_once_one_cleaned_version_wins_and_the_other_is_repeated(
-    undisturbed: Callable[[str], Undisturbed], monkeypatch: pytest.MonkeyPatch, kind: str
+    undisturbed: Callable[[str], Undisturbed], kind: str
 ) -> None:
     place = undisturbed(kind).place.elsewhere("two-runs")
     settings = ("method.filter_by=confident_learning",)
     codes = audit_beside(
-        place, monkeypatch, ("guest",), ("host", OTHER), *settings, **FEW
+        place, ("guest",), ("host", OTHER), *settings, **FEW
     )  # fmt: skip
     assert sorted(codes.values()) == [0, 5]  # they began on the same version
     winner, loser = ("host", "guest") if codes["here"] == 0 else ("guest", "host")
@@ -88,11 +86,11 @@ def test_audit_of_two_run_ids_at_once_one_cleaned_version_wins_and_the_other_is_
 
 @KINDS
 def test_audit_of_one_run_id_twice_at_once_counts_once(
-    undisturbed: Callable[[str], Undisturbed], monkeypatch: pytest.MonkeyPatch, kind: str
+    undisturbed: Callable[[str], Undisturbed], kind: str
 ) -> None:
     once = undisturbed(kind)
     place = once.place.elsewhere("twice")
-    codes = audit_beside(place, monkeypatch, ("r1",), ("r1",), *QUARANTINE)
+    codes = audit_beside(place, ("r1",), ("r1",), *QUARANTINE)
     assert codes == {"here": 0, "there": 0}
     for name, answer in once.answers.items():
         assert place.answer(name, "r1") == answer, name
@@ -105,10 +103,10 @@ def test_audit_of_one_run_id_twice_at_once_counts_once(
 
 @KINDS
 def test_audit_in_place_of_two_run_ids_at_once_has_both_versions(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    spark: SparkSession, tmp_path: Path, kind: str
 ) -> None:
     place = InPlace(spark, tmp_path, kind)
-    codes = audit_beside(place, monkeypatch, ("guest",), ("host", OTHER), **FEW)
+    codes = audit_beside(place, ("guest",), ("host", OTHER), **FEW)
     assert codes == {"here": 0, "there": 0}  # such versions do not replace one another
     assert ids(place, "suspects", "guest") != ids(place, "suspects", "host")
     for run_id in ("guest", "host"):
@@ -118,10 +116,10 @@ def test_audit_in_place_of_two_run_ids_at_once_has_both_versions(
 
 @KINDS
 def test_audit_in_place_of_one_run_id_twice_at_once_has_one_version(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    spark: SparkSession, tmp_path: Path, kind: str
 ) -> None:
     place = InPlace(spark, tmp_path, kind)
-    codes = audit_beside(place, monkeypatch, ("r1",), ("r1",), **FEW)
+    codes = audit_beside(place, ("r1",), ("r1",), **FEW)
     assert codes == {"here": 0, "there": 0}
     assert place.version() == set(range(ROWS)) - ids(place, "suspects", "r1")
     assert len(place.versions()) == len(place.read("runs")) == 1

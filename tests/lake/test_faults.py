@@ -145,14 +145,13 @@ def test_publish_while_other_attempt_lives_is_a_conflict(tmp_path: Path) -> None
     target = new_target(tmp_path)
     code = """
         import os, time
-        from sparkclean.lake.parquet import publishing
         from sparkclean import faults
         def wait(name):
             if name == "target.renamed":
                 print("renamed", flush=True)
                 sys.stdin.read()
-        publishing.fault_point = wait
-        publish(open_target(sys.argv[1]), "a", properties={"config_fingerprint": "other"})
+        with faults.watched(wait):
+            publish(open_target(sys.argv[1]), "a", properties={"config_fingerprint": "other"})
     """
     child = in_child(code, target.location)
     assert child.stdout is not None

@@ -13,6 +13,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkclean.errors import PublishConflictError
+from sparkclean.faults import watched
 from sparkclean.lake import TargetTable, open_target
 from sparkclean.schema import RUN_ID
 from tests.lake.test_committed import by_run, publish, publish_dataset, suspects
@@ -206,7 +207,7 @@ def test_audit_append_to_every_output_is_reported_for_datasets_and_harmless_for_
 @FULL
 @FORMATS
 def test_audit_source_compacted_between_pin_and_publish_has_the_same_answer(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    spark: SparkSession, tmp_path: Path, kind: str
 ) -> None:
     once = audit_undisturbed(spark, tmp_path, kind)  # of an input that no other test reads
     place = once.place.elsewhere("compacted")
@@ -218,9 +219,7 @@ def test_audit_source_compacted_between_pin_and_publish_has_the_same_answer(
             place.append()  # something to compact each time
             place.compact()
 
-    with monkeypatch.context() as patch:
-        for module in ("run", "pinned_run"):
-            patch.setattr(f"sparkclean.cluster.{module}.fault_point", act)
+    with watched(act):
         assert place.audit(*QUARANTINE) == 0
     assert left == []
     assert {name: place.answer(name) for name in once.answers} == once.answers

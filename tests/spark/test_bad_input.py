@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 import sparkclean
 from sparkclean.cli import main
 from sparkclean.errors import InputError
+from sparkclean.faults import watched
 from sparkclean.lake import open_target
 from tests.data import noisy_data, write_table
 
@@ -313,7 +314,6 @@ def test_audit_file_of_fewer_rows_in_the_middle_is_named(
     spark: SparkSession,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     table = write_table(tmp_path / "in", *noisy_data(ROWS, 3), files=3)
     victim = table / "part-00001.parquet"
@@ -323,9 +323,8 @@ def test_audit_file_of_fewer_rows_in_the_middle_is_named(
         if name == "run.audited":
             pq.write_table(fewer, victim)
 
-    for module in ("run", "pinned_run"):
-        monkeypatch.setattr(f"sparkclean.cluster.{module}.fault_point", act)
-    assert run(tmp_path, table, []) == 3
+    with watched(act):
+        assert run(tmp_path, table, []) == 3
     error = capsys.readouterr().err
     assert "part-00001.parquet (changed)" in error
     assert "rows were written" not in error
@@ -361,7 +360,6 @@ def test_audit_input_changed_in_the_middle_exits_3(
     spark: SparkSession,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
     step: str,
     change: str,
 ) -> None:
@@ -378,18 +376,15 @@ def test_audit_input_changed_in_the_middle_exits_3(
         else:
             victim.write_bytes(victim.read_bytes()[:100])
 
-    for module in ("run", "pinned_run"):
-        monkeypatch.setattr(f"sparkclean.cluster.{module}.fault_point", act)
-    assert run(tmp_path, table, []) == 3
+    with watched(act):
+        assert run(tmp_path, table, []) == 3
     error = capsys.readouterr().err
     assert "part-00001.parquet" in error
     assert "Nothing was published" in error
     assert list((tmp_path / "out").rglob("v0*.json")) == []
 
 
-def test_audit_files_added_in_the_middle_are_not_read(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_audit_files_added_in_the_middle_are_not_read(spark: SparkSession, tmp_path: Path) -> None:
     table = write_table(tmp_path / "in", *noisy_data(ROWS, 3))
     more = (table / "part-00000.parquet").read_bytes()
 
@@ -397,9 +392,8 @@ def test_audit_files_added_in_the_middle_are_not_read(
         if name == "run.pinned":
             (table / "part-00009.parquet").write_bytes(more)
 
-    for module in ("run", "pinned_run"):
-        monkeypatch.setattr(f"sparkclean.cluster.{module}.fault_point", act)
-    assert run(tmp_path, table, ["clean.mode=weight"]) == 0
+    with watched(act):
+        assert run(tmp_path, table, ["clean.mode=weight"]) == 0
     assert open_target(str(tmp_path / "out" / "cleaned")).current().rows == ROWS
 
 

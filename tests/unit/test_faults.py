@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkclean.faults import FAULT_POINTS, InjectedFault, fault_point
+from sparkclean.faults import FAULT_POINTS, InjectedFault, fault_point, watched
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAME = "run.pinned"
@@ -109,3 +109,21 @@ def _pattern(node: ast.expr) -> str:
             _pattern(part) if isinstance(part, ast.Constant) else ".+" for part in node.values
         )
     raise AssertionError(f"line {node.lineno}: a fault point is named by a literal")
+
+
+def test_watched_sees_every_passage_and_only_its_own_time() -> None:
+    passed: list[str] = []
+    with watched(passed.append):
+        fault_point(NAME)
+        fault_point(OTHER)
+    fault_point(NAME)
+    assert passed == [NAME, OTHER]
+
+
+def test_watched_what_the_function_raises_ends_the_run_there() -> None:
+    def act(_: str) -> None:
+        raise KeyError(NAME)
+
+    with watched(act), pytest.raises(KeyError):
+        fault_point(NAME)
+    fault_point(NAME)
