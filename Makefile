@@ -65,28 +65,28 @@ $(VENV)/.tested: $(VENV)/.installed
 
 demo: install  ## predict and audit real data: digits with 5 % of the labels flipped
 	rm -rf out/demo
-	$(BIN)/python -m sparkclean.demo prepare out/demo
+	$(BIN)/python -m sparkclean.commands.demo prepare out/demo
 	$(BIN)/sparkclean run --config conf/demo.yaml
-	$(BIN)/python -m sparkclean.demo score out/demo out/demo/suspects
+	$(BIN)/python -m sparkclean.commands.demo score out/demo out/demo/suspects
 
 demo-delta: install  ## the demo on Delta Lake
 	rm -rf out/demo-delta
-	$(BIN)/python -m sparkclean.demo prepare out/demo-delta/files
-	$(BIN)/python -m sparkclean.demo load out/demo-delta/files out/demo-delta/examples \
+	$(BIN)/python -m sparkclean.commands.demo prepare out/demo-delta/files
+	$(BIN)/python -m sparkclean.commands.demo load out/demo-delta/files out/demo-delta/examples \
 	  --format delta --properties-file conf/spark-defaults-delta.conf
 	$(BIN)/sparkclean run --config conf/demo-delta.yaml \
 	  --properties-file conf/spark-defaults-delta.conf
-	$(BIN)/python -m sparkclean.demo score out/demo-delta/files out/demo-delta/suspects \
+	$(BIN)/python -m sparkclean.commands.demo score out/demo-delta/files out/demo-delta/suspects \
 	  --properties-file conf/spark-defaults-delta.conf
 
 demo-iceberg: install  ## the demo on Apache Iceberg
 	rm -rf out/demo-iceberg out/warehouse/demo
-	$(BIN)/python -m sparkclean.demo prepare out/demo-iceberg/files
-	$(BIN)/python -m sparkclean.demo load out/demo-iceberg/files lake.demo.examples \
+	$(BIN)/python -m sparkclean.commands.demo prepare out/demo-iceberg/files
+	$(BIN)/python -m sparkclean.commands.demo load out/demo-iceberg/files lake.demo.examples \
 	  --format iceberg --properties-file conf/spark-defaults-iceberg.conf
 	$(BIN)/sparkclean run --config conf/demo-iceberg.yaml \
 	  --properties-file conf/spark-defaults-iceberg.conf
-	$(BIN)/python -m sparkclean.demo score out/demo-iceberg/files lake.demo.suspects \
+	$(BIN)/python -m sparkclean.commands.demo score out/demo-iceberg/files lake.demo.suspects \
 	  --properties-file conf/spark-defaults-iceberg.conf
 
 test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs

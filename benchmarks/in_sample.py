@@ -25,14 +25,14 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sparkclean.cluster.checks import model_warnings
-from sparkclean.cluster.kernels import SURE
-from sparkclean.cluster.passes import ClassStatistics
 from sparkclean.confident.issues import audit_arrays
 from sparkclean.confident.joint import count_pairs
 from sparkclean.confident.scores import self_confidence
-from sparkclean.predict.models import make_estimator
-from sparkclean.predict.robust_classifier import RobustClassifier
+from sparkclean.examples.checks import model_warnings
+from sparkclean.examples.kernels import SURE
+from sparkclean.examples.statistics import ClassStatistics
+from sparkclean.learning.models import make_estimator
+from sparkclean.learning.robust_classifier import RobustClassifier
 
 RATE = 0.1
 WAYS = ("out of sample", "in sample")

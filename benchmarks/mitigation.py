@@ -36,8 +36,8 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from sparkclean.confident.issues import audit_arrays
-from sparkclean.predict.losses import ForwardCorrection, Loss
-from sparkclean.predict.robust_classifier import RobustClassifier
+from sparkclean.learning.losses import ForwardCorrection, Loss
+from sparkclean.learning.robust_classifier import RobustClassifier
 
 Floats: TypeAlias = NDArray[np.float64]
 Labels: TypeAlias = NDArray[np.int64]

@@ -7,18 +7,18 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparkclean.cluster.api import AuditResult, audit
     from sparkclean.confident.issues import find_label_issues
+    from sparkclean.jobs.audit.api import AuditResult, audit
     from sparkclean.lake import read
 
-__version__ = "0.1.0"
+from sparkclean.version import __version__
 
 __all__ = ["AuditResult", "__version__", "audit", "find_label_issues", "read"]
 
 # executors import this package: each name is loaded when it is first asked for
 _HOMES = {
-    "AuditResult": "sparkclean.cluster.api",
-    "audit": "sparkclean.cluster.api",
+    "AuditResult": "sparkclean.jobs.audit.api",
+    "audit": "sparkclean.jobs.audit.api",
     "find_label_issues": "sparkclean.confident.issues",
     "read": "sparkclean.lake",
 }

@@ -2,6 +2,6 @@
 
 import sys
 
-from sparkclean.cli import main
+from sparkclean.commands.main import main
 
 sys.exit(main())

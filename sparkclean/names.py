@@ -143,4 +143,4 @@ def beside(text: str, suffix: str) -> str:
     if name.path is None:
         return quote_name((*name.parts[:-1], name.parts[-1] + suffix))
     path = name.path.rstrip("/") + suffix
-    return path if name.format is None else f"{name.format}.`{path.replace('`', '``')}`"
+    return path if name.format is None else f"{name.format}.{quote_name((path,))}"

@@ -113,7 +113,7 @@ def undisturbed(
 @pytest.fixture
 def by_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave even the few rows of a test to tasks, as if they were many."""
-    monkeypatch.setattr("sparkclean.cluster.streams.SHORT_ROWS", -1)
+    monkeypatch.setattr("sparkclean.rows.streams.SHORT_ROWS", -1)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 import sparkclean
-from sparkclean.cli import main
+from sparkclean.commands.main import main
 from sparkclean.faults import watched
 from sparkclean.lake import TargetTable, open_edited_target, open_target
 from sparkclean.schema import RUN_ID

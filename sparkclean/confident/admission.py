@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sparkclean.confident.fixed_point import ONE, to_fixed
 from sparkclean.errors import InputError
+from sparkclean.numbers.fixed_point import ONE, to_fixed
 
 #: Values this far outside [0, 1] are rounding, and clipped; farther ones are rejected.
 BELOW_ZERO = 1e-6

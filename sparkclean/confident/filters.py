@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.confident.fixed_point import sum_rows
 from sparkclean.confident.scores import best_other, normalized_margin, self_confidence
+from sparkclean.numbers.fixed_point import sum_rows
 
 #: "The model agrees": adding this to p_given makes the given label the argmax.
 AGREEMENT_MARGIN = 1e-6

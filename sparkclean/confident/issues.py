@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sparkclean.confident.admission import check_arrays
 from sparkclean.confident.filters import PRUNING_FILTERS, Selection, prune_counts
-from sparkclean.confident.fixed_point import sum_by_class, sum_columns
 from sparkclean.confident.joint import (
     COLLISION_RULES,
     NOT_CONFIDENT,
@@ -30,6 +29,7 @@ from sparkclean.confident.noise import NoiseModel, estimate_noise
 from sparkclean.confident.scores import ScoreInputs, label_quality, prior_shift, self_confidence
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
+from sparkclean.numbers.fixed_point import sum_by_class, sum_columns
 from sparkclean.schema import FILTERS, SCORES
 
 _BLOCK = 1 << 17  # rows whose sums stay exact in 64 bits; also bounds temporaries

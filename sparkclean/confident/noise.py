@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.confident.fixed_point import sum_rows
+from sparkclean.numbers.fixed_point import sum_rows
 
 _TINY = 1e-100
 _LOWEST_PRIOR = 1e-6

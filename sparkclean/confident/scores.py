@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.confident.fixed_point import ONE, portable_log, sum_rows
 from sparkclean.confident.thresholds import MISSING_CLASS_THRESHOLD
+from sparkclean.numbers.fixed_point import ONE, portable_log, sum_rows
 
 _LOWEST = 1e-6
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.confident.fixed_point import ONE
+from sparkclean.numbers.fixed_point import ONE
 
 LOWEST_THRESHOLD = 2e-6
 MISSING_CLASS_THRESHOLD = 2.0

@@ -167,7 +167,7 @@ def test_audit_worker_killed_in_the_scan_is_tried_again(config: Path, tmp_path: 
     (site / "sitecustomize.py").write_text(
         "import os, signal, sys\n"
         "if 'pyspark.daemon' in ' '.join(sys.orig_argv):\n"
-        "    import sparkclean.cluster.batches as b\n"
+        "    import sparkclean.examples.batches as b\n"
         "    read = b.BatchReader.read\n"
         "    def dying(self, batch):\n"
         f"        if not os.path.exists({str(marker)!r}):\n"

@@ -23,7 +23,7 @@ import pyspark
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkclean.cli import main
+from sparkclean.commands.main import main
 from sparkclean.lake import open_target
 from tests.data import noisy_data, write_table
 from tests.spark.answers import hash_of_arrays
@@ -109,7 +109,7 @@ def record_of(runs: Path) -> dict[str, Any]:
 
 def test_submit_from_a_checkout_publishes_all_outputs(python: Path, checkout: Path) -> None:
     demo = checkout / "out" / "demo"
-    prepare = [python, "-m", "sparkclean.demo", "prepare", "out/demo"]
+    prepare = [python, "-m", "sparkclean.commands.demo", "prepare", "out/demo"]
     subprocess.run(prepare, cwd=checkout, env=environment(python), check=True, capture_output=True)
     done = submit(python, checkout, "jobs/run.py", "--config", "conf/demo.yaml")
     assert done.returncode == 0, done.stdout
@@ -280,7 +280,7 @@ def submit_to_cluster(
 # A task for each file, though they are small.
 _SMALL_TASKS = """
 
-import sparkclean.cluster.row_groups as _groups
+import sparkclean.rows.row_groups as _groups
 _groups._LEAST_TASK_BYTES = 1
 """
 

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import sparkclean
-from sparkclean.cli import main
+from sparkclean.commands.main import main
 from sparkclean.errors import UnsupportedFeatureError
 from sparkclean.lake import open_target
 from tests.tables import ROWS, InPlace

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import sparkclean
-from sparkclean.cli import main
+from sparkclean.commands.main import main
 from sparkclean.faults import watched
 from sparkclean.lake import open_target
 from tests.tables import NAMES, ROWS, Place

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sparkclean.errors import InputError
-from sparkclean.predict.losses import LOSSES, Loss, log_softmax, make_loss
+from sparkclean.learning.losses import LOSSES, Loss, log_softmax, make_loss
 
 K = 5
 NOISE = 0.7 * np.eye(K) + 0.3 * np.roll(np.eye(K), 1, axis=0)

@@ -84,7 +84,7 @@ def test_build_metadata_is_that_of_the_project(checkout: Path) -> None:
     assert metadata["Version"] == __version__
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.10"
-    assert "sparkclean = sparkclean.cli:main" in scripts
+    assert "sparkclean = sparkclean.commands.main:main" in scripts
     required = metadata.get_all("Requires-Dist")
     # a platform brings its own Spark
     assert [text for text in required if "pyspark" in text] == [
@@ -96,7 +96,7 @@ def test_build_metadata_is_that_of_the_project(checkout: Path) -> None:
 def test_zip_is_imported_by_executors(checkout: Path, executor: Path) -> None:
     code = """
 import sparkclean, sparkclean.schema, sparkclean.faults, sparkclean.lake
-import sparkclean.cluster.scan, sparkclean.cluster.kernels, sparkclean.cluster.batches
+import sparkclean.examples.scan, sparkclean.examples.kernels, sparkclean.examples.batches
 import sparkclean.lake.parquet.frames
 print(sparkclean.__file__, sparkclean.__version__, len(sparkclean.schema.SUSPECTS))
 print(sparkclean.find_label_issues.__module__)
@@ -109,7 +109,7 @@ print(sparkclean.find_label_issues.__module__)
 
 
 def test_zip_alone_on_the_driver_says_what_is_missing(checkout: Path, executor: Path) -> None:
-    code = "import sys; from sparkclean.cli import main; sys.exit(main(['schema']))"
+    code = "import sys; from sparkclean.commands.main import main; sys.exit(main(['schema']))"
     done = on_executor(code, checkout, executor)
     assert done.returncode == 2
     assert done.stderr.startswith("error: the driver lacks pydantic and PyYAML")

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from sparkclean import __version__, errors, schema
-from sparkclean.config import Config
-from sparkclean.predict.final_model import load_model
+from sparkclean.config.model import Config
+from sparkclean.learning.final_model import load_model
 from sparkclean.schema import FILTERS, SCORES
 from tests.packaging.checkout import REPOSITORY, copy_checkout, make_command, run
 

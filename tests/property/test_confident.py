@@ -14,21 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 from numpy.typing import NDArray
 
-from sparkclean.cluster.issue_kernels import suspect_texts
 from sparkclean.confident.admission import OUT_OF_RANGE, ROW_SUM, VALID, admit
 from sparkclean.confident.filters import agrees, prune_counts
-from sparkclean.confident.fixed_point import (
-    join_limbs,
-    portable_log,
-    split_limbs,
-    sum_by_class,
-    sum_columns,
-    sum_rows,
-)
 from sparkclean.confident.issues import ArrayFindings, audit_arrays
 from sparkclean.confident.joint import calibrate_joint, confident_joint, count_pairs
 from sparkclean.confident.noise import estimate_noise
-from sparkclean.confident.result_hash import join_hash_limbs, sum_hashes, suspect_text
 from sparkclean.confident.scores import (
     ScoreInputs,
     best_other,
@@ -37,6 +27,16 @@ from sparkclean.confident.scores import (
     self_confidence,
 )
 from sparkclean.confident.thresholds import confident_thresholds
+from sparkclean.jobs.audit.issue_kernels import suspect_texts
+from sparkclean.numbers.fixed_point import (
+    join_limbs,
+    portable_log,
+    split_limbs,
+    sum_by_class,
+    sum_columns,
+    sum_rows,
+)
+from sparkclean.numbers.result_hash import join_hash_limbs, sum_hashes, suspect_text
 from sparkclean.schema import FILTERS, SCORES
 from tests.data import noisy_data
 

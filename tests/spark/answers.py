@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkclean.confident.issues import audit_arrays
-from sparkclean.confident.result_hash import result_hash, sum_hashes, suspect_text
+from sparkclean.numbers.result_hash import result_hash, sum_hashes, suspect_text
 from sparkclean.schema import SUSPECT_REASONS
 
 _PARTS = 64

@@ -16,7 +16,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import sparkclean
-from sparkclean.cli import main
+from sparkclean.commands.main import main
 from sparkclean.errors import InputError
 from sparkclean.faults import watched
 from sparkclean.lake import open_target
@@ -304,7 +304,7 @@ def test_audit_dry_run_of_rows_that_would_be_rejected_says_so(
     assert "warning" not in capsys.readouterr().out
     assert run(tmp_path, table, [], "--dry-run") == 3  # all rows were looked at
     assert "they look like percentages; divide by 100" in capsys.readouterr().err
-    monkeypatch.setattr("sparkclean.cluster.plan._SAMPLE_ROWS", 50)
+    monkeypatch.setattr("sparkclean.jobs.audit.plan._SAMPLE_ROWS", 50)
     assert run(tmp_path, table, [], "--dry-run") == 0
     said = "warning   of the first 50 rows: 25 of 50 rows were rejected (50.00%); admission.max_"
     assert said in capsys.readouterr().out

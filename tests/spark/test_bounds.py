@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkclean.cli import main
-from sparkclean.cluster import cuts, pipeline
-from sparkclean.cluster.scan import FrameScan
+from sparkclean.commands.main import main
 from sparkclean.confident.bounds import Bounds
 from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.issues import audit_arrays
+from sparkclean.examples.scan import FrameScan
+from sparkclean.jobs.audit import cuts, pipeline
 from sparkclean.lake import ParquetSource, open_target
 from sparkclean.schema import FILTERS
 from tests.data import noisy_data, write_table

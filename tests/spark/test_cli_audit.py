@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import sparkclean
-from sparkclean.cli import main
+from sparkclean.commands.main import main
 from sparkclean.lake import open_target
 from tests.data import noisy_data, write_table
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkclean.cli import main
+from sparkclean.commands.main import main
 from sparkclean.faults import FAULT_POINTS
 from sparkclean.lake import open_target
 from tests.data import noisy_data, write_table

@@ -14,17 +14,19 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from sparkclean.cluster.batches import BatchReader
-from sparkclean.cluster.checks import collect_rising_ids
-from sparkclean.cluster.columns import resolve_columns
-from sparkclean.cluster.file_scan import FileScan, plan_file_scan
-from sparkclean.cluster.kernels import LOW, REJECTED, ClassSums
-from sparkclean.cluster.passes import Scanner, collect_class_statistics, run_pass
-from sparkclean.cluster.row_groups import RowGroups, balanced, consecutive, read_row_groups
-from sparkclean.cluster.row_kernels import ConfidentCounts
-from sparkclean.cluster.scan import FrameScan, Scan
-from sparkclean.cluster.workspace import CacheWorkspace
+from sparkclean.examples.batches import BatchReader
+from sparkclean.examples.checks import collect_rising_ids
+from sparkclean.examples.columns import resolve_columns
+from sparkclean.examples.file_scan import FileScan, plan_file_scan
+from sparkclean.examples.kernels import ClassSums
+from sparkclean.examples.scan import FrameScan, Scan
+from sparkclean.examples.statistics import Scanner, collect_class_statistics
+from sparkclean.jobs.audit.passes import run_pass
+from sparkclean.jobs.audit.row_kernels import ConfidentCounts
 from sparkclean.lake import ParquetSource
+from sparkclean.rows.emitted import LOW, REJECTED
+from sparkclean.rows.row_groups import RowGroups, balanced, consecutive, read_row_groups
+from sparkclean.rows.workspace import CacheWorkspace
 from tests.data import noisy_data
 
 CLASSES = ("cat", "dog", "eel")
@@ -287,8 +289,8 @@ def test_consecutive_gives_each_task_neighbours() -> None:
 def test_collect_rising_ids_counts_rows_only_where_none_can_stand_twice(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: int
 ) -> None:
-    monkeypatch.setattr("sparkclean.cluster.row_groups._LEAST_TASK_BYTES", 800)  # three tasks
-    monkeypatch.setattr("sparkclean.cluster.streams.SHORT_ROWS", short)
+    monkeypatch.setattr("sparkclean.rows.row_groups._LEAST_TASK_BYTES", 800)  # three tasks
+    monkeypatch.setattr("sparkclean.rows.streams.SHORT_ROWS", short)
     found = table()
     for name, parts in {
         "rising": [found.slice(200), found.slice(0, 200)],

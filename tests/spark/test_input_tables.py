@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import sparkclean
-from sparkclean.cli import main
+from sparkclean.commands.main import main
 from sparkclean.lake import open_target
 from tests.data import write_table
 from tests.spark.answers import dyadic_data, frame_of, hash_of_arrays

@@ -22,9 +22,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sparkclean
-from sparkclean.demo import flip_labels
+from sparkclean.commands.demo import flip_labels
 from sparkclean.errors import ConfigError, InputError
-from sparkclean.predict.robust_classifier import RobustClassifier
+from sparkclean.learning.robust_classifier import RobustClassifier
 from tests.spark.answers import dyadic_data, frame_of, hash_of_arrays
 
 ROWS, K = 120, 4

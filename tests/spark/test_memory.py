@@ -34,7 +34,7 @@ SPARK = {
 _KEEP_ALL = """
 import json, sys
 import pyarrow as pa
-from sparkclean.session import open_session
+from sparkclean.rows.session import open_session
 
 def keep_all(batches):
     table = pa.Table.from_batches(list(batches))

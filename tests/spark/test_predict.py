@@ -19,12 +19,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sparkclean
-from sparkclean.cli import main
-from sparkclean.cluster.publish import Outputs
+from sparkclean.commands.main import main
 from sparkclean.errors import InputError
 from sparkclean.lake import open_target
-from sparkclean.predict.columns import check_features, narrow, resolve_features
-from sparkclean.predict.models import read_models
+from sparkclean.learning.columns import check_features, narrow, resolve_features
+from sparkclean.learning.models import read_models
+from sparkclean.runs.outputs import Outputs
 
 ROWS, K = 240, 3
 FOREST = {
@@ -216,10 +216,10 @@ def test_predictions_by_tasks_are_those_that_spark_writes(
     kind: pa.DataType,
     short: int,
 ) -> None:
-    monkeypatch.setattr("sparkclean.cluster.streams.SHORT_ROWS", short)
-    monkeypatch.setattr("sparkclean.cluster.row_groups._LEAST_TASK_BYTES", 1 << 10)
-    monkeypatch.setattr("sparkclean.cluster.row_writer._COPIED_ROWS", 50)
-    monkeypatch.setattr("sparkclean.cluster.row_writer._PUBLISHED_GROUP_BYTES", 1 << 12)
+    monkeypatch.setattr("sparkclean.rows.streams.SHORT_ROWS", short)
+    monkeypatch.setattr("sparkclean.rows.row_groups._LEAST_TASK_BYTES", 1 << 10)
+    monkeypatch.setattr("sparkclean.rows.row_writer._COPIED_ROWS", 50)
+    monkeypatch.setattr("sparkclean.rows.row_writer._PUBLISHED_GROUP_BYTES", 1 << 12)
     given = pa.array(np.minimum(examples()["label"].to_numpy(), 1)).cast(kind)
     table = examples(
         id=pa.array([f"é{i}" for i in range(ROWS)]),

@@ -14,9 +14,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 import sparkclean
-from sparkclean.cli import main
+from sparkclean.commands.main import main
+from sparkclean.jobs.predict.run import PredictRun
 from sparkclean.lake import open_target
-from sparkclean.predict.run import PredictRun
 from tests.spark.test_predict import ROWS, examples, write
 
 Command = Callable[..., int]
@@ -75,7 +75,7 @@ def test_interrupt_after_the_last_publication_is_too_late(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sparkclean.cluster.pinned_run.forget_run", forget)
+        patch.setattr("sparkclean.runs.pinned_run.forget_run", forget)
         assert command(name) == code
     assert said in capsys.readouterr().err
     assert command(name) == 0

@@ -12,19 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkclean.cluster.kernels import (
-    COUNTS,
-    ISSUE,
-    KIND,
-    LOW,
-    STATE,
-    STATE_FIELDS,
-    Fields,
-    to_batch,
-)
-from sparkclean.cluster.row_groups import RowGroups
-from sparkclean.cluster.streams import FileStream, FrameStream, State, Stream, collect_states
-from sparkclean.cluster.workspace import CacheWorkspace, FolderWorkspace, Workspace
+from sparkclean.rows.emitted import COUNTS, ISSUE, KIND, LOW, STATE, STATE_FIELDS, to_batch
+from sparkclean.rows.row_groups import RowGroups
+from sparkclean.rows.streams import FileStream, FrameStream, State, Stream, collect_states
+from sparkclean.rows.types import Fields
+from sparkclean.rows.workspace import CacheWorkspace, FolderWorkspace, Workspace
 
 ROWS = 1000
 by_tasks = pytest.mark.usefixtures("by_tasks")

@@ -14,10 +14,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 import sparkclean
-from sparkclean.cli import main
-from sparkclean.cluster import tables
-from sparkclean.cluster.suspect_writer import WriteSuspects
+from sparkclean.commands.main import main
 from sparkclean.errors import InputError
+from sparkclean.examples.suspect_writer import WriteSuspects
+from sparkclean.jobs.audit import tables
 from sparkclean.lake import open_target
 from tests.data import noisy_data
 
@@ -84,7 +84,7 @@ def test_suspects_by_tasks_are_those_that_spark_writes(
     short: int,
 ) -> None:
     columns = examples(ids, labels)
-    monkeypatch.setattr("sparkclean.cluster.streams.SHORT_ROWS", short)
+    monkeypatch.setattr("sparkclean.rows.streams.SHORT_ROWS", short)
     monkeypatch.setattr(tables, "_PIECE_ROWS", 15)
     assert audit(tmp_path, "tasks", columns) == 0
     said = capsys.readouterr().out

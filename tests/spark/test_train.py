@@ -18,10 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sparkclean.cli import main
-from sparkclean.demo import flip_labels
+from sparkclean.commands.demo import flip_labels
+from sparkclean.commands.main import main
 from sparkclean.lake import open_target
-from sparkclean.predict.final_model import FinalModel, load_model
+from sparkclean.learning.final_model import FinalModel, load_model
 
 NAMES = ("predictions", "models", "runs", "suspects", "pairs", "cleaned")
 #: Every second digit is trained on, with flipped labels; another quarter has its true ones.

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from sparkclean.cluster.columns import Columns
-from sparkclean.cluster.findings import Findings
-from sparkclean.cluster.passes import ClassStatistics
 from sparkclean.confident.noise import estimate_noise
+from sparkclean.examples.columns import Columns
+from sparkclean.examples.statistics import ClassStatistics
+from sparkclean.jobs.audit.findings import Findings
 
 
 def make_findings(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import log_loss
 
-from sparkclean.predict.calibration import (
+from sparkclean.learning.calibration import (
     TEMPERATURES,
     Isotonic,
     Temperature,

@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sparkclean import __version__, cli, errors, lake
-from sparkclean.cli import main
-from sparkclean.config import config_json_schema, resolve_classes
-from sparkclean.config_file import load_config
+from sparkclean import __version__, errors, lake
+from sparkclean.commands import main as cli
+from sparkclean.commands.main import main
+from sparkclean.commands.terminal import table_as_text
+from sparkclean.config.file import load_config
+from sparkclean.config.model import config_json_schema, resolve_classes
 from sparkclean.lake import ParquetTarget
-from sparkclean.session import Terminated
-from sparkclean.terminal import table_as_text
+from sparkclean.rows.session import Terminated
 from tests.data import noisy_data, write_table
 from tests.lake.helpers import new_target, publish
 
@@ -315,7 +316,7 @@ def test_driver_package_missing_says_how_to_ship_it(blocked: list[str], named: s
     code = f"""
         import sys
         sys.modules.update(dict.fromkeys({blocked!r}))
-        from sparkclean.cli import main
+        from sparkclean.commands.main import main
         sys.exit(main(["audit", "--config", "conf/demo.yaml"]))
     """
     done = child("\n".join(line.strip() for line in code.splitlines()))

@@ -13,14 +13,14 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from sparkclean.config import (
+from sparkclean.config.model import (
     Config,
     config_fingerprint,
     config_json_schema,
     parse_config,
     resolve_classes,
 )
-from sparkclean.config_places import resolve_layout
+from sparkclean.config.places import resolve_layout
 from sparkclean.errors import ConfigError
 from sparkclean.schema import FILTERS, SCORES
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sparkclean.config import Config, parse_config, resolve_classes
-from sparkclean.config_file import config_template, load_config, read_classes
+from sparkclean.config.file import config_template, load_config, read_classes
+from sparkclean.config.model import Config, parse_config, resolve_classes
 from sparkclean.errors import ConfigError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

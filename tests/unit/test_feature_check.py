@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkclean.cluster.row_groups import RowGroups
-from sparkclean.predict import feature_check
-from sparkclean.predict.feature_check import CheckFeatures
-from sparkclean.predict.feature_reader import FeatureReader
-from sparkclean.predict.fold_notes import FoldNotes
+from sparkclean.learning import feature_check
+from sparkclean.learning.feature_check import CheckFeatures
+from sparkclean.learning.feature_reader import FeatureReader
+from sparkclean.learning.fold_notes import FoldNotes
+from sparkclean.rows.row_groups import RowGroups
 
 NAN, INF = float("nan"), float("inf")
 TASK = [RowGroups("a.parquet", (0,), 10, 4)]

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sparkclean.predict.feature_reader import FeatureReader, read_numbers
-from sparkclean.predict.features import read_block
-from sparkclean.predict.fold_notes import FoldNotes
-from sparkclean.predict.hashing import hash_numbers
+from sparkclean.learning.feature_reader import FeatureReader, read_numbers
+from sparkclean.learning.features import read_block
+from sparkclean.learning.fold_notes import FoldNotes
+from sparkclean.learning.hashing import hash_numbers
 
 NAN = float("nan")
 #: What ``xxhash64`` of Spark gives for the seeds that come first.

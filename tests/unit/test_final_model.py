@@ -13,10 +13,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from sparkclean.errors import ConfigError, InputError
-from sparkclean.predict.calibration import fit_calibration
-from sparkclean.predict.features import Block, FeatureMatrix
-from sparkclean.predict.final_model import load_model
-from sparkclean.predict.models import (
+from sparkclean.learning.calibration import fit_calibration
+from sparkclean.learning.features import Block, FeatureMatrix
+from sparkclean.learning.final_model import load_model
+from sparkclean.learning.models import (
     FoldModel,
     make_estimator,
     noise_of_sample,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sparkclean.confident.fixed_point import (
+from sparkclean.numbers.fixed_point import (
     EXACT_ROWS,
     ONE,
     join_limbs,

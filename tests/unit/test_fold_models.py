@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from sparkclean.errors import ConfigError, InputError
-from sparkclean.predict.calibration import fit_calibration
-from sparkclean.predict.columns import Profile
-from sparkclean.predict.features import Block, FeatureMatrix, read_block
-from sparkclean.predict.folds import ScoreFolds, TrainFolds
-from sparkclean.predict.models import (
+from sparkclean.learning.calibration import fit_calibration
+from sparkclean.learning.columns import Profile
+from sparkclean.learning.features import Block, FeatureMatrix, read_block
+from sparkclean.learning.folds import ScoreFolds, TrainFolds
+from sparkclean.learning.models import (
     SCORED_ROWS,
     FoldModel,
     ModelEntry,
@@ -30,7 +30,7 @@ from sparkclean.predict.models import (
     write_manifest,
     write_model,
 )
-from sparkclean.predict.sampling import check_seen, sample_shares
+from sparkclean.learning.sampling import check_seen, sample_shares
 
 
 def block(rows: int, seed: int = 0) -> Block:
@@ -193,7 +193,7 @@ def test_train_beyond_memory_is_a_problem_of_max_train_rows(
     def read_table(*_: Any, **__: Any) -> pa.Table:
         raise error
 
-    monkeypatch.setattr("sparkclean.predict.folds.pq.read_table", read_table)
+    monkeypatch.setattr("sparkclean.learning.folds.pq.read_table", read_table)
     numbers = pa.RecordBatch.from_arrays([pa.array([0])], ["id"])
     (batch,) = train_folds(tmp_path, max_rows=2500)(iter([numbers]))
     problem = json.loads(batch.column(0)[0].as_py())["problem"]
@@ -203,7 +203,7 @@ def test_train_beyond_memory_is_a_problem_of_max_train_rows(
 def test_train_more_text_than_an_array_holds_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparkclean.predict.folds._MOST_TEXT", 7)
+    monkeypatch.setattr("sparkclean.learning.folds._MOST_TEXT", 7)
     table = {"__id_0": [1, 2], "__fold": [1, 1], "__place": [1, 2], "__text_0": ["four", None]}
     (tmp_path / "sample").mkdir()
     pq.write_table(pa.table(table), tmp_path / "sample" / "part.parquet")

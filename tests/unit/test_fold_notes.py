@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sparkclean.cluster.row_groups import RowGroups
-from sparkclean.predict.fold_notes import FoldNotes
+from sparkclean.learning.fold_notes import FoldNotes
+from sparkclean.rows.row_groups import RowGroups
 
 TASK = [RowGroups("a.parquet", (0, 1), 10, 4), RowGroups("b.parquet", (2,), 10, 1)]
 BATCHES = [pa.array([3, 0, 1], pa.int32()), pa.array([2], pa.int32())]

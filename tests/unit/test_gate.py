@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from sparkclean.cluster.gate import Verdict, gate_error, judge
-from sparkclean.config import GateSection
+from sparkclean.config.model import GateSection
 from sparkclean.errors import AuditGateError
+from sparkclean.jobs.audit.gate import judge
+from sparkclean.runs.gates import Verdict, gate_error
 from tests.unit.findings import make_findings
 
 # suspects: 30 of 100 in class a, 10 of 20 in class b, none in class c, which nobody is given

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sparkclean.cluster.guess import Guess, guess_columns
+from sparkclean.commands.guess import Guess, guess_columns
 from sparkclean.errors import InputError
 
 PROBS = pa.array([[0.5, 0.5], [0.1, 0.9]])

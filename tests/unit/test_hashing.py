@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkclean.predict.hashing import hash_integers, hash_numbers
+from sparkclean.learning.hashing import hash_integers, hash_numbers
 
 NAN, INF = float("nan"), float("inf")
 #: What ``xxhash64`` of Spark gives, the seeds in front.

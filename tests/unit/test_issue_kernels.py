@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkclean.cluster.counts import (
+from sparkclean.examples.kernels import MARGINS
+from sparkclean.jobs.audit.counts import (
     BucketCounts,
     PairCounts,
     bucket_of,
     count_codes,
     find_sorted,
 )
-from sparkclean.cluster.cuts import counted_of
-from sparkclean.cluster.issue_kernels import (
+from sparkclean.jobs.audit.cuts import counted_of
+from sparkclean.jobs.audit.issue_kernels import (
     CountBuckets,
     Cuts,
     OfClasses,
@@ -30,9 +31,10 @@ from sparkclean.cluster.issue_kernels import (
     bucket_end,
     quality_bucket,
 )
-from sparkclean.cluster.kernels import BUCKETS, MARGINS, STATE, Fields, to_batch
-from sparkclean.cluster.selection import lowest_margins
-from sparkclean.cluster.streams import State
+from sparkclean.jobs.audit.selection import lowest_margins
+from sparkclean.rows.emitted import BUCKETS, STATE, to_batch
+from sparkclean.rows.streams import State
+from sparkclean.rows.types import Fields
 from tests.data import noisy_data
 
 FIELDS: Fields = (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkclean.log import configure_logging, name_run
+from sparkclean.commands.log import configure_logging, name_run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOG = logging.getLogger("sparkclean")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sparkclean.confident.noise import estimate_noise
 from sparkclean.errors import ConfigError, InputError
-from sparkclean.predict.losses import (
+from sparkclean.learning.losses import (
     LOSSES,
     CrossEntropy,
     ForwardCorrection,

@@ -19,8 +19,8 @@ import pytest
 from numpy.typing import NDArray
 
 from sparkclean.confident.issues import audit_arrays
-from sparkclean.confident.result_hash import result_hash, sum_hashes, suspect_text
-from sparkclean.predict.quality import QualitySums
+from sparkclean.learning.quality import QualitySums
+from sparkclean.numbers.result_hash import result_hash, sum_hashes, suspect_text
 from sparkclean.schema import FILTERS, SUSPECT_REASONS
 from tests.data import noisy_data
 

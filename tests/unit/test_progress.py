@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from sparkclean.cluster import progress as module
-from sparkclean.cluster.progress import Progress
+from sparkclean.rows import progress as module
+from sparkclean.rows.progress import Progress
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, log_loss
 
-from sparkclean.confident.fixed_point import ONE, portable_log, to_fixed
-from sparkclean.predict.quality import (
+from sparkclean.learning.quality import (
     BIN_STATE,
     BINS,
     CLASS_STATE,
@@ -23,6 +22,7 @@ from sparkclean.predict.quality import (
     Quality,
     QualitySums,
 )
+from sparkclean.numbers.fixed_point import ONE, portable_log, to_fixed
 from tests.data import noisy_data
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=100)

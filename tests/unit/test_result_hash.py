@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sparkclean.confident.result_hash import (
+from sparkclean.numbers.result_hash import (
     LIMB_BITS,
     LIMBS,
     join_hash_limbs,

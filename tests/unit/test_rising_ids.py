@@ -10,7 +10,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkclean.cluster.rising_ids import count_disjoint, find_runs, find_runs_of_files
+from sparkclean.examples.rising_ids import count_disjoint, find_runs, find_runs_of_files
 
 Run = tuple[int | None, int | None, int]
 

@@ -20,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sparkclean.errors import ConfigError
-from sparkclean.predict.losses import LOSSES, GeneralizedCrossEntropy, make_loss
-from sparkclean.predict.robust_classifier import RobustClassifier, _Problem
+from sparkclean.learning.losses import LOSSES, GeneralizedCrossEntropy, make_loss
+from sparkclean.learning.robust_classifier import RobustClassifier, _Problem
 
 Arrays = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 #: Close to the optimum, for comparisons.

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sparkclean.cluster.run import Run
 from sparkclean.errors import SparkCleanError
+from sparkclean.jobs.audit.run import Run
 
 
 class Staging:

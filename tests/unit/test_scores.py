@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from sparkclean.confident.fixed_point import ONE
 from sparkclean.confident.scores import (
     ScoreInputs,
     adjust_pred_probs,
@@ -19,6 +18,7 @@ from sparkclean.confident.scores import (
     prior_shifted_self_confidence,
     self_confidence,
 )
+from sparkclean.numbers.fixed_point import ONE
 
 ROW = [[0.2, 0.5, 0.3]]
 

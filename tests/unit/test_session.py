@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkclean.session import _ARCHIVE_MAGIC, _class_archive_options
+from sparkclean.rows.session import _ARCHIVE_MAGIC, _class_archive_options
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sparkclean.cluster.summary import noise_interval, summarise
+from sparkclean.jobs.audit.summary import noise_interval, summarise
 from tests.unit.findings import make_columns, make_findings
 
 JOINT = [[900, 80, 20], [10, 480, 10], [0, 0, 100]]

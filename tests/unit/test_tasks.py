@@ -13,7 +13,7 @@ from zipimport import zipimporter
 
 import pytest
 
-from sparkclean.cluster.tasks import settle
+from sparkclean.rows.tasks import settle
 
 NAMES = ("pyspark.zip", "py4j-0.10-src.zip", "spark-core_2.13-4.1.4.jar", "users.zip")
 

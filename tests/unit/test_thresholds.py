@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sparkclean.confident.fixed_point import ONE, sum_by_class
 from sparkclean.confident.thresholds import confident_thresholds
+from sparkclean.numbers.fixed_point import ONE, sum_by_class
 
 HALF = ONE // 2
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from sparkclean.errors import InputError
-from sparkclean.predict.calibration import Temperature, Uncalibrated, fit_calibration
-from sparkclean.predict.features import HASHED, hash_texts
-from sparkclean.predict.spark_ml import digest_folder
-from sparkclean.predict.vectors import (
+from sparkclean.learning.calibration import Temperature, Uncalibrated, fit_calibration
+from sparkclean.learning.features import HASHED, hash_texts
+from sparkclean.learning.spark_ml import digest_folder
+from sparkclean.learning.vectors import (
     EmitPredictions,
     FitCalibration,
     FoldFacts,

@@ -12,7 +12,7 @@ from sparkclean.lake.engine_errors import analysed, translating_reads
 from sparkclean.lake.files import local_files
 from sparkclean.lake.time_travel import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
-from sparkclean.names import TableName
+from sparkclean.names import TableName, quote_name
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -155,7 +155,7 @@ def delta_sql(name: TableName) -> str:
     """Name a Delta table in SQL."""
     if name.path is None:
         return str(name)
-    return "delta.`" + name.path.replace("`", "``") + "`"
+    return f"delta.{quote_name((name.path,))}"
 
 
 def _utc(moment: Any) -> datetime:

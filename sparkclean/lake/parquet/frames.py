@@ -15,6 +15,7 @@ from sparkclean.errors import InputError
 from sparkclean.lake.base import Pin
 from sparkclean.lake.files import spark_path, spark_paths
 from sparkclean.lake.schemas import SchemaMismatchError, unite_schemas
+from sparkclean.names import quote_name
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -145,7 +146,7 @@ def _united(frames: Sequence[DataFrame], whole: StructType) -> DataFrame:
         columns = []
         for field in whole:
             if field.name in there:
-                column = F.col("`" + field.name.replace("`", "``") + "`")
+                column = F.col(quote_name((field.name,)))
                 if there[field.name] != field.dataType:
                     column = column.cast(field.dataType).alias(field.name)
             else:

@@ -1,0 +1,378 @@
+"""The command line: arguments, logging, session, exit codes. It alone knows all rooms."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sparkclean.commands.log import configure_logging, name_run
+from sparkclean.commands.versions import (
+    check_version,
+    clean_up,
+    revert,
+    session_for,
+    show,
+    versions,
+)
+from sparkclean.errors import ConfigError, SparkCleanError
+from sparkclean.rows.session import (
+    Terminated,
+    batch_setter,
+    first_line,
+    open_session,
+    read_properties,
+)
+from sparkclean.version import __version__
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from sparkclean.config.model import Config
+    from sparkclean.jobs.predict.run import PredictRun
+    from sparkclean.runs.pinned_run import PinnedRun
+
+_AnyRun = TypeVar("_AnyRun", bound="PinnedRun")
+_log = logging.getLogger("sparkclean")
+
+_INTERRUPTED = 130
+_TERMINATED = 143
+_ABORTED = "nothing of this run counts until it is repeated with the same --run-id"
+
+_EXAMPLES = {
+    "audit": "sparkclean audit --config conf/audit.yaml --set gate.max_suspect_fraction=0.1 "
+    '--run-id "{{ run_id }}"',
+    "predict": 'sparkclean predict --config conf/predict.yaml --run-id "{{ run_id }}"',
+    "run": 'sparkclean run --config conf/predict.yaml --run-id "{{ run_id }}"',
+    "train": 'sparkclean train --config conf/train.yaml --run-id "{{ run_id }}-train"',
+    "init": "sparkclean init data/examples --to audit.yaml",
+    "versions": "sparkclean versions out/cleaned",
+    "show": "sparkclean show out/suspects -n 20",
+    "revert": "sparkclean revert out/cleaned --to 3",
+    "check-version": "sparkclean check-version out/cleaned --version nightly-2026-11-24",
+    "clean-up": "sparkclean clean-up out/cleaned --keep 5 --older-than 30d --yes",
+    "schema": "sparkclean schema > audit.schema.json",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done; 1 error; 2 configuration or usage; 3 input; 4 gate; 5 conflict, retry is
+        safe; 6 commit state unknown; 130 interrupted, 143 terminated, before all was published.
+    """
+    args = _parser().parse_args(argv)
+    configure_logging(args.log_format, debug=args.debug)
+    try:
+        _check_driver_packages()
+        command: Callable[[argparse.Namespace], None] = args.command
+        command(args)
+        sys.stdout.flush()  # at the end of the process it is too late to say anything
+    except BrokenPipeError:
+        # the reader of our output went away (sparkclean show | head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (one line, not a stack trace)
+        interrupt = _interrupt_behind(exc)
+        if isinstance(interrupt, Terminated):
+            _log.error("terminated; %s", _ABORTED)
+            return _TERMINATED
+        if interrupt is not None:
+            _log.error("interrupted; %s", _ABORTED)
+            return _INTERRUPTED
+        return _fail(args, exc, exc.exit_code if isinstance(exc, SparkCleanError) else 1)
+    return 0
+
+
+def _interrupt_behind(exc: BaseException) -> BaseException | None:
+    """Find the interrupt that an error comes of: what tidies up may fail with another one."""
+    seen: BaseException | None = exc
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def _fail(args: argparse.Namespace, exc: BaseException, code: int) -> int:
+    if args.debug:
+        _log.exception("failed", exc_info=exc)
+    expected = isinstance(exc, SparkCleanError)
+    text = str(exc) if expected else f"{type(exc).__name__}: {first_line(exc)} (--debug shows more)"
+    for line in text.split("\n"):
+        _log.error("%s", line)
+    return code
+
+
+def _check_driver_packages() -> None:
+    missing = []
+    for module, package in (("pydantic", "pydantic"), ("yaml", "PyYAML")):
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            missing.append(package)
+    if missing:
+        raise ConfigError(
+            f"the driver lacks {' and '.join(missing)}: a bare --py-files zip brings sparkclean "
+            "alone. Install them where the driver runs (pip install "
+            f"{' '.join(missing)}), or ship an environment: --archives env.tar.gz#environment "
+            "with PYSPARK_PYTHON=./environment/bin/python (README, 'On a cluster')"
+        )
+
+
+# -- commands ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What the jobs of one command share."""
+
+    args: argparse.Namespace
+    spark: SparkSession
+    config: Config
+    run_id: str
+    own: bool
+    #: What is done once the session has stopped.
+    after: ExitStack
+    #: The run that ends the command.
+    last: list[PinnedRun]
+
+    def audit(self, config: Config, predicted: PredictRun | None = None) -> None:
+        from sparkclean.jobs.audit.plan import describe_plan  # noqa: PLC0415 (imports pyspark)
+        from sparkclean.jobs.audit.run import Run  # noqa: PLC0415
+
+        run = Run(self.spark, config, self.run_id, on_classes=self._fit)
+        if predicted is not None:
+            run.given, run.predictions_version = predicted.collect_pins()
+        self._execute(run, describe_plan)
+
+    def predict(self, run_id: str, *, is_last: bool = True) -> PredictRun:
+        from sparkclean.jobs.predict.run import PredictRun, describe_predictions  # noqa: PLC0415
+
+        run = PredictRun(self.spark, self.config, run_id, on_classes=self._fit)
+        self._execute(run, describe_predictions, is_last=is_last)
+        return run
+
+    def train(self) -> None:
+        from sparkclean.jobs.train.run import TrainRun, describe_training  # noqa: PLC0415
+
+        run = TrainRun(self.spark, self.config, self.run_id, on_classes=self._fit)
+        self._execute(run, describe_training)
+
+    @property
+    def _fit(self) -> Callable[[int], None]:
+        return batch_setter(self.spark, own=self.own)
+
+    def _execute(
+        self, run: _AnyRun, describe: Callable[[_AnyRun], str], *, is_last: bool = True
+    ) -> None:
+        self.after.callback(run.discard)
+        self.last[:] = [run] if is_last else []
+        _log.info("run %s", run.run_id)
+        run.prepare()
+        print(describe(run) if self.args.dry_run else run.execute().text)
+
+
+@contextmanager
+def _session(args: argparse.Namespace) -> Iterator[_Session]:
+    """Read the configuration and open a session."""
+    from sparkclean.config.file import load_config  # noqa: PLC0415
+    from sparkclean.config.model import resolve_classes  # noqa: PLC0415
+
+    config = load_config(args.config, overrides=args.set)
+    resolve_classes(config)  # before a session is waited for
+    run_id = args.run_id or _new_run_id()
+    name_run(run_id)
+    settings = read_properties(args.properties_file) | config.spark
+    last: list[PinnedRun] = []
+    try:
+        with ExitStack() as after, open_session(settings, debug=args.debug) as (spark, own):
+            yield _Session(args, spark, config, run_id, own, after, last)
+    except (Exception, KeyboardInterrupt) as exc:
+        interrupt = _interrupt_behind(exc)
+        if interrupt is None or not any(run.is_published for run in last):
+            raise
+        word = "terminated" if isinstance(interrupt, Terminated) else "interrupted"
+        _log.warning("%s when run %s had published everything: all of it counts", word, run_id)
+
+
+def _audit(args: argparse.Namespace) -> None:
+    with _session(args) as session:
+        session.audit(session.config)
+
+
+def _predict(args: argparse.Namespace) -> None:
+    with _session(args) as session:
+        session.predict(session.run_id)
+
+
+def _run(args: argparse.Namespace) -> None:
+    from sparkclean.config.model import with_predictions  # noqa: PLC0415
+
+    with _session(args) as session:
+        predicted = session.predict(f"{session.run_id}-predict", is_last=args.dry_run)
+        if not args.dry_run:  # there is nothing to audit yet
+            session.audit(with_predictions(session.config), predicted)
+
+
+def _train(args: argparse.Namespace) -> None:
+    with _session(args) as session:
+        session.train()
+
+
+def _new_run_id() -> str:
+    return f"run-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def _init(args: argparse.Namespace) -> None:
+    from sparkclean.commands.guess import guess_columns  # noqa: PLC0415
+    from sparkclean.config.file import config_template  # noqa: PLC0415
+
+    path = Path(args.to)
+    if path.exists() and not args.force:
+        raise ConfigError(f"{path} exists; choose another --to, or --force to replace it")
+    with session_for(args, args.table) as spark:
+        guess = guess_columns(args.table, spark)
+    text = config_template(table=args.table, **guess.options(), comments=guess.comments)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"--to {path}: cannot be written: {exc.strerror}") from exc
+    for key, remark in guess.comments.items():
+        _log.warning("%s: %s", key, remark)
+    print(f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run")
+
+
+def _schema(_: argparse.Namespace) -> None:
+    from sparkclean.config.model import config_json_schema  # noqa: PLC0415
+
+    print(json.dumps(config_json_schema(), indent=2))
+
+
+# -- arguments ---------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sparkclean",
+        description="Find, measure and remove wrong labels in data lakes.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"sparkclean {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    for name, run, text in (
+        ("audit", _audit, "audit a table and publish what was found"),
+        ("predict", _predict, "predict a table out of sample and publish the probabilities"),
+        ("run", _run, "predict a table out of sample, and audit it by that"),
+        ("train", _train, "train a final model after an audit, and measure it on trusted labels"),
+    ):
+        job = _command(commands, name, run, text)
+        job.add_argument("--config", required=True, metavar="FILE", help="YAML or JSON")
+        job.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="SECTION.KEY=VALUE",
+            help="override a setting; may be repeated",
+        )
+        job.add_argument("--run-id", help="stable over retries; the default is new for every call")
+        job.add_argument(
+            "--dry-run", action="store_true", help="check and show the plan; write nothing"
+        )
+
+    init = _command(commands, "init", _init, "write a commented configuration for a table")
+    init.add_argument("table", help="directory of Parquet files, or one file")
+    init.add_argument("--to", default="audit.yaml", metavar="FILE")
+    init.add_argument("--force", action="store_true", help="replace the file if it exists")
+
+    listed = _command(commands, "versions", versions, "list the versions of an output")
+    listed.add_argument("target")
+    listed.add_argument("-n", type=_rows, default=20, help="the newest ones (default 20)")
+
+    shown = _command(commands, "show", show, "print the first rows of an output")
+    shown.add_argument("target")
+    shown.add_argument(
+        "--version", metavar="V", help="name, number or run id; default: the current one"
+    )
+    shown.add_argument("-n", type=_rows, default=20, help="rows (default 20)")
+
+    reverted = _command(commands, "revert", revert, "make an older version current again")
+    reverted.add_argument("target")
+    reverted.add_argument("--to", required=True, metavar="V", help="name, number or run id")
+
+    check = _command(
+        commands, "check-version", check_version, "tell whether all files of a version are there"
+    )
+    check.add_argument("target")
+    check.add_argument(
+        "--version", metavar="V", help="name, number or run id; default: the current one"
+    )
+
+    cleaned = _command(
+        commands, "clean-up", clean_up, "remove staged files of dead runs; retire old versions"
+    )
+    cleaned.add_argument("target")
+    cleaned.add_argument(
+        "--keep", type=int, metavar="N", help="retire all but the N newest versions"
+    )
+    cleaned.add_argument(
+        "--older-than", type=_age, metavar="AGE", help="only what is older: 12h, 30d"
+    )
+    cleaned.add_argument("--yes", action="store_true", help="do not ask")
+
+    _command(commands, "schema", _schema, "print the JSON schema of the configuration")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=f"example:\n  {_EXAMPLES[name]}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # else the --conf of spark-submit would be taken for --config
+    )
+    parser.set_defaults(command=run)
+    if name != "schema":
+        parser.add_argument(
+            "--properties-file",
+            metavar="FILE",
+            help="settings of a Spark session that the command creates, as for spark-submit",
+        )
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument("--debug", action="store_true", help="show stack traces")
+    return parser
+
+
+def _rows(text: str) -> int:
+    """Read a number of rows."""
+    if not (text.isascii() and text.isdigit()) or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows; write 1 or more")
+    return int(text)
+
+
+def _age(text: str) -> float:
+    """Read an age: 90s, 30m, 12h, 30d."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    if not text or text[-1] not in units or not text[:-1].replace(".", "", 1).isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age; write 12h or 30d")
+    return float(text[:-1]) * units[text[-1]]

@@ -1,0 +1,136 @@
+"""Commands over the versions of an output: list, show, check, revert, clean up."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sparkclean.errors import ConfigError, InputError
+from sparkclean.rows.session import open_session, read_properties
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from sparkclean.lake import TargetTable
+
+
+@contextmanager
+def session_for(args: argparse.Namespace, table: str) -> Iterator[SparkSession | None]:
+    """Yield a session if the format of a table needs one; Parquet at a path does not."""
+    from sparkclean.lake import needs_spark  # noqa: PLC0415
+
+    if not needs_spark(table):
+        yield None
+        return
+    with open_session(read_properties(args.properties_file), debug=args.debug) as (spark, _):
+        yield spark
+
+
+@contextmanager
+def _opened(args: argparse.Namespace) -> Iterator[TargetTable]:
+    from sparkclean.lake import open_target  # noqa: PLC0415
+
+    with session_for(args, args.target) as spark:
+        yield open_target(args.target, spark=spark)
+
+
+def versions(args: argparse.Namespace) -> None:
+    """List the versions of an output."""
+    from sparkclean.commands.terminal import versions_as_text  # noqa: PLC0415
+    from sparkclean.lake import missing_files  # noqa: PLC0415
+
+    with _opened(args) as target:
+        versions = target.versions()
+        shown = versions[-args.n :]
+        current = target.current()
+        gone = {v.name for v in shown if missing_files(target.data_files(v.name))}
+    if not versions:
+        print(f"{args.target} has no versions")
+        return
+    if len(shown) < len(versions):
+        print(f"{len(versions) - len(shown)} older versions: -n {len(versions)}")
+    print(versions_as_text(shown, current, gone))
+
+
+def check_version(args: argparse.Namespace) -> None:
+    """Tell whether all files of a version are there."""
+    from sparkclean.lake import find_version, missing_files  # noqa: PLC0415
+
+    with _opened(args) as target:
+        version = target.current()
+        if args.version is not None:
+            version = find_version(target.versions(), args.version, args.target)
+        if version is None:
+            raise InputError(f"{args.target} has no versions")
+        files = target.data_files(version.name)
+        missing = missing_files(files)
+    if missing:
+        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise InputError(
+            f"version {version.name} of {args.target}: {len(missing)} of {len(files)} files are "
+            f"gone: {shown}. Use another version (sparkclean versions), or audit again"
+        )
+    print(f"version {version.name} of {args.target}: all {len(files)} files are there")
+
+
+def show(args: argparse.Namespace) -> None:
+    """Print the first rows of an output."""
+    from sparkclean.commands.terminal import table_as_text  # noqa: PLC0415
+    from sparkclean.lake import find_version, translate_read_error  # noqa: PLC0415
+
+    with _opened(args) as target:
+        version = args.version
+        if version is not None:
+            version = find_version(target.versions(), version, args.target).name
+        try:
+            table = target.head(args.n, version=version)
+        except Exception as exc:
+            if translate_read_error(exc, args.target) in (None, exc):
+                raise
+            raise InputError(
+                f"{args.target}: files of this version are gone or damaged; sparkclean "
+                "check-version says which. Show another one (sparkclean versions)"
+            ) from exc
+    print(table_as_text(table))
+
+
+def revert(args: argparse.Namespace) -> None:
+    """Make an older version current again."""
+    from sparkclean.lake import find_version  # noqa: PLC0415
+
+    with _opened(args) as target:
+        wanted = find_version(target.versions(), args.to, args.target)
+        version = target.revert(wanted.number or wanted.name)
+    print(f"{args.target} is now at {version.name}, with the content of version {args.to}")
+
+
+def clean_up(args: argparse.Namespace) -> None:
+    """Retire old versions and remove what dead runs left."""
+    with _opened(args) as target:
+        _clean_up_target(args, target)
+
+
+def _clean_up_target(args: argparse.Namespace, target: TargetTable) -> None:
+    from sparkclean.commands.terminal import agrees  # noqa: PLC0415
+
+    limits = {"older_than_seconds": args.older_than, "keep": args.keep}
+    planned = target.clean_up(**limits, dry_run=True)
+    if not planned.paths and not planned.versions:
+        print("nothing to clean up")
+        return
+    for version in planned.versions:
+        print(f"retire version {version}")
+    for path in planned.paths:
+        print(f"remove {path}")
+    print(f"{planned.size_bytes / 1e6:,.1f} MB")
+    if not args.yes:
+        if not sys.stdin.isatty():
+            raise ConfigError("clean-up asks before it removes anything; without a terminal: --yes")
+        if not agrees("remove all this? [y/N] "):
+            print("nothing was removed")
+            return
+    done = target.clean_up(**limits, dry_run=False)
+    print(f"removed {done.size_bytes / 1e6:,.1f} MB")

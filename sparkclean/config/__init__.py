@@ -1,0 +1,1 @@
+"""The configuration: sections, loading, errors, fingerprints, the template. Driver only."""

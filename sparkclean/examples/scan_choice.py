@@ -1,0 +1,75 @@
+"""Which scan a run uses."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from sparkclean.config.model import Config
+from sparkclean.errors import UnsupportedFeatureError
+from sparkclean.examples.batches import BatchReader
+from sparkclean.examples.columns import Columns
+from sparkclean.examples.file_scan import FileScan, plan_file_scan
+from sparkclean.examples.scan import FrameScan, Scan
+from sparkclean.lake import NoPlainFiles, Pin, SourceTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_log = logging.getLogger("sparkclean")
+
+
+def choose_scan(
+    config: Config, source: SourceTable, pin: Pin, audited: DataFrame, columns: Columns
+) -> Scan:
+    """Choose between files and the DataFrame.
+
+    Parameters
+    ----------
+    config : Config
+    source : SourceTable
+    pin : Pin
+    audited : DataFrame
+        The rows of the pin that are audited.
+    columns : Columns
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    UnsupportedFeatureError
+        If ``scan: files`` is asked for and the files cannot be read so.
+
+    Notes
+    -----
+    Reads the footers of the files on the driver; no job.
+    """
+    reader = columns.reader(config.admission.row_sum_tolerance)
+    if config.scan != "dataframe":
+        filtered = config.input.where is not None and config.input.predictions is None
+        reason = "input.where is set" if filtered else None
+        found = reason or _file_scan(source, pin, audited, columns, reader)
+        if not isinstance(found, str):
+            return found
+        if config.scan == "files":
+            raise UnsupportedFeatureError(
+                f"scan: files, but {found}; set scan to auto or dataframe, which reads any table"
+            )
+        _log.info("scanning through DataFrames, not files: %s", found)
+    return FrameScan(columns.narrow(audited), reader, columns.id_types)
+
+
+def _file_scan(
+    source: SourceTable,
+    pin: Pin,
+    audited: DataFrame,
+    columns: Columns,
+    reader: BatchReader,
+) -> FileScan | str:
+    """Plan the scan of files, or say why there is none."""
+    files = source.plain_files(pin)
+    if isinstance(files, NoPlainFiles):
+        return files.reason
+    return plan_file_scan(columns, reader, audited, files)

@@ -1,0 +1,99 @@
+"""What tasks do to write the suspect table: rank a piece of the label issues, as Parquet.
+
+Runs on executors: numpy and pyarrow only.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sparkclean import schema
+from sparkclean.rows.row_groups import RowGroups, joined, read_row_groups, task_numbers
+from sparkclean.rows.row_writer import check_shared, written_file
+
+_CHUNK_ROWS = 1 << 16
+_ISSUE = ("given", "suggested", *(name for name, kind in schema.SUSPECTS if kind == "double"))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Label issues of some qualities.
+
+    Attributes
+    ----------
+    start, end : float
+        Smallest quality, and smallest one beyond.
+    before : int
+        Issues of lower quality.
+    """
+
+    start: float
+    end: float
+    before: int
+
+
+@dataclass(frozen=True)
+class WriteSuspects:
+    """Writes the pieces whose numbers come, a file each.
+
+    Attributes
+    ----------
+    groups : tuple of RowGroups
+        Of the label issues.
+    pieces : tuple of Piece
+    ids : tuple of (str, str)
+        Record id columns: their name there, and in the table.
+    labels : pyarrow.Array
+        The K labels.
+    constants : tuple of (str, str)
+        Columns that have one value.
+    folder : str
+    """
+
+    groups: tuple[RowGroups, ...]
+    pieces: tuple[Piece, ...]
+    ids: tuple[tuple[str, str], ...]
+    labels: pa.Array
+    constants: tuple[tuple[str, str], ...]
+    folder: str
+
+    def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield number and file of each piece. Memory: a piece, three times."""
+        check_shared(self.folder)
+        for number in task_numbers(numbers):
+            # two attempts of a task write two files
+            name = f"{uuid.uuid4().hex}.parquet"
+            table = self._table(self.pieces[number])
+            texts = [f.name for f in table.schema if not pa.types.is_floating(f.type)]
+            pq.write_table(
+                table, Path(self.folder) / name, compression="zstd", use_dictionary=texts
+            )
+            yield written_file(number, name)
+
+    def _table(self, piece: Piece) -> pa.Table:
+        ids = [internal for internal, _ in self.ids]
+        found = []
+        read = [(name, name) for name in (*ids, *_ISSUE)]
+        for batch in read_row_groups(joined(self.groups), read, _CHUNK_ROWS):
+            quality = batch.column(schema.LABEL_QUALITY).to_numpy()
+            found.append(batch.filter(pa.array((quality >= piece.start) & (quality < piece.end))))
+        order = [schema.LABEL_QUALITY, *ids]
+        rows = pa.Table.from_batches(found).sort_by([(name, "ascending") for name in order])
+        values = {
+            schema.GIVEN_LABEL: pc.take(self.labels, rows.column("given")),
+            schema.SUGGESTED_LABEL: pc.take(self.labels, rows.column("suggested")),
+            schema.RANK: pa.array(np.arange(1, len(rows) + 1) + piece.before),
+        }
+        values |= {name: rows.column(name) for name in _ISSUE[2:]}
+        values |= {name: pa.repeat(pa.scalar(value), len(rows)) for name, value in self.constants}
+        names = [name for name, _ in schema.SUSPECTS]
+        columns = [*map(rows.column, ids), *map(values.get, names)]
+        return pa.table(columns, names=[*(name for _, name in self.ids), *names])

@@ -1,0 +1,1 @@
+"""A room for each job, named as its command."""

@@ -1,0 +1,1 @@
+"""The audit: find the label issues of a table and publish them."""

@@ -1,0 +1,237 @@
+"""The cleaned dataset: the input with its suspects dropped, relabelled, weighted or set apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from sparkclean import schema
+from sparkclean.errors import InputError
+from sparkclean.examples.columns import Columns
+from sparkclean.jobs.audit.findings import Findings
+from sparkclean.lake.edits import GOES, KEY, VALUE, Edit
+from sparkclean.names import quote_name
+from sparkclean.rows.columns import quoted, unused_name
+from sparkclean.rows.emitted import ID_PREFIX
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+# A broadcast of more record ids than this would cost the driver more than K x K numbers do.
+_BROADCAST_ROWS = 1_000_000
+_SUSPECT, _REJECTED = 1, 2
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """The versions to publish.
+
+    Attributes
+    ----------
+    clean : DataFrame
+    clean_rows : int
+        Rows it must have.
+    quarantine : DataFrame or None
+    quarantine_rows : int
+    """
+
+    clean: DataFrame
+    clean_rows: int
+    quarantine: DataFrame | None = None
+    quarantine_rows: int = 0
+
+
+def check_free_names(
+    names: list[str], label: str, mode: str, *, keep_original: bool = True
+) -> None:
+    """Check that the columns that a mode adds do not exist.
+
+    Parameters
+    ----------
+    names : list of str
+        Columns of the input.
+    label : str
+    mode : str
+        ``clean.mode``.
+    keep_original : bool
+        Whether ``relabel`` adds columns.
+
+    Raises
+    ------
+    InputError
+    """
+    if mode == "relabel" and not keep_original:
+        return
+    added = {
+        "relabel": [label + schema.ORIGINAL_SUFFIX, schema.LABEL_WAS_CHANGED],
+        "weight": [schema.SAMPLE_WEIGHT],
+    }.get(mode, [])
+    taken = [name for name in added if name.lower() in {n.lower() for n in names}]
+    if taken:
+        raise InputError(
+            f"clean.mode {mode} adds column {taken[0]!r}, which the table already has; rename it "
+            "or choose another mode"
+        )
+
+
+def clean_dataset(
+    table: DataFrame,
+    findings: Findings,
+    columns: Columns,
+    *,
+    mode: str,
+    rejected: str,
+    where: str | None,
+    rows: int,
+    keep_original: bool = True,
+) -> Cleaned:
+    """Build the cleaned versions of the input.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The whole pinned input, all columns; rows outside ``input.where`` stay as they are.
+    findings : Findings
+    columns : Columns
+    mode : {"drop", "relabel", "weight", "quarantine"}
+    rejected : {"keep", "remove"}
+    where : str or None
+        ``input.where``: rows outside it were not audited.
+    rows : int
+        Rows of the table.
+    keep_original : bool
+        Whether ``relabel`` adds the given label and a mark.
+
+    Returns
+    -------
+    Cleaned
+        Lazy frames and the number of rows that each must have.
+
+    Notes
+    -----
+    One join by record id. The table is not shuffled while at most a million rows are suspects or
+    rejected; beyond, Spark decides.
+    """
+    num_suspects = findings.num_suspects
+    num_rejected = findings.statistics.rows - findings.statistics.audited
+    names = table.columns
+    fate, suggested = unused_name("__fate", names), unused_name("__suggested", names)
+    keys = [unused_name(f"{ID_PREFIX}{i}", names) for i in range(len(columns.ids))]
+    ids = [F.col(f"{ID_PREFIX}{i}").alias(key) for i, key in enumerate(keys)]
+    fates = findings.issues.select(
+        *ids,
+        F.lit(_SUSPECT).alias(fate),
+        columns.label_of(F.col("suggested")).alias(suggested),
+    )
+    touched = num_suspects
+    if num_rejected and (rejected == "remove" or mode == "weight"):
+        touched += num_rejected
+        fates = fates.unionByName(
+            findings.statistics.rejected.select(
+                *ids,
+                F.lit(_REJECTED).alias(fate),
+                F.lit(None).cast(columns.label_type).alias(suggested),
+            )
+        )
+    if touched <= _BROADCAST_ROWS:
+        fates = F.broadcast(fates)
+    on = None
+    for name, key in zip(columns.ids, keys, strict=True):
+        same = table[quote_name((name,))] == fates[key]
+        on = same if on is None else on & same
+    removed = num_rejected if rejected == "remove" else 0
+    marked = table.join(fates, on, "left")
+    if removed:
+        marked = marked.where(~F.col(fate).eqNullSafe(_REJECTED))
+    suspect = F.col(fate).eqNullSafe(_SUSPECT)
+    every = [table[quote_name((name,))] for name in names]
+    kept = rows - removed
+    if mode == "relabel":
+        new = _relabelled(table, columns, suspect, F.col(suggested))
+        new = new if keep_original else new[: len(names)]
+        return Cleaned(marked.select(*new), kept)
+    if mode == "weight":
+        audited = F.lit(True) if where is None else F.coalesce(F.expr(where), F.lit(False))
+        valid = audited & ~F.col(fate).eqNullSafe(_REJECTED)
+        weight = _weights(findings, columns, valid, suspect)
+        return Cleaned(marked.select(*every, weight.alias(schema.SAMPLE_WEIGHT)), kept)
+    clean = marked.where(~suspect).select(*every)
+    if mode == "drop":
+        return Cleaned(clean, kept - num_suspects)
+    quarantine = marked.where(suspect).select(*every)
+    return Cleaned(clean, kept - num_suspects, quarantine, num_suspects)
+
+
+def edit_dataset(
+    findings: Findings, columns: Columns, *, mode: str, rejected: str, rows: int
+) -> dict[str, tuple[Edit, DataFrame]]:
+    """List what the cleaned versions change in the pinned table.
+
+    Parameters
+    ----------
+    findings : Findings
+    columns : Columns
+    mode : {"drop", "relabel", "quarantine"}
+    rejected : {"keep", "remove"}
+    rows : int
+        Rows of the table.
+
+    Returns
+    -------
+    dict
+        By output, ``quarantine`` and ``cleaned``: the change, and a lazy frame of the rows that it
+        is about, as `EditedTarget.stage_edit` wants it.
+    """
+    num_rejected = findings.statistics.rows - findings.statistics.audited
+    removed = num_rejected if rejected == "remove" else 0
+    keys = [F.col(f"{ID_PREFIX}{i}").alias(f"{KEY}{i}") for i in range(len(columns.ids))]
+    value = columns.label_of(F.col("suggested")).alias(VALUE)
+    suspects = findings.issues.select(*keys, F.lit(False).alias(GOES), value)
+    changes = suspects
+    if removed:
+        gone = F.lit(None).cast(columns.label_type).alias(VALUE)
+        changes = suspects.unionByName(
+            findings.statistics.rejected.select(*keys, F.lit(True).alias(GOES), gone)
+        )
+    ids = tuple(columns.ids)
+    if mode == "relabel":
+        edit = Edit("update", ids, rows - removed, columns.label)
+        return {"cleaned": (edit, changes)}
+    edits = {"cleaned": (Edit("delete", ids, rows - removed - findings.num_suspects), changes)}
+    if mode == "quarantine":
+        edits = {"quarantine": (Edit("keep", ids, findings.num_suspects), suspects), **edits}
+    return edits
+
+
+def _relabelled(
+    table: DataFrame, columns: Columns, suspect: Column, suggested: Column
+) -> list[Column]:
+    label = table[quote_name((columns.label,))]
+    # low_* may suggest the label that is given: nothing changes then
+    new = F.when(suspect, suggested).otherwise(label)
+    selected = [
+        new.alias(name) if name == columns.label else table[quote_name((name,))]
+        for name in table.columns
+    ]
+    changed = suspect & ~suggested.eqNullSafe(label)
+    return [
+        *selected,
+        label.alias(columns.label + schema.ORIGINAL_SUFFIX),
+        changed.alias(schema.LABEL_WAS_CHANGED),
+    ]
+
+
+def _weights(findings: Findings, columns: Columns, valid: Column, suspect: Column) -> Column:
+    """1 / P(given k | true k), 0 for suspects, 1 for rows that were not audited."""
+    weights = findings.noise.class_weights.tolist()
+    by_label = F.create_map(
+        *[
+            part
+            for name, weight in zip(columns.classes, weights, strict=True)
+            for part in (F.lit(name).cast(columns.label_type), F.lit(weight))
+        ]
+    )
+    known = F.coalesce(F.try_element_at(by_label, quoted(columns.label)), F.lit(1.0))
+    return F.when(suspect, 0.0).when(valid, known).otherwise(1.0)

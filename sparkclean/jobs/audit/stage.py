@@ -1,0 +1,197 @@
+"""Stage what an audit found: written whole, counted, seen by nobody yet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+from pyspark.sql import functions as F
+
+from sparkclean import schema
+from sparkclean.config.model import Config
+from sparkclean.config.places import resolve_layout
+from sparkclean.errors import SparkCleanError
+from sparkclean.examples.columns import Columns
+from sparkclean.jobs.audit.clean import clean_dataset, edit_dataset
+from sparkclean.jobs.audit.findings import Findings
+from sparkclean.jobs.audit.tables import (
+    class_rows,
+    pair_rows,
+    plan_suspect_files,
+    rejected_frame,
+    suspects_frame,
+)
+from sparkclean.lake import Pin
+from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.runs.outputs import Outputs
+from sparkclean.runs.provenance import Provenance
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_TOP = 10
+_ROWS_PER_FILE = 1_000_000
+
+
+def stage_findings(
+    outputs: Outputs, findings: Findings, columns: Columns, provenance: Provenance
+) -> list[dict[str, Any]]:
+    """Stage suspects, rejected rows, classes and pairs.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    findings : Findings
+    columns : Columns
+    provenance : Provenance
+
+    Returns
+    -------
+    list of dict
+        The ten most suspicious rows of the suspect table.
+
+    Notes
+    -----
+    Up to three jobs over the suspects, one over the rejected rows.
+    """
+    suspects, top = suspects_frame(findings, columns, provenance), None
+    if outputs.wants("suspects"):
+        write = plan_suspect_files(findings, columns, provenance)
+        if write is not None and outputs.takes_files("suspects"):
+            written = outputs.stage_files("suspects", suspects, write)
+            top = _read_top(outputs.staged["suspects"].data_path)
+        else:
+            written = outputs.stage_frame("suspects", suspects)
+        _check_rows("suspects", written, findings.num_suspects)
+    if outputs.wants("rejected"):
+        rejected = rejected_frame(findings.statistics.rejected, columns, provenance)
+        count = findings.statistics.rows - findings.statistics.audited
+        few = rejected.coalesce(1) if count <= _ROWS_PER_FILE else rejected
+        written = outputs.stage_frame("rejected", few)
+        _check_rows("rejected", written, count)
+    for name, rows, contract in (
+        ("classes", class_rows(findings, columns, provenance), schema.CLASSES),
+        ("pairs", pair_rows(findings, columns, provenance), schema.PAIRS),
+    ):
+        if outputs.wants(name):
+            outputs.stage_rows(name, rows, contract, columns.label_type)
+    return _collect_top(findings, columns, provenance) if top is None else top
+
+
+def _read_top(folder: str) -> list[dict[str, Any]]:
+    """Read the first rows of files that are in the order of ranks."""
+    rows: list[dict[str, Any]] = []
+    for path in sorted(Path(folder).glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            rows += next(file.iter_batches(_TOP)).to_pylist()
+        if len(rows) >= _TOP:
+            break
+    return rows[:_TOP]
+
+
+def _collect_top(
+    findings: Findings, columns: Columns, provenance: Provenance
+) -> list[dict[str, Any]]:
+    """Find the first rows without ranking all: a heap on each task, not a sort."""
+    ids = [f"{ID_PREFIX}{i}" for i in range(len(columns.ids))]
+    top = findings.issues.orderBy(schema.LABEL_QUALITY, *ids).limit(_TOP)
+    unranked = replace(findings, suspects=top.withColumn(schema.RANK, F.lit(0)))
+    rows = suspects_frame(unranked, columns, provenance).collect()
+    return [row.asDict() | {schema.RANK: place} for place, row in enumerate(rows, 1)]
+
+
+def stage_cleaned(
+    outputs: Outputs,
+    table: DataFrame,
+    findings: Findings,
+    columns: Columns,
+    config: Config,
+    *,
+    pin: Pin,
+    rows_in_table: int,
+) -> int:
+    """Stage the cleaned version, and the quarantine beside it.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    table : DataFrame
+        The whole pinned input.
+    findings : Findings
+    columns : Columns
+    config : Config
+    pin : Pin
+        Of the input.
+    rows_in_table : int
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Notes
+    -----
+    One job for each version: reads all columns of the input. A branch or clone reads the record
+    ids instead, and copies no more than the format must.
+    """
+    if "cleaned" not in outputs.targets:
+        return 0
+    if resolve_layout(config) != "copy":
+        return _stage_edits(
+            outputs, findings, columns, config, pin=pin, rows_in_table=rows_in_table
+        )
+    cleaned = clean_dataset(
+        table,
+        findings,
+        columns,
+        mode=config.clean.mode,
+        rejected=config.clean.rejected,
+        where=config.input.where,
+        rows=rows_in_table,
+        keep_original=config.clean.keep_original,
+    )
+    written = 0
+    if cleaned.quarantine is not None and outputs.wants("quarantine"):
+        rows = outputs.stage_frame("quarantine", cleaned.quarantine)
+        _check_rows("quarantine", rows, cleaned.quarantine_rows)
+        written += rows
+    if outputs.wants("cleaned"):
+        rows = outputs.stage_frame("cleaned", cleaned.clean)
+        _check_rows("cleaned", rows, cleaned.clean_rows)
+        written += rows
+    return written
+
+
+def _stage_edits(
+    outputs: Outputs,
+    findings: Findings,
+    columns: Columns,
+    config: Config,
+    *,
+    pin: Pin,
+    rows_in_table: int,
+) -> int:
+    edits = edit_dataset(
+        findings,
+        columns,
+        mode=config.clean.mode,
+        rejected=config.clean.rejected,
+        rows=rows_in_table,
+    )
+    total = 0
+    for name, (edit, changes) in edits.items():
+        if outputs.wants(name):
+            rows = outputs.stage_edit(name, edit, changes, pin)
+            _check_rows(name, rows, edit.rows)
+            total += rows
+    return total
+
+
+def _check_rows(name: str, written: int, wanted: int) -> None:
+    if written != wanted:
+        raise SparkCleanError(
+            f"{name}: {written:,} rows were written where {wanted:,} must be; nothing was "
+            "published. The input may have changed in the middle of the run: run again"
+        )

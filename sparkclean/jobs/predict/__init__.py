@@ -1,0 +1,1 @@
+"""The prediction: probabilities out of sample, by a model a fold."""

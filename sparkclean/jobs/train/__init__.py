@@ -1,0 +1,1 @@
+"""The training: a final model after an audit."""

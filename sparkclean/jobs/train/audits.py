@@ -1,0 +1,190 @@
+"""The audit that a training goes by, as its run record tells of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from sparkclean.config.model import Config
+from sparkclean.config.places import same_place
+from sparkclean.errors import InputError
+from sparkclean.lake import TargetTable, safe_run_id
+from sparkclean.runs.record import PUBLISHED
+from sparkclean.schema import RUN_ID
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+#: Run records that are looked through for the last audit of a table.
+_NEWEST = 1000
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A published audit.
+
+    Attributes
+    ----------
+    run_id : str
+        The scheduler's.
+    clean_mode : str
+    where : str or None
+        Which rows were audited.
+    input : mapping
+        The pin of the audited table, without its list of files.
+    outputs : mapping
+        Locations, by the name of the output.
+    """
+
+    run_id: str
+    clean_mode: str
+    where: str | None
+    input: Mapping[str, Any]
+    outputs: Mapping[str, str]
+
+
+def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, config: Config) -> Audit:
+    """Find a published audit of a table by the run records.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    runs : TargetTable
+    run_id : str or None
+        None: the last one of the same label.
+    config : Config
+        Of which ``input.table``, record id and label count.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    InputError
+        If there is none, or the run was no audit, was of another table or label, or did not
+        publish.
+
+    Notes
+    -----
+    Two small jobs over the run records.
+    """
+    table, columns = config.input.table, _key_columns(config.model_dump(mode="json"))
+    records = _records(spark, runs, table)
+    if run_id is None:
+        run_id = _last_audit(records, runs, table, columns)
+    # the name that every format accepts is known, too
+    named = (F.col("original_run_id") == run_id) | (F.col(RUN_ID) == safe_run_id(run_id))
+    rows = records.where(named).limit(1).collect()
+    if not rows:
+        newest = records.where(_is_audit()).orderBy(F.col("finished_at").desc())
+        there = [row[0] for row in newest.select("original_run_id").limit(_SHOWN).collect()]
+        raise InputError(
+            f"train.audit: there is no run {run_id!r} in {runs.location}; the last audits are "
+            f"{', '.join(map(repr, there)) or 'none'}"
+        )
+    (row,) = rows
+    if row["status"] != PUBLISHED:
+        reason = (row["message"] or "").splitlines()
+        raise InputError(
+            f"train.audit: run {run_id!r} has published no cleaned version, its record says "
+            f"{row['status']}{': ' + reason[0] if reason else ''}; audit again, or name another run"
+        )
+    if row["result_hash"] is None:
+        raise InputError(
+            f"train.audit: run {run_id!r} was no audit; name the run id of `sparkclean audit` or "
+            "`sparkclean run`"
+        )
+    source = json.loads(row["input"])
+    if not same_place(source["table"], table):
+        raise InputError(
+            f"train.audit: run {run_id!r} has audited {source['table']}, and input.table is "
+            f"{table}; set input.table, or name an audit of it"
+        )
+    outputs, then = json.loads(row["outputs"]), json.loads(row["config"])
+    if _key_columns(then) != columns:
+        raise InputError(
+            f"train.audit: run {run_id!r} was of the columns {_shown(_key_columns(then))}, and "
+            f"these are {_shown(columns)}; name an audit of the same label"
+        )
+    return Audit(
+        run_id=row["original_run_id"],
+        clean_mode=then["clean"]["mode"],
+        where=then["input"]["where"],
+        input=source,
+        outputs={name: entry["location"] for name, entry in outputs.items()},
+    )
+
+
+def recall_audit(spark: SparkSession, runs: TargetTable, run_id: str) -> str | None:
+    """Find the audit that a training went by, if it has published its model.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    runs : TargetTable
+    run_id : str
+        Of the training, the scheduler's.
+
+    Returns
+    -------
+    str or None
+        Run id of the audit.
+
+    Notes
+    -----
+    One small job over the run records.
+    """
+    if runs.run_status(run_id) != PUBLISHED:  # one that was refused looks for its audit anew
+        return None
+    rows = runs.frame(spark).where(F.col(RUN_ID) == safe_run_id(run_id))
+    found = rows.select(F.get_json_object("input", "$.audit").alias("audit")).limit(1).collect()
+    return None if not found else found[0]["audit"]
+
+
+def _is_audit() -> Column:
+    """Tell records of published audits: others have no result hash."""
+    return (F.col("status") == PUBLISHED) & F.col("result_hash").isNotNull()
+
+
+def _records(spark: SparkSession, runs: TargetTable, table: str) -> DataFrame:
+    try:
+        if runs.current() is not None:
+            return runs.frame(spark)
+    except InputError:
+        pass
+    raise InputError(_no_audit(runs, table))
+
+
+def _no_audit(runs: TargetTable, table: str) -> str:
+    return (
+        f"train.audit: {runs.location} holds no record of a published audit of {table}; run "
+        "`sparkclean run` or `sparkclean audit` first, with the same output.runs"
+    )
+
+
+def _last_audit(
+    records: DataFrame, runs: TargetTable, table: str, columns: tuple[list[str], str]
+) -> str:
+    newest = records.where(_is_audit()).orderBy(F.col("finished_at").desc()).limit(_NEWEST)
+    of = F.get_json_object("input", "$.table").alias("audited")
+    for row in newest.select("original_run_id", of, "config").collect():
+        same = _key_columns(json.loads(row["config"])) == columns
+        if same and same_place(row["audited"], table):
+            return str(row["original_run_id"])
+    raise InputError(_no_audit(runs, table))
+
+
+def _key_columns(config: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Give record id and label of a configuration, as a record has it."""
+    ids, label = config["columns"]["id"], config["columns"]["label"]
+    return [ids] if isinstance(ids, str) else list(ids), label
+
+
+def _shown(columns: tuple[list[str], str]) -> str:
+    return ", ".join(map(repr, (*columns[0], columns[1])))

@@ -1,0 +1,1 @@
+"""Learning from features: folds, estimators, calibration, losses, files of models."""

@@ -1,0 +1,129 @@
+"""What trains models and predicts by them: the protocol of `predict.engine`, and the choice."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sparkclean.config.model import PredictSection
+from sparkclean.learning.columns import Profile
+from sparkclean.learning.feature_files import FeatureFiles
+from sparkclean.learning.models import ModelEntry
+from sparkclean.learning.sampling import row_bytes
+from sparkclean.rows.progress import Progress
+from sparkclean.rows.streams import Output
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import DataType
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an engine works on.
+
+    Attributes
+    ----------
+    spark : SparkSession
+    predict : PredictSection
+    frame : DataFrame
+        By `narrow`: all rows, lazy.
+    profile : Profile
+    num_texts : int
+    id_types : tuple of DataType
+        Of the record id columns.
+    label_type : DataType
+    files : FeatureFiles or None
+        That hold the same rows.
+    work : Path
+        Folder that driver and executors share, for what is removed at the end of the run.
+    progress : Progress
+    """
+
+    spark: SparkSession
+    predict: PredictSection
+    frame: DataFrame
+    profile: Profile
+    num_texts: int
+    id_types: tuple[DataType, ...]
+    label_type: DataType
+    files: FeatureFiles | None
+    work: Path
+    progress: Progress
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the features of a row, roughly."""
+        return row_bytes(self.profile.num_numbers, self.num_texts)
+
+
+class Engine(Protocol):
+    """Trains a model without each fold, and predicts each fold by it."""
+
+    def __init__(self, job: Job) -> None: ...
+
+    @staticmethod
+    def check(spark: SparkSession, predict: PredictSection) -> None:
+        """Check estimator and parameters. Writes nothing.
+
+        Raises
+        ------
+        ConfigError
+        """
+
+    def versions(self) -> dict[str, str]:
+        """Give the versions of the packages by which a model is read again."""
+
+    def train(self, folder: Path, rare: Sequence[Any]) -> list[ModelEntry]:
+        """Train the models of all folds into a folder.
+
+        Parameters
+        ----------
+        folder : Path
+            Empty; shared by driver and executors.
+        rare : sequence
+            Classes that no model is trained on.
+
+        Returns
+        -------
+        list of ModelEntry
+            Of the manifest, which the caller writes.
+
+        Raises
+        ------
+        InputError
+            If the rows do not do for a training.
+        """
+
+    def predict(self, folder: Path) -> Output:
+        """Predict all rows by the models of a folder with a manifest.
+
+        Returns
+        -------
+        Output
+            Rows of `PredictedRows`, and the sums of their quality.
+
+        Raises
+        ------
+        InputError
+            If a model is not the one that its manifest names.
+        """
+
+
+def open_engine(name: str) -> type[Engine]:
+    """Choose the engine of a name: ``sklearn`` or ``spark-ml``."""
+    if name == "spark-ml":
+        from sparkclean.learning.spark_ml import SparkMLEngine  # noqa: PLC0415 (imports pyspark.ml)
+
+        return SparkMLEngine
+    from sparkclean.learning.sklearn_engine import SklearnEngine  # noqa: PLC0415
+
+    return SklearnEngine
+
+
+def versions_of(packages: Sequence[str]) -> dict[str, str]:
+    """Find the versions of packages that are installed."""
+    return {name: importlib.metadata.version(name) for name in packages}

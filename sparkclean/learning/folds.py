@@ -1,0 +1,311 @@
+"""What tasks do: train a model without a fold, and predict that fold by it.
+
+Runs on executors.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from sparkclean.examples.batches import LABEL, class_index
+from sparkclean.learning.calibration import Calibration, fit_calibration
+from sparkclean.learning.features import Block, FeatureMatrix, read_block
+from sparkclean.learning.models import (
+    MANIFEST,
+    SCORED_ROWS,
+    FoldModel,
+    make_estimator,
+    make_robust,
+    noise_of_sample,
+    predict_all,
+    read_models,
+    weight_parameter,
+    write_model,
+)
+from sparkclean.learning.quality import QualitySums
+from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE, PredictedRows
+from sparkclean.rows.emitted import ID_PREFIX, KIND, PREDICTIVE, STATE_FIELDS
+from sparkclean.rows.row_groups import task_numbers
+from sparkclean.rows.types import Fields
+
+#: Weight of a row in a training by weights.
+WEIGHT = "__weight"
+TOO_FEW_GROUPS = (
+    "predict.calibrate: the training rows fall into too few different groups for "
+    f"{INNER_FOLDS} inner folds; set it to none, or group by something finer"
+)
+TOO_FEW_ROWS = (
+    "predict.max_train_rows: a sample of up to {:,} rows holds fewer than two classes; raise it"
+)
+TOO_LARGE = (
+    "predict.max_train_rows: the training rows, here up to {:,}, do not fit in the memory of the "
+    "task that trains on them, or hold more than 2 GB of text; lower it, or give a task more "
+    "memory (spark.executor.pyspark.memory)"
+)
+#: Numbers, or probabilities, of rows of a fold that are scored together; of a row, at least.
+_HELD_NUMBERS, _LEAST_WIDTH = 1 << 19, 64
+#: Bytes of text in one array of Arrow.
+_MOST_TEXT = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class TrainFolds:
+    """Trains the models of the folds whose numbers come.
+
+    Attributes
+    ----------
+    sample : str
+        Folder of Parquet files with the training rows of all folds.
+    models : str
+        Folder to write to.
+    estimator : str or None
+    params : mapping
+    calibrate : str
+    classes : tuple
+        The K labels.
+    num_numbers, num_texts : int
+    shares : ndarray of float64, shape (K,)
+        Of the rows of each class that were sampled.
+    max_rows : int
+        Of a model.
+    seed : int
+        Of classifiers that draw random numbers and were given no other.
+    whole : bool
+        Whether no fold is left out: one model, of all rows.
+    robust : bool
+        Whether it is trained by a loss that bears wrong labels, with ``params``.
+    noise_matrix : ndarray of float64, shape (K, K), or None
+        P(given | true) for a robust loss that needs it.
+    """
+
+    sample: str
+    models: str
+    estimator: str | None
+    params: Mapping[str, Any]
+    calibrate: str
+    classes: tuple[Any, ...]
+    num_numbers: int
+    num_texts: int
+    shares: NDArray[np.float64]
+    max_rows: int
+    seed: int
+    whole: bool = False
+    robust: bool = False
+    noise_matrix: NDArray[np.float64] | None = None
+
+    def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield what the manifest says of each model."""
+        for fold in task_numbers(numbers):
+            try:
+                entry = self.train(int(fold))
+            except (MemoryError, pa.ArrowCapacityError):
+                entry = json.dumps({"problem": TOO_LARGE.format(self.max_rows)})
+            yield pa.RecordBatch.from_arrays([pa.array([entry])], ["model"])
+
+    def train(self, fold: int) -> str:
+        """Train the model that predicts a fold.
+
+        Parameters
+        ----------
+        fold : int
+            Only a name where no fold is left out.
+
+        Returns
+        -------
+        str
+            JSON of its entry in the manifest.
+
+        Notes
+        -----
+        Holds all training rows and their matrix. Rows come in the order of their places, so that
+        the sums of a training do not depend on how the table was written.
+        """
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 (comes with scikit-learn)
+
+        begun = time.monotonic()
+        rows = pq.read_table(self.sample, filters=None if self.whole else pc.field(FOLD) != fold)
+        ids = [(name, "ascending") for name in rows.column_names if name.startswith(ID_PREFIX)]
+        texts = [column for column in rows.columns if pa.types.is_string(column.type)]
+        if any((pc.sum(pc.binary_length(text)).as_py() or 0) > _MOST_TEXT for text in texts):
+            raise pa.ArrowCapacityError
+        rows = rows.sort_by([(PLACE, "ascending"), *ids]).combine_chunks()
+        given = class_index(rows.column(LABEL).combine_chunks(), self.classes)
+        if len(given) > self.max_rows:
+            # of each class the first ones: its places go up to its share
+            place = rows.column(PLACE).to_numpy() * 2.0**-64 + 0.5
+            order = np.argsort(place / self.shares[given], kind="stable")[: self.max_rows]
+            kept = np.sort(order)
+            rows, given = rows.take(pa.array(kept)).combine_chunks(), given[kept]
+        if len(np.unique(given)) < 2:
+            return json.dumps({"problem": TOO_FEW_ROWS.format(self.max_rows)})
+        (batch,) = rows.to_batches()
+        del rows
+        block = read_block(batch, self.num_numbers, self.num_texts)
+        inner = batch.column(INNER).to_numpy()
+        weights = batch.column(WEIGHT).to_numpy() if WEIGHT in batch.schema.names else None
+        found = np.bincount(given, minlength=len(self.classes))
+        problem = self._inner_problem(given, inner)
+        if problem:
+            return json.dumps({"problem": problem})
+        with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            calibration = self._calibration(block, given, inner)
+            matrix, estimator = self._fit(block, given, weights)
+        shares = self.shares
+        if self.noise_matrix is not None:
+            _, shares = noise_of_sample(self.noise_matrix, shares)
+        model = FoldModel(fold, matrix, estimator, calibration, shares)
+        said = sorted({str(warning.message).splitlines()[0] for warning in caught})
+        entry = write_model(
+            Path(self.models),
+            model,
+            name="model" if self.whole else f"fold-{fold}",
+            training_rows=len(given),
+            seconds=time.monotonic() - begun,
+        )
+        return json.dumps(asdict(entry) | {"warnings": said, "found": found.tolist()})
+
+    def _inner_problem(self, given: NDArray[np.int64], inner: NDArray[np.integer]) -> str:
+        """Say why the rows are too few to calibrate by them; empty if they are not."""
+        folds = range(INNER_FOLDS) if self.calibrate != "none" else ()
+        if all(len(np.unique(given[inner != number])) > 1 for number in folds):
+            return ""
+        return TOO_FEW_GROUPS
+
+    def _fit(
+        self, block: Block, given: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+    ) -> tuple[FeatureMatrix, Any]:
+        matrix = FeatureMatrix().fit(block)
+        estimator = self._make(given)
+        known = estimator.get_params() if hasattr(estimator, "get_params") else {}
+        drawn = [name for name in known if name.split("__")[-1] == "random_state"]
+        estimator.set_params(**{n: self.seed for n in drawn if known[n] is None})
+        more = {} if weights is None else {weight_parameter(estimator): weights}
+        return matrix, estimator.fit(matrix.transform(block), given, **more)
+
+    def _make(self, given: NDArray[np.int64]) -> Any:
+        sparse = self.num_texts > 0
+        if not self.robust:
+            return make_estimator(self.estimator, self.params, sparse=sparse)
+        if self.noise_matrix is None:
+            return make_robust(self.params, None, sparse=sparse)
+        noise, _ = noise_of_sample(self.noise_matrix, self.shares)
+        # of the classes that there are, as their labels are all that the loss sees
+        there = np.unique(given)
+        noise = noise[np.ix_(there, there)]
+        sums = noise.sum(axis=0)
+        return make_robust(self.params, noise / np.where(sums > 0.0, sums, 1.0), sparse=sparse)
+
+    def _calibration(
+        self, block: Block, given: NDArray[np.int64], inner: NDArray[np.integer]
+    ) -> Calibration:
+        """Calibrate on rows that were not trained on, by folds within the training rows."""
+        num_classes = len(self.classes)
+        probs = np.zeros((len(given), num_classes))
+        if self.calibrate != "none":
+            for number in range(INNER_FOLDS):
+                rest, held = np.flatnonzero(inner != number), np.flatnonzero(inner == number)
+                matrix, estimator = self._fit(block.take(rest), given[rest])
+                probs[held] = predict_all(estimator, matrix, block.take(held), num_classes)
+        return fit_calibration(self.calibrate, probs, given)
+
+
+@dataclass(frozen=True)
+class ScoreFolds(PredictedRows):
+    """Predicts rows by the model that was trained without their fold.
+
+    Attributes
+    ----------
+    models : str
+        Folder with a manifest.
+    num_numbers, num_texts : int
+    """
+
+    models: str
+    num_numbers: int
+    num_texts: int
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of a fold that are scored together: a multiple of `SCORED_ROWS`."""
+        if self.num_texts:
+            return SCORED_ROWS
+        width = max(self.num_numbers, len(self.classes), _LEAST_WIDTH)
+        return SCORED_ROWS * max(_HELD_NUMBERS // SCORED_ROWS // width, 1)
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield predicted rows, then what their quality adds up from.
+
+        Memory: beside a batch, rows of each fold with 4 MB of numbers or probabilities, or
+        `SCORED_ROWS` of them; some copies of the probabilities of one fold.
+        """
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+        manifest = (Path(self.models) / MANIFEST).read_text()
+        models = _read_models(self.models, manifest)
+        sums = QualitySums(len(models), len(self.classes))
+        waiting: dict[int, list[pa.RecordBatch]] = {fold: [] for fold in models}
+        at_once = self.rows_at_once
+        with threadpool_limits(1):
+            for batch in batches:
+                folds = batch.column(FOLD).to_numpy()
+                for fold, held in waiting.items():
+                    rows = np.flatnonzero(folds == fold)
+                    if not len(rows):
+                        continue
+                    held.append(batch.take(pa.array(rows)))
+                    table = pa.Table.from_batches(held)
+                    whole = len(table) // at_once * at_once
+                    for start in range(0, whole, at_once):
+                        yield self._score(models[fold], table.slice(start, at_once), sums)
+                    if whole:
+                        waiting[fold] = table.slice(whole).to_batches()
+            for fold, held in waiting.items():
+                if held:
+                    yield self._score(models[fold], pa.Table.from_batches(held), sums)
+        yield from self.emit_state(sums)
+
+    def _score(self, model: FoldModel, table: pa.Table, sums: QualitySums) -> pa.RecordBatch:
+        (batch,) = table.combine_chunks().to_batches()
+        block = read_block(batch, self.num_numbers, self.num_texts)
+        return self.emit(batch, model.fold, model.predict(block), sums)
+
+
+@dataclass(frozen=True)
+class MeasureModel:
+    """Adds up how good the probabilities of a model are, and keeps none of them.
+
+    Attributes
+    ----------
+    score : ScoreFolds
+    """
+
+    kinds: ClassVar[tuple[int, ...]] = ()
+    fields: ClassVar[Fields] = STATE_FIELDS
+
+    score: ScoreFolds
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield what the quality of the rows adds up from."""
+        for batch in self.score(batches):
+            if batch.column(KIND)[0].as_py() == PREDICTIVE:
+                yield batch
+
+
+@lru_cache(maxsize=1)
+def _read_models(folder: str, manifest: str) -> dict[int, FoldModel]:  # noqa: ARG001 (a key)
+    """Read models once for all tasks of a worker."""
+    return read_models(Path(folder))

@@ -1,0 +1,82 @@
+"""The folder of the models of a run: made once, whole, and known again. Driver only."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sparkclean.errors import VersionExistsError
+from sparkclean.lake.files import write_errors
+from sparkclean.learning.models import MANIFEST
+
+_log = logging.getLogger("sparkclean")
+
+#: Beside the manifest of the models: what they were trained on.
+PIN = "pin.json"
+
+
+def has_models(folder: Path, identity: Mapping[str, str], run_id: str) -> bool:
+    """Tell whether an attempt of a run has trained; refuse another run of its name.
+
+    Parameters
+    ----------
+    folder : Path
+    identity : mapping
+        Of the run, as its manifest has it.
+    run_id : str
+        The scheduler's.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    VersionExistsError
+        If the models are of another configuration or input.
+    """
+    if not (folder / MANIFEST).exists():
+        return False
+    before = json.loads((folder / MANIFEST).read_text())["identity"]
+    if before != dict(identity):
+        raise VersionExistsError(
+            f"run id {run_id!r} has trained the models in {folder} with another configuration or "
+            "input; use a new run id"
+        )
+    _log.info("the models in %s are those of this run; none is trained again", folder)
+    return True
+
+
+@contextmanager
+def new_models(folder: Path, identity: Mapping[str, str], run_id: str) -> Iterator[Path]:
+    """Make the folder of the models of a run, unless another attempt of it was first.
+
+    Parameters
+    ----------
+    folder : Path
+    identity : mapping
+    run_id : str
+
+    Yields
+    ------
+    Path
+        Folder to write to, beside the wanted one: that may be on another disk than intermediate
+        files. It is put in its place by one rename.
+    """
+    made = folder.parent / f".{folder.name}-{uuid.uuid4().hex[:8]}"
+    with write_errors(folder.parent):
+        made.mkdir(parents=True)
+    try:
+        yield made
+        made.replace(folder)
+    except OSError:
+        # another attempt of this run was first: its models serve as well
+        if not has_models(folder, identity, run_id):
+            raise
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

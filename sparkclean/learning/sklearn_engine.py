@@ -1,0 +1,199 @@
+"""Models of scikit-learn: each is trained by one task on a sample, and predicts as rows stream."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkclean.config.model import PredictSection
+from sparkclean.errors import InputError
+from sparkclean.lake import spark_path
+from sparkclean.learning.columns import Profile
+from sparkclean.learning.engine import Job, versions_of
+from sparkclean.learning.folds import ScoreFolds, TrainFolds
+from sparkclean.learning.models import ModelEntry, make_estimator
+from sparkclean.learning.sampling import (
+    check_seen,
+    default_train_rows,
+    is_sampled,
+    last_places,
+    sample_shares,
+)
+from sparkclean.learning.scored import INNER, PLACE
+from sparkclean.rows.streams import FrameStream, Output, Stream
+from sparkclean.rows.tasks import map_in_arrow
+from sparkclean.rows.workspace import FolderWorkspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_log = logging.getLogger("sparkclean")
+
+#: By which a model is read again.
+PACKAGES = ("scikit-learn", "numpy", "scipy")
+
+
+class SklearnEngine:
+    """Trains and predicts by classifiers of scikit-learn.
+
+    Parameters
+    ----------
+    job : Job
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    @staticmethod
+    def check(spark: SparkSession, predict: PredictSection) -> None:  # noqa: ARG004 (a protocol)
+        """Check estimator and parameters, as `make_estimator` does."""
+        make_estimator(predict.estimator, predict.params, sparse=False)
+
+    def versions(self) -> dict[str, str]:
+        """Give the versions of the packages by which a model is read again."""
+        return versions_of(PACKAGES)
+
+    def train(self, folder: Path, rare: Sequence[Any]) -> list[ModelEntry]:
+        """Train the models of all folds into a folder.
+
+        Parameters
+        ----------
+        folder : Path
+        rare : sequence
+
+        Returns
+        -------
+        list of ModelEntry
+
+        Raises
+        ------
+        InputError
+
+        Notes
+        -----
+        A job that writes the sample, and one with a task for each fold, which holds its rows.
+        """
+        job, predict = self._job, self._job.predict
+        with job.progress.phase("sample training rows"):
+            most = predict.max_train_rows or default_train_rows(
+                job.profile.num_numbers, job.num_texts
+            )
+            shares = sample_shares(job.profile, most)
+            sample = self._sample(shares, rare)
+        with job.progress.phase("train") as phase:
+            train = TrainFolds(
+                sample=str(sample),
+                models=str(folder),
+                estimator=predict.estimator,
+                params=predict.params,
+                calibrate=predict.calibrate,
+                classes=job.profile.classes,
+                num_numbers=job.profile.num_numbers,
+                num_texts=job.num_texts,
+                shares=shares,
+                max_rows=most,
+                seed=predict.seed,
+            )
+            entries = collect_models(job.spark, train, predict.n_folds, job.profile, rare)
+            phase.rows = sum(entry.training_rows for entry in entries)
+        return entries
+
+    def _sample(self, shares: NDArray[np.float64], rare: Sequence[Any]) -> Path:
+        """Write the training rows; the folder of their files."""
+        job = self._job
+        if job.files is not None:
+            last = last_places(job.profile, shares, rare)
+            written = job.files.write_sample(job.profile.classes, last)
+            if written is not None:
+                return written
+        folder = job.work / "training rows"
+        rows = job.frame.where(is_sampled(job.profile, shares, rare, job.label_type))
+        rows.write.parquet(spark_path(folder))
+        return folder
+
+    def predict(self, folder: Path) -> Output:
+        """Predict all rows by the models of a folder.
+
+        Parameters
+        ----------
+        folder : Path
+
+        Returns
+        -------
+        Output
+
+        Raises
+        ------
+        InputError
+
+        Notes
+        -----
+        One job. A task holds all models, and 1,024 rows of each fold beside a batch.
+        """
+        job = self._job
+        score = ScoreFolds(
+            models=str(folder),
+            classes=job.profile.classes,
+            num_numbers=job.profile.num_numbers,
+            num_texts=job.num_texts,
+            id_types=tuple(kind.simpleString() for kind in job.id_types),
+            label_type=job.label_type.simpleString(),
+        )
+        rows: Stream
+        if job.files is not None:
+            rows = job.files.stream
+        else:
+            workspace = FolderWorkspace(str(job.work))
+            rows = FrameStream(job.frame.drop(PLACE, INNER), workspace, -1)
+        return rows.run("predicted", score)
+
+
+def collect_models(
+    spark: SparkSession, train: TrainFolds, num_models: int, profile: Profile, rare: Sequence[Any]
+) -> list[ModelEntry]:
+    """Train models, a task each; keep no other file in their folder.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    train : TrainFolds
+    num_models : int
+        Folds, or 1.
+    profile : Profile
+    rare : sequence
+        Classes that no model is trained on.
+
+    Returns
+    -------
+    list of ModelEntry
+
+    Raises
+    ------
+    InputError
+        If the rows are too few, or a model has not seen a class.
+
+    Notes
+    -----
+    One job.
+    """
+    numbers = spark.range(0, num_models, 1, num_models)
+    trained = map_in_arrow(numbers, train, "model string").collect()
+    found = [json.loads(row["model"]) for row in trained]
+    problems = sorted({entry["problem"] for entry in found if "problem" in entry})
+    if problems:
+        raise InputError(problems)
+    check_seen(profile, rare, {entry["fold"]: entry.pop("found") for entry in found})
+    for text in sorted({text for entry in found for text in entry.pop("warnings")}):
+        _log.warning("training: %s", text)
+    entries = [ModelEntry(**entry) for entry in found]
+    kept = {entry.file for entry in entries}
+    for path in Path(train.models).iterdir():  # of tasks that were repeated
+        if path.name not in kept:
+            path.unlink()
+    return entries

@@ -1,0 +1,1 @@
+"""Exact sums, hashes of results and counts, on numbers. Knows no labels."""

@@ -1,1 +1,0 @@
-"""Out-of-sample predicted probabilities, and training that tolerates wrong labels."""

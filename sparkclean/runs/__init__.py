@@ -1,0 +1,1 @@
+"""What every job shares: one runner that pins, retries, verifies, publishes and records."""

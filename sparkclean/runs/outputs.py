@@ -1,0 +1,297 @@
+"""Stage the outputs of a run, then publish them one after the other: suspects, cleaned, record."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sparkclean.errors import SparkCleanError
+from sparkclean.faults import fault_point
+from sparkclean.lake import (
+    Edit,
+    Pin,
+    StagingFolder,
+    TargetTable,
+    Version,
+)
+from sparkclean.lake.edited import EditedTarget
+from sparkclean.rows.types import arrow_type, schema_json
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import DataType
+
+
+_log = logging.getLogger("sparkclean")
+
+DATASETS = ("quarantine", "cleaned", "predictions")
+#: Tables that hold all runs; the others hold one version of a dataset.
+ACCUMULATING = ("suspects", "classes", "pairs", "rejected", "runs")
+
+
+@dataclass
+class Outputs:
+    """The targets of one run and what is staged for them.
+
+    Attributes
+    ----------
+    targets : dict
+        By name.
+    run_id : str
+        The scheduler's; targets map it to a safe name.
+    parents : dict
+        Number of the version that was current when the attempt began, for dataset targets.
+    properties : dict
+        Fingerprint, input and so on, for every manifest.
+    """
+
+    targets: Mapping[str, TargetTable]
+    run_id: str
+    properties: Mapping[str, str]
+    parents: dict[str, int | None] = field(default_factory=dict)
+    staged: dict[str, StagingFolder] = field(default_factory=dict)
+    schemas: dict[str, str] = field(default_factory=dict)
+    published: dict[str, Version] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, target in self.targets.items():
+            if name not in ACCUMULATING and not isinstance(target, EditedTarget):
+                current = target.current()
+                self.parents[name] = current.number if current else None
+            before = target.find_run(self.run_id)
+            if before is not None:
+                self.published[name] = before
+
+    def wants(self, name: str) -> bool:
+        """Tell whether an output is configured and this run has not published it before."""
+        return name in self.targets and name not in self.published
+
+    def takes_files(self, name: str) -> bool:
+        """Tell whether an output is files that tasks may write; other formats write their own."""
+        return self.targets[name].format == "parquet"
+
+    def stage_frame(self, name: str, frame: DataFrame) -> int:
+        """Write a frame to its staging folder.
+
+        Parameters
+        ----------
+        name : str
+        frame : DataFrame
+
+        Returns
+        -------
+        int
+            Rows written, by the footers of the files.
+
+        Notes
+        -----
+        One job, that of the frame.
+        """
+        return self._stage(name, frame, lambda staging: staging.write_frame(frame))
+
+    def stage_files(
+        self, name: str, frame: DataFrame, write: Callable[[str], Sequence[str]]
+    ) -> int:
+        """Have the rows of a frame written as files by tasks of one's own.
+
+        Parameters
+        ----------
+        name : str
+            Of an output that `takes_files`.
+        frame : DataFrame
+            Gives the schema; not run.
+        write : callable
+            As `sparkclean.lake.parquet.staging.Staging.write_files` has it.
+
+        Returns
+        -------
+        int
+            Rows written, by the footers of the files.
+        """
+        return self._stage(name, frame, lambda staging: staging.write_files(write))
+
+    def _stage(self, name: str, frame: DataFrame, write: Callable[[Any], None]) -> int:
+        staging = self.targets[name].stage(self.run_id, accumulate=name in ACCUMULATING)
+        self.staged[name] = staging
+        self.schemas[name] = frame.schema.json()
+        fault_point(f"stage.{name}.begin")
+        write(staging)
+        fault_point(f"stage.{name}.end")
+        return staging.count_rows()
+
+    def stage_edit(self, name: str, edit: Edit, changes: DataFrame, pin: Pin) -> int:
+        """Write a branch or clone of the pinned table with the changes of this run.
+
+        Parameters
+        ----------
+        name : str
+        edit : Edit
+        changes : DataFrame
+        pin : Pin
+
+        Returns
+        -------
+        int
+            Rows of it, counted.
+
+        Notes
+        -----
+        See `EditedTarget.stage_edit`.
+        """
+        target = self.targets[name]
+        if not isinstance(target, EditedTarget):
+            raise SparkCleanError(f"{target.location} is no branch and no place of clones")
+        fault_point(f"stage.{name}.begin")
+        staging = target.stage_edit(self.run_id, edit, changes, pin, self._properties_of(name))
+        self.staged[name] = staging
+        self.schemas[name] = ""
+        fault_point(f"stage.{name}.end")
+        return staging.count_rows()
+
+    def _properties_of(self, name: str) -> dict[str, str]:
+        target = self.targets[name]
+        records = name in ACCUMULATING or isinstance(target, EditedTarget)
+        if not records or name == "runs" or "runs" not in self.targets:
+            return dict(self.properties)
+        return dict(self.properties) | {"runs": _as_seen_from(target, self.targets["runs"])}
+
+    @property
+    def bytes_written(self) -> int | None:
+        """Bytes of data that the cleaned versions have cost; None where that is not known."""
+        sizes = [self.published[name].bytes_written for name in DATASETS if name in self.published]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if known and len(known) == len(sizes) else None
+
+    def stage_rows(
+        self,
+        name: str,
+        rows: list[dict[str, Any]],
+        contract: tuple[tuple[str, str], ...],
+        label_type: DataType | None = None,
+    ) -> None:
+        """Write driver-side rows (at most K x K) to their staging folder, without Spark.
+
+        Parameters
+        ----------
+        name : str
+        rows : list of dict
+        contract : tuple of (name, type)
+            From ``schema``.
+        label_type : DataType, optional
+            Of columns with the type of the label.
+        """
+        table, schema_json = arrow_table(rows, contract, label_type)
+        staging = self.targets[name].stage(self.run_id, accumulate=name in ACCUMULATING)
+        self.staged[name] = staging
+        self.schemas[name] = schema_json
+        fault_point(f"stage.{name}.begin")
+        staging.write_arrow(table)
+        fault_point(f"stage.{name}.end")
+
+    def publish(self, name: str, *, replace_run: bool = False) -> Version | None:
+        """Publish what is staged under a name, in one atomic step.
+
+        Parameters
+        ----------
+        name : str
+        replace_run : bool
+            Whether rows of an earlier attempt of this run give way (run records).
+
+        Returns
+        -------
+        Version or None
+            None where nothing is staged.
+
+        Raises
+        ------
+        PublishConflictError
+            If another run published a dataset version since this attempt began.
+        """
+        if name not in self.staged:
+            return self.published.get(name)
+        target = self.targets[name]
+        properties = self._properties_of(name)
+        fault_point(f"publish.{name}.begin")
+        version = target.publish(
+            self.staged[name],
+            expected_parent=self.parents.get(name),
+            accumulate=name in ACCUMULATING,
+            properties=properties,
+            schema=self.schemas[name],
+            replace_run=replace_run,
+        )
+        fault_point(f"publish.{name}.end")
+        del self.staged[name]
+        self.published[name] = version
+        _log.info("published %s as %s in %s", name, version.name, target.location)
+        return version
+
+    def versions(self) -> dict[str, dict[str, str]]:
+        """List what was published, for the run record: where, and the name of the version."""
+        return {
+            name: {"location": self.targets[name].location, "version": version.name}
+            for name, version in self.published.items()
+        }
+
+    def places(self) -> dict[str, str]:
+        """Say where each output is and in which version."""
+        published = {name: f" ({version.name})" for name, version in self.published.items()}
+        return {name: t.location + published.get(name, "") for name, t in self.targets.items()}
+
+    def leftovers(self, *, keep: tuple[str, ...] = ()) -> list[StagingFolder]:
+        """List what is staged and not published.
+
+        Parameters
+        ----------
+        keep : tuple of str
+            Names whose staging folders stay, for people to look at.
+
+        Returns
+        -------
+        list of StagingFolder
+        """
+        return [staging for name, staging in self.staged.items() if name not in keep]
+
+
+def _as_seen_from(target: TargetTable, other: TargetTable) -> str:
+    """Name an output in the metadata of another; relative, so that both can be moved together."""
+    if target.format == other.format == "parquet":
+        return os.path.relpath(other.location, target.location)
+    return other.location
+
+
+def arrow_table(
+    rows: list[dict[str, Any]],
+    contract: tuple[tuple[str, str], ...],
+    label_type: DataType | None,
+) -> tuple[pa.Table, str]:
+    """Turn driver-side rows into an Arrow table and its Spark schema.
+
+    Parameters
+    ----------
+    rows : list of dict
+    contract : tuple of (name, type)
+        From ``schema``.
+    label_type : DataType or None
+
+    Returns
+    -------
+    table : pyarrow.Table
+    schema : str
+        Spark's JSON.
+    """
+    label = "string" if label_type is None else label_type.simpleString()
+    fields, arrays = [], []
+    for name, kind in contract:
+        spark_type = label if kind == "<label>" else kind
+        values, arrow = [row[name] for row in rows], arrow_type(spark_type)
+        if kind == "<label>" and pa.types.is_floating(arrow):
+            values = [float(value) for value in values]
+        arrays.append(pa.array(values, arrow))
+        fields.append((name, spark_type))
+    return pa.table(arrays, names=[name for name, _ in contract]), schema_json(fields)
