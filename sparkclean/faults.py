@@ -1,4 +1,4 @@
-"""Named points at which tests make a run die. Imports nothing of the project.
+"""Named points at which tests make a run die.
 
 Nothing happens unless the environment variable ``SPARKCLEAN_FAULT`` is set: ``<name>:kill`` ends
 the process as kill -9 does, ``<name>:raise`` raises. ``<name>#2:kill`` means the second passage.
@@ -10,26 +10,15 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
-#: Outputs in the order of publication: what readers join on comes first, the run record last.
-OUTPUTS = (
-    "suspects",
-    "classes",
-    "pairs",
-    "rejected",
-    "quarantine",
-    "cleaned",
-    "predictions",
-    "runs",
-)
+from sparkclean import registry
 
-FAULT_POINTS: tuple[str, ...] = (
+#: Points of the runner and of tables; outputs and jobs bring their own.
+_POINTS = (
     "run.pinned",
-    "predict.trained",
     "run.audited",
     "run.verified",
-    *(f"stage.{name}.{step}" for name in OUTPUTS for step in ("begin", "end")),
-    *(f"publish.{name}.{step}" for name in OUTPUTS for step in ("begin", "end")),
     "target.staged",
     "target.owned",
     "target.receipt_written",
@@ -44,6 +33,30 @@ FAULT_POINTS: tuple[str, ...] = (
     "clean_up.withdrawn",
     "clean_up.removed",
 )
+
+
+def fault_points() -> tuple[str, ...]:
+    """Name all points: of the runner, of tables, of every job and its outputs.
+
+    Returns
+    -------
+    tuple of str
+        Every output is staged and published, each with a beginning and an end.
+    """
+    return _all_points(tuple(registry.JOBS))
+
+
+@cache
+def _all_points(_: tuple[str, ...]) -> tuple[str, ...]:
+    own = [point for job in registry.load_jobs().values() for point in job.fault_points]
+    steps = [
+        f"{what}.{name}.{step}"
+        for what in ("stage", "publish")
+        for name in registry.output_names()
+        for step in ("begin", "end")
+    ]
+    return (*_POINTS, *own, *steps)
+
 
 _passed: dict[str, int] = {}
 _watchers: list[Callable[[str], None]] = []
@@ -83,26 +96,30 @@ def fault_point(name: str) -> None:
     Parameters
     ----------
     name : str
-        One of ``FAULT_POINTS``.
+        One of `fault_points`.
 
     Raises
     ------
     ValueError
-        If the name, or that of the variable, is not in the list.
+        If a test wants something and the name, or that of the variable, is no fault point.
     InjectedFault
         If a test wants it.
     """
-    if name not in FAULT_POINTS:
-        raise ValueError(f"{name!r} is not in FAULT_POINTS")
+    wanted = os.environ.get("SPARKCLEAN_FAULT")
+    if not wanted and not _watchers:
+        _passed.clear()
+        return
+    known = fault_points()
+    if name not in known:
+        raise ValueError(f"{name!r} is no fault point")
     for act in tuple(_watchers):
         act(name)
-    wanted = os.environ.get("SPARKCLEAN_FAULT")
     if not wanted:
         _passed.clear()
         return
     place, _, action = wanted.partition(":")
     place, _, passage = place.partition("#")
-    if place not in FAULT_POINTS or action not in ("kill", "raise"):
+    if place not in known or action not in ("kill", "raise"):
         raise ValueError(f"SPARKCLEAN_FAULT={wanted!r}: write <fault point>[#n]:kill or :raise")
     if place != name:
         return

@@ -1,12 +1,18 @@
-"""Where tables lie: local or shared file systems, for now."""
+"""Where tables lie: the formats, places on local or shared file systems, names in a catalog."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
+from sparkclean.names import parse_table_name
 
+#: Formats of tables.
+FORMATS = ("parquet", "delta", "iceberg")
+#: Versions that are a pinned table and changes, by the format of that table.
+LAYOUTS = {"delta": "clone", "iceberg": "branch"}
 #: Mode ``quarantine`` writes a second version beside the cleaned one.
 QUARANTINE_SUFFIX = "-quarantine"
 
@@ -45,3 +51,46 @@ def local_path(location: str) -> Path:
         return Path(location).expanduser().resolve()
     except (ValueError, RuntimeError) as exc:
         raise ConfigError(f"{location!r} is not a path: {exc}") from None
+
+
+def lies_in_files(format: str) -> bool:  # noqa: A002 (the key's name)
+    """Tell whether a table of a format is a folder of files, and no table of an engine."""
+    return format == "parquet"
+
+
+def place_of(where: str, format: str = "auto") -> Path | str:  # noqa: A002
+    """Say where a table is, so that two can be compared.
+
+    Parameters
+    ----------
+    where : str
+        Path or URI, or a name in a catalog.
+    format : str
+        One of `FORMATS`, or ``auto``.
+
+    Returns
+    -------
+    Path or str
+        A path if it is local, else its name.
+
+    Raises
+    ------
+    ConfigError, UnsupportedFeatureError
+        If it names no place.
+    """
+    if lies_in_files(format):
+        return local_path(where)
+    name = parse_table_name(where)
+    if name.path is None:
+        return str(name).lower()
+    try:
+        return local_path(name.path)
+    except UnsupportedFeatureError:
+        return name.path.rstrip("/")
+
+
+def same_place(one: str, other: str) -> bool:
+    """Tell whether two texts name one table; False where one of them names none."""
+    with suppress(ConfigError, UnsupportedFeatureError):
+        return place_of(one) == place_of(other)
+    return False

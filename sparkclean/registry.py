@@ -1,1 +1,86 @@
-"""The jobs that there are, by name."""
+"""The jobs that there are: a line for each, by dotted name. A job is imported when it is asked for.
+
+Who adds a job adds a room below `sparkclean.jobs` and one line here; see docs/dev/add-a-job.md.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from sparkclean.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class JobEntry:
+    """One line of registration.
+
+    Attributes
+    ----------
+    home : str
+        ``module:class`` of the job.
+    help : str
+        What the command does, in a few words.
+    example : str
+        Options that show how it is called.
+    """
+
+    home: str
+    help: str
+    example: str
+
+
+#: By the name of the command, in the order in which a pipeline runs them.
+JOBS: dict[str, JobEntry] = {
+    "audit": JobEntry(
+        "sparkclean.jobs.audit.job:AuditJob",
+        "audit a table and publish what was found",
+        "--config conf/audit.yaml --set gate.max_suspect_fraction=0.1",
+    ),
+    "predict": JobEntry(
+        "sparkclean.jobs.predict.job:PredictJob",
+        "predict a table out of sample and publish the probabilities",
+        "--config conf/predict.yaml",
+    ),
+    "train": JobEntry(
+        "sparkclean.jobs.train.job:TrainJob",
+        "train a final model after an audit, and measure it on trusted labels",
+        "--config conf/train.yaml",
+    ),
+}
+
+
+def load_job(name: str) -> Any:
+    """Import a job.
+
+    Parameters
+    ----------
+    name : str
+        Of its command.
+
+    Returns
+    -------
+    type
+        A class that follows `sparkclean.runs.job.Job`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such job.
+    """
+    if name not in JOBS:
+        raise ConfigError(f"there is no job {name!r}; the jobs are {', '.join(JOBS)}")
+    module, _, attribute = JOBS[name].home.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def load_jobs() -> dict[str, Any]:
+    """Import all jobs, by name."""
+    return {name: load_job(name) for name in JOBS}
+
+
+def output_names() -> tuple[str, ...]:
+    """Name the outputs of all jobs; the run record, which every job has, is the last."""
+    own = [spec.name for job in load_jobs().values() for spec in job.outputs]
+    return (*dict.fromkeys(own), "runs")

@@ -7,10 +7,48 @@ renamed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
+#: Names and Spark types of columns; ``<label>`` is the type of the user's label column.
+Columns = tuple[tuple[str, str], ...]
 
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """One output of a job. Whatever else is known of outputs is derived from these.
+
+    A job lists its outputs in the order of publication: first what readers join on.
+
+    Attributes
+    ----------
+    name : str
+        Key of the configuration's section ``output``.
+    description : str
+        One sentence, for the configuration.
+    columns : tuple of (str, str)
+        Name and type of the columns; none where they are those of a table of the user.
+    accumulates : bool
+        Whether the table holds the rows of all runs; otherwise each version is a dataset.
+    keyed : bool
+        Whether the record id columns of the input stand before the others.
+    location : str or None
+        Place by default; None for an output that has no key of its own, whose place follows from
+        that of another one.
+    nullable : bool
+        Whether null in the configuration leaves the output out.
+    """
+
+    name: str
+    description: str
+    columns: Columns = ()
+    accumulates: bool = False
+    keyed: bool = False
+    location: str | None = None
+    nullable: bool = True
+
+
+JOB: Final = "job"
 RUN_ID: Final = "run_id"
 CONFIG_FINGERPRINT: Final = "config_fingerprint"
 DATASET_VERSION: Final = "dataset_version"
@@ -130,7 +168,7 @@ CALIBRATIONS: Final = ("none", "temperature", "isotonic")
 RUNS: Final = (
     (RUN_ID, "string"),
     ("original_run_id", "string"),
-    ("status", "string"),  # published | gate_failed | cleaned_conflict | reverted
+    ("status", "string"),  # published | gate_failed | cleaned_conflict | failed | reverted
     ("started_at", "timestamp"),
     ("finished_at", "timestamp"),
     ("seconds", "double"),
@@ -152,4 +190,12 @@ RUNS: Final = (
     ("message", "string"),
     ("bytes_written", "bigint"),  # by the cleaned versions
     ("remembered", "string"),  # what a later run may expect
+    (JOB, "string"),  # audit | predict | train | ... | revert
+    ("metrics", "string"),
+    ("parents", "string"),  # runs whose outputs were read
+)
+
+#: The run records: the output that every job has, published last.
+RUN_RECORDS: Final = OutputSpec(
+    "runs", "One record per run.", RUNS, accumulates=True, location="out/runs"
 )

@@ -8,14 +8,12 @@ import json
 import logging
 import os
 import sys
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sparkclean import registry
+from sparkclean.commands.jobs import new_run_id, open_jobs
 from sparkclean.commands.log import configure_logging, name_run
 from sparkclean.commands.versions import (
     check_version,
@@ -28,18 +26,13 @@ from sparkclean.commands.versions import (
 from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.rows.session import (
     Terminated,
-    batch_setter,
     first_line,
-    open_session,
+    interrupt_behind,
     read_properties,
 )
 from sparkclean.version import __version__
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-    from sparkclean.config.model import Config
-    from sparkclean.jobs.predict.run import PredictRun
     from sparkclean.runs.pinned_run import PinnedRun
 
 _AnyRun = TypeVar("_AnyRun", bound="PinnedRun")
@@ -50,11 +43,11 @@ _TERMINATED = 143
 _ABORTED = "nothing of this run counts until it is repeated with the same --run-id"
 
 _EXAMPLES = {
-    "audit": "sparkclean audit --config conf/audit.yaml --set gate.max_suspect_fraction=0.1 "
-    '--run-id "{{ run_id }}"',
-    "predict": 'sparkclean predict --config conf/predict.yaml --run-id "{{ run_id }}"',
+    **{
+        name: f'sparkclean {name} {entry.example} --run-id "{{{{ run_id }}}}"'
+        for name, entry in registry.JOBS.items()
+    },
     "run": 'sparkclean run --config conf/predict.yaml --run-id "{{ run_id }}"',
-    "train": 'sparkclean train --config conf/train.yaml --run-id "{{ run_id }}-train"',
     "init": "sparkclean init data/examples --to audit.yaml",
     "versions": "sparkclean versions out/cleaned",
     "show": "sparkclean show out/suspects -n 20",
@@ -90,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader of our output went away (sparkclean show | head)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (one line, not a stack trace)
-        interrupt = _interrupt_behind(exc)
+        interrupt = interrupt_behind(exc)
         if isinstance(interrupt, Terminated):
             _log.error("terminated; %s", _ABORTED)
             return _TERMINATED
@@ -99,14 +92,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _INTERRUPTED
         return _fail(args, exc, exc.exit_code if isinstance(exc, SparkCleanError) else 1)
     return 0
-
-
-def _interrupt_behind(exc: BaseException) -> BaseException | None:
-    """Find the interrupt that an error comes of: what tidies up may fail with another one."""
-    seen: BaseException | None = exc
-    while seen is not None and not isinstance(seen, KeyboardInterrupt):
-        seen = seen.__cause__ or seen.__context__
-    return seen
 
 
 def _fail(args: argparse.Namespace, exc: BaseException, code: int) -> int:
@@ -138,110 +123,22 @@ def _check_driver_packages() -> None:
 # -- commands ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Session:
-    """What the jobs of one command share."""
-
-    args: argparse.Namespace
-    spark: SparkSession
-    config: Config
-    run_id: str
-    own: bool
-    #: What is done once the session has stopped.
-    after: ExitStack
-    #: The run that ends the command.
-    last: list[PinnedRun]
-
-    def audit(self, config: Config, predicted: PredictRun | None = None) -> None:
-        from sparkclean.jobs.audit.plan import describe_plan  # noqa: PLC0415 (imports pyspark)
-        from sparkclean.jobs.audit.run import Run  # noqa: PLC0415
-
-        run = Run(self.spark, config, self.run_id, on_classes=self._fit)
-        if predicted is not None:
-            run.given, run.predictions_version = predicted.collect_pins()
-        self._execute(run, describe_plan)
-
-    def predict(self, run_id: str, *, is_last: bool = True) -> PredictRun:
-        from sparkclean.jobs.predict.run import PredictRun, describe_predictions  # noqa: PLC0415
-
-        run = PredictRun(self.spark, self.config, run_id, on_classes=self._fit)
-        self._execute(run, describe_predictions, is_last=is_last)
-        return run
-
-    def train(self) -> None:
-        from sparkclean.jobs.train.run import TrainRun, describe_training  # noqa: PLC0415
-
-        run = TrainRun(self.spark, self.config, self.run_id, on_classes=self._fit)
-        self._execute(run, describe_training)
-
-    @property
-    def _fit(self) -> Callable[[int], None]:
-        return batch_setter(self.spark, own=self.own)
-
-    def _execute(
-        self, run: _AnyRun, describe: Callable[[_AnyRun], str], *, is_last: bool = True
-    ) -> None:
-        self.after.callback(run.discard)
-        self.last[:] = [run] if is_last else []
-        _log.info("run %s", run.run_id)
-        run.prepare()
-        print(describe(run) if self.args.dry_run else run.execute().text)
-
-
-@contextmanager
-def _session(args: argparse.Namespace) -> Iterator[_Session]:
-    """Read the configuration and open a session."""
+def _job(args: argparse.Namespace) -> None:
+    """Run a job, or a sequence of jobs."""
     from sparkclean.config.file import load_config  # noqa: PLC0415
-    from sparkclean.config.model import resolve_classes  # noqa: PLC0415
 
     config = load_config(args.config, overrides=args.set)
-    resolve_classes(config)  # before a session is waited for
-    run_id = args.run_id or _new_run_id()
+    run_id = args.run_id or new_run_id()
     name_run(run_id)
-    settings = read_properties(args.properties_file) | config.spark
-    last: list[PinnedRun] = []
-    try:
-        with ExitStack() as after, open_session(settings, debug=args.debug) as (spark, own):
-            yield _Session(args, spark, config, run_id, own, after, last)
-    except (Exception, KeyboardInterrupt) as exc:
-        interrupt = _interrupt_behind(exc)
-        if interrupt is None or not any(run.is_published for run in last):
-            raise
-        word = "terminated" if isinstance(interrupt, Terminated) else "interrupted"
-        _log.warning("%s when run %s had published everything: all of it counts", word, run_id)
-
-
-def _audit(args: argparse.Namespace) -> None:
-    with _session(args) as session:
-        session.audit(session.config)
-
-
-def _predict(args: argparse.Namespace) -> None:
-    with _session(args) as session:
-        session.predict(session.run_id)
-
-
-def _run(args: argparse.Namespace) -> None:
-    from sparkclean.config.model import with_predictions  # noqa: PLC0415
-
-    with _session(args) as session:
-        predicted = session.predict(f"{session.run_id}-predict", is_last=args.dry_run)
-        if not args.dry_run:  # there is nothing to audit yet
-            session.audit(with_predictions(session.config), predicted)
-
-
-def _train(args: argparse.Namespace) -> None:
-    with _session(args) as session:
-        session.train()
-
-
-def _new_run_id() -> str:
-    return f"run-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+    settings = read_properties(args.properties_file)
+    with open_jobs(config, run_id, settings=settings, debug=args.debug) as jobs:
+        for result in jobs.run(args.job, dry_run=args.dry_run):
+            print(result)
 
 
 def _init(args: argparse.Namespace) -> None:
     from sparkclean.commands.guess import guess_columns  # noqa: PLC0415
-    from sparkclean.config.file import config_template  # noqa: PLC0415
+    from sparkclean.config.template import config_template  # noqa: PLC0415
 
     path = Path(args.to)
     if path.exists() and not args.force:
@@ -276,13 +173,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sparkclean {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for name, run, text in (
-        ("audit", _audit, "audit a table and publish what was found"),
-        ("predict", _predict, "predict a table out of sample and publish the probabilities"),
-        ("run", _run, "predict a table out of sample, and audit it by that"),
-        ("train", _train, "train a final model after an audit, and measure it on trusted labels"),
-    ):
-        job = _command(commands, name, run, text)
+    helps = {name: entry.help for name, entry in registry.JOBS.items()}
+    helps["run"] = "predict a table out of sample, and audit it by that"
+    for name, text in helps.items():
+        job = _command(commands, name, _job, text)
+        job.set_defaults(job=name)
         job.add_argument("--config", required=True, metavar="FILE", help="YAML or JSON")
         job.add_argument(
             "--set",

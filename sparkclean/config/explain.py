@@ -5,21 +5,14 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
-
-from sparkclean.config.places import layout_findings, location_findings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
-    from sparkclean.config.model import Config
-
-_QUOTA_FILTERS = ("prune_by_noise_rate", "prune_by_class", "both")
-_ADJUSTABLE = ("self_confidence", "normalized_margin")
 _LONGEST = 60
 _WORDS: dict[Any, str] = {
     type(None): "null",
@@ -126,129 +119,3 @@ def _wanted(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     if low is not None and high is not None:
         return f"{words} from {low:g} to {high:g}"
     return words if low is None else f"{words} of at least {low:g}"
-
-
-def contradictions(config: Config) -> list[str]:
-    """Find settings that cannot hold together.
-
-    Parameters
-    ----------
-    config : Config
-
-    Returns
-    -------
-    list of str
-    """
-    method = config.method
-    findings = []
-    if method.adjust_pred_probs and method.ranked_by not in _ADJUSTABLE:
-        findings.append(
-            f"method.adjust_pred_probs: true contradicts method.ranked_by: {method.ranked_by!r}; "
-            f"adjusted scores are {' and '.join(_ADJUSTABLE)}"
-        )
-    if method.frac_noise != 1.0 and method.filter_by not in _QUOTA_FILTERS:
-        findings.append(
-            f"method.frac_noise: {method.frac_noise!r} has no effect with method.filter_by: "
-            f"{method.filter_by!r}; use 1.0, or one of {', '.join(_QUOTA_FILTERS)}"
-        )
-    findings += _column_findings(config)
-    if isinstance(config.classes, list):
-        findings += class_findings(config.classes)
-    findings += _threshold_findings(config)
-    if config.predict is not None:
-        features = config.predict.feature_columns
-        if not features:
-            findings.append("predict.features: [] names no column; name at least one")
-        findings += [
-            f"predict.features: {name!r} is named {count} times; name it once"
-            for name, count in Counter(features).items()
-            if count > 1
-        ]
-    if config.train.mode == "robust" and config.train.estimator is not None:
-        findings.append(
-            f"train.estimator: {config.train.estimator!r} has no effect with train.mode: 'robust', "
-            "which trains by a loss of its own; leave it, and choose the loss in train.params"
-        )
-    findings += layout_findings(config)
-    findings += location_findings(config)
-    return findings
-
-
-def _column_findings(config: Config) -> list[str]:
-    columns, findings = config.columns, []
-    if not columns.id_columns:
-        findings.append("columns.id: [] names no column; name at least one")
-    if not isinstance(columns.pred_probs, str) and len(columns.pred_probs) < 2:
-        findings.append(
-            f"columns.pred_probs: {columns.pred_probs!r} lists {len(columns.pred_probs)} columns; "
-            "give one for each class (at least 2), or the name of one array column"
-        )
-    named = [*columns.id_columns, columns.label, *columns.pred_probs_columns]
-    findings += [
-        f"columns: {name!r} is named {named.count(name)} times; each column has one meaning"
-        for name in dict.fromkeys(named)
-        if named.count(name) > 1
-    ]
-    probs = columns.pred_probs
-    if (
-        isinstance(config.classes, list)
-        and not isinstance(probs, str)
-        and len(probs) != len(config.classes)
-    ):
-        findings.append(
-            f"classes: {len(config.classes)} labels, but columns.pred_probs lists {len(probs)} "
-            "columns; give one column for each class, in the same order"
-        )
-    return findings
-
-
-def class_findings(classes: Sequence[Any]) -> list[str]:
-    """Find what is wrong with a list of labels.
-
-    Parameters
-    ----------
-    classes : sequence
-
-    Returns
-    -------
-    list of str
-    """
-    findings = []
-    if len(classes) < 2:
-        findings.append(f"classes: K = {len(classes)}; label issues need at least two classes")
-    kinds = {type(label).__name__ for label in classes}
-    if len(kinds) > 1 or not kinds <= {"str", "int", "bool"}:
-        findings.append(
-            f"classes: labels of types {', '.join(sorted(kinds))}; all must be strings, all "
-            "integers or all booleans (quote the ones that YAML reads otherwise)"
-        )
-    twice = [text for text, count in Counter(map(str, classes)).items() if count > 1]
-    if twice:
-        findings.append(f"classes: {twice[0]!r} stands in the list more than once")
-    return findings
-
-
-def _threshold_findings(config: Config) -> list[str]:
-    thresholds, findings = config.method.thresholds, []
-    if thresholds is None:
-        return []
-    values = thresholds if isinstance(thresholds, list) else list(thresholds.values())
-    outside = [value for value in values if not 0.0 < value <= 2.0]
-    if outside:
-        findings.append(
-            f"method.thresholds: {outside[0]!r} is outside (0, 2]; 2 means that no row is confident"
-        )
-    classes = config.classes
-    if not isinstance(classes, list):
-        return findings
-    if isinstance(thresholds, list) and len(classes) != len(thresholds):
-        findings.append(
-            f"method.thresholds: {len(thresholds)} values for {len(classes)} classes; give one for "
-            "each, or a mapping from label to threshold"
-        )
-    if isinstance(thresholds, dict):
-        # a key of a JSON file or of an override is text whatever the labels are
-        unknown = [label for label in thresholds if str(label) not in map(str, classes)]
-        if unknown:
-            findings.append(f"method.thresholds: {unknown[0]!r} is not among the classes")
-    return findings

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
@@ -33,6 +34,14 @@ _BATCH_BYTES = 16 << 20
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM arrived. py4j gives up its connection for a KeyboardInterrupt, for nothing else."""
+
+
+def interrupt_behind(exc: BaseException) -> BaseException | None:
+    """Find the interrupt that an error comes of: what tidies up may fail with another one."""
+    seen: BaseException | None = exc
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen
 
 
 def first_line(exc: BaseException) -> str:
@@ -113,6 +122,13 @@ def open_session(
         yield existing, False
         return
     spark = _create_session(conf, debug=debug)
+    if threading.current_thread() is not threading.main_thread():  # which alone sets handlers
+        try:
+            yield spark, True
+        finally:
+            with suppress(Exception):
+                spark.stop()
+        return
     # the handler that pyspark has put there asks the JVM to cancel all jobs, and fails where the
     # main thread is waiting for an answer of the JVM; stopping the session cancels them too
     interrupts = {signal.SIGTERM: _terminate, signal.SIGINT: signal.default_int_handler}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sparkclean.errors import AuditGateError
@@ -14,11 +15,15 @@ class Verdict:
     Attributes
     ----------
     gate : str
-        Key of the configuration's section ``gate``.
+        Key of the configuration.
     limit, found : float
     passed : bool
     detail : str
         Which class, where it is about one.
+    section : str
+        Of the configuration, in which the key stands.
+    at_least : bool
+        Whether the limit is a smallest value.
     """
 
     gate: str
@@ -26,21 +31,26 @@ class Verdict:
     found: float
     passed: bool
     detail: str = ""
+    section: str = "gate"
+    at_least: bool = False
 
     def __str__(self) -> str:
-        relation = "at least" if self.gate == "min_examples_left_per_class" else "at most"
+        relation = "at least" if self.at_least else "at most"
         where = f" ({self.detail})" if self.detail else ""
-        return f"gate.{self.gate} wants {relation} {self.limit:g}, found {self.found:g}{where}"
+        key = f"{self.section}.{self.gate}"
+        return f"{key} wants {relation} {self.limit:g}, found {self.found:g}{where}"
 
 
-def gate_error(verdicts: list[Verdict], staged: str | None) -> AuditGateError | None:
+def gate_error(
+    verdicts: Sequence[Verdict], output: str = "", staged: str = ""
+) -> AuditGateError | None:
     """Build the error of a closed gate.
 
     Parameters
     ----------
-    verdicts : list of Verdict
-    staged : str or None
-        Where the suspects can be looked at.
+    verdicts : sequence of Verdict
+    output, staged : str
+        What people can look at, and where it is staged.
 
     Returns
     -------
@@ -50,7 +60,7 @@ def gate_error(verdicts: list[Verdict], staged: str | None) -> AuditGateError | 
     failed = [str(verdict) for verdict in verdicts if not verdict.passed]
     if not failed:
         return None
-    where = f"; the suspects are staged in {staged}" if staged else ""
+    where = f"; the {output} are staged in {staged}" if staged else ""
     return AuditGateError(
         "; ".join(failed)
         + f". Nothing was published{where}. Look at them, then change the limit or the data"

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from sparkclean.errors import SparkCleanError
 from sparkclean.faults import fault_point
-from sparkclean.lake import (
-    Edit,
-    Pin,
-    StagingFolder,
-    TargetTable,
-    Version,
-)
-from sparkclean.lake.edited import EditedTarget
-from sparkclean.rows.types import arrow_type, schema_json
+from sparkclean.lake import Edit, Pin, StagingFolder, TargetTable, Version, safe_run_id
+from sparkclean.lake.run_ids import shared_run_id
+from sparkclean.rows.driver_rows import arrow_table
+from sparkclean.schema import JOB, RUN_ID, RUN_RECORDS, OutputSpec
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-    from pyspark.sql.types import DataType
 
 
 _log = logging.getLogger("sparkclean")
-
-DATASETS = ("quarantine", "cleaned", "predictions")
-#: Tables that hold all runs; the others hold one version of a dataset.
-ACCUMULATING = ("suspects", "classes", "pairs", "rejected", "runs")
 
 
 @dataclass
@@ -40,18 +26,25 @@ class Outputs:
 
     Attributes
     ----------
-    targets : dict
-        By name.
+    targets : mapping
+        By name; the run records last.
+    specs : mapping
+        What each output is, by name.
     run_id : str
         The scheduler's; targets map it to a safe name.
+    job : str
     parents : dict
         Number of the version that was current when the attempt began, for dataset targets.
     properties : dict
         Fingerprint, input and so on, for every manifest.
+    published : dict
+        Versions of this run, by the name of the output.
     """
 
     targets: Mapping[str, TargetTable]
+    specs: Mapping[str, OutputSpec]
     run_id: str
+    job: str
     properties: Mapping[str, str]
     parents: dict[str, int | None] = field(default_factory=dict)
     staged: dict[str, StagingFolder] = field(default_factory=dict)
@@ -60,20 +53,23 @@ class Outputs:
 
     def __post_init__(self) -> None:
         for name, target in self.targets.items():
-            if name not in ACCUMULATING and not isinstance(target, EditedTarget):
+            if name == RUN_RECORDS.name:
+                continue  # the history of runs knows them
+            if not self.specs[name].accumulates and not target.keeps_versions_apart:
                 current = target.current()
                 self.parents[name] = current.number if current else None
-            before = target.find_run(self.run_id)
-            if before is not None:
-                self.published[name] = before
 
     def wants(self, name: str) -> bool:
         """Tell whether an output is configured and this run has not published it before."""
         return name in self.targets and name not in self.published
 
+    def note(self, **properties: str) -> None:
+        """Write more into the metadata of every version of this run."""
+        self.properties = {**self.properties, **properties}
+
     def takes_files(self, name: str) -> bool:
         """Tell whether an output is files that tasks may write; other formats write their own."""
-        return self.targets[name].format == "parquet"
+        return self.targets[name].takes_files
 
     def stage_frame(self, name: str, frame: DataFrame) -> int:
         """Write a frame to its staging folder.
@@ -116,7 +112,9 @@ class Outputs:
         return self._stage(name, frame, lambda staging: staging.write_files(write))
 
     def _stage(self, name: str, frame: DataFrame, write: Callable[[Any], None]) -> int:
-        staging = self.targets[name].stage(self.run_id, accumulate=name in ACCUMULATING)
+        staging = self.targets[name].stage(
+            self._run_in(name), accumulate=self.specs[name].accumulates
+        )
         self.staged[name] = staging
         self.schemas[name] = frame.schema.json()
         fault_point(f"stage.{name}.begin")
@@ -143,27 +141,31 @@ class Outputs:
         -----
         See `EditedTarget.stage_edit`.
         """
-        target = self.targets[name]
-        if not isinstance(target, EditedTarget):
-            raise SparkCleanError(f"{target.location} is no branch and no place of clones")
         fault_point(f"stage.{name}.begin")
-        staging = target.stage_edit(self.run_id, edit, changes, pin, self._properties_of(name))
+        staging = self.targets[name].stage_edit(
+            self.run_id, edit, changes, pin, self._properties_of(name)
+        )
         self.staged[name] = staging
         self.schemas[name] = ""
         fault_point(f"stage.{name}.end")
         return staging.count_rows()
 
     def _properties_of(self, name: str) -> dict[str, str]:
-        target = self.targets[name]
-        records = name in ACCUMULATING or isinstance(target, EditedTarget)
-        if not records or name == "runs" or "runs" not in self.targets:
+        """Give the metadata of a version; of rows that count by run records, where these are."""
+        target, records = self.targets[name], self.targets.get(RUN_RECORDS.name)
+        by_record = self.specs[name].accumulates or target.keeps_versions_apart
+        if not by_record or records is None or target is records:
             return dict(self.properties)
-        return dict(self.properties) | {"runs": _as_seen_from(target, self.targets["runs"])}
+        return dict(self.properties) | {"runs": records.seen_from(target)}
 
     @property
     def bytes_written(self) -> int | None:
         """Bytes of data that the cleaned versions have cost; None where that is not known."""
-        sizes = [self.published[name].bytes_written for name in DATASETS if name in self.published]
+        sizes = [
+            version.bytes_written
+            for name, version in self.published.items()
+            if not self.specs[name].accumulates
+        ]
         known = [size for size in sizes if size is not None]
         return sum(known) if known and len(known) == len(sizes) else None
 
@@ -171,8 +173,7 @@ class Outputs:
         self,
         name: str,
         rows: list[dict[str, Any]],
-        contract: tuple[tuple[str, str], ...],
-        label_type: DataType | None = None,
+        label_type: str = "string",
     ) -> None:
         """Write driver-side rows (at most K x K) to their staging folder, without Spark.
 
@@ -180,18 +181,29 @@ class Outputs:
         ----------
         name : str
         rows : list of dict
-        contract : tuple of (name, type)
-            From ``schema``.
-        label_type : DataType, optional
-            Of columns with the type of the label.
+            By the columns of the output.
+        label_type : str
+            Spark type of the label column.
         """
-        table, schema_json = arrow_table(rows, contract, label_type)
-        staging = self.targets[name].stage(self.run_id, accumulate=name in ACCUMULATING)
+        table, schema_json = arrow_table(rows, self.specs[name].columns, label_type)
+        staging = self.targets[name].stage(
+            self._run_in(name), accumulate=self.specs[name].accumulates
+        )
         self.staged[name] = staging
         self.schemas[name] = schema_json
         fault_point(f"stage.{name}.begin")
         staging.write_arrow(table)
         fault_point(f"stage.{name}.end")
+
+    def _run_in(self, name: str) -> str:
+        """Name the run in an output: where jobs share a table, with the job."""
+        is_shared = name == RUN_RECORDS.name
+        return shared_run_id(self.run_id, self.job) if is_shared else self.run_id
+
+    def _key_of(self, name: str) -> dict[str, str]:
+        """Tell the rows of this run from those of others."""
+        key = {RUN_ID: safe_run_id(self.run_id)}
+        return key | {JOB: self.job} if name == RUN_RECORDS.name else key
 
     def publish(self, name: str, *, replace_run: bool = False) -> Version | None:
         """Publish what is staged under a name, in one atomic step.
@@ -220,10 +232,11 @@ class Outputs:
         version = target.publish(
             self.staged[name],
             expected_parent=self.parents.get(name),
-            accumulate=name in ACCUMULATING,
+            accumulate=self.specs[name].accumulates,
             properties=properties,
             schema=self.schemas[name],
             replace_run=replace_run,
+            key=self._key_of(name),
         )
         fault_point(f"publish.{name}.end")
         del self.staged[name]
@@ -256,42 +269,3 @@ class Outputs:
         list of StagingFolder
         """
         return [staging for name, staging in self.staged.items() if name not in keep]
-
-
-def _as_seen_from(target: TargetTable, other: TargetTable) -> str:
-    """Name an output in the metadata of another; relative, so that both can be moved together."""
-    if target.format == other.format == "parquet":
-        return os.path.relpath(other.location, target.location)
-    return other.location
-
-
-def arrow_table(
-    rows: list[dict[str, Any]],
-    contract: tuple[tuple[str, str], ...],
-    label_type: DataType | None,
-) -> tuple[pa.Table, str]:
-    """Turn driver-side rows into an Arrow table and its Spark schema.
-
-    Parameters
-    ----------
-    rows : list of dict
-    contract : tuple of (name, type)
-        From ``schema``.
-    label_type : DataType or None
-
-    Returns
-    -------
-    table : pyarrow.Table
-    schema : str
-        Spark's JSON.
-    """
-    label = "string" if label_type is None else label_type.simpleString()
-    fields, arrays = [], []
-    for name, kind in contract:
-        spark_type = label if kind == "<label>" else kind
-        values, arrow = [row[name] for row in rows], arrow_type(spark_type)
-        if kind == "<label>" and pa.types.is_floating(arrow):
-            values = [float(value) for value in values]
-        arrays.append(pa.array(values, arrow))
-        fields.append((name, spark_type))
-    return pa.table(arrays, names=[name for name, _ in contract]), schema_json(fields)

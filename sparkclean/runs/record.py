@@ -1,4 +1,4 @@
-"""The run record: one row that says what a run did, and the state that a retry resumes on."""
+"""The run record: one row that says what a run did."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from sparkclean.lake import Pin
+from sparkclean.lake import Pin, safe_run_id
 from sparkclean.rows.progress import Phase
-from sparkclean.runs.gates import Verdict
+from sparkclean.runs.job import Parent, Result
 from sparkclean.schema import RUNS
 from sparkclean.version import __version__
 
 PUBLISHED = "published"
+#: The input did not do, or a gate was closed: nothing was published.
 GATE_FAILED = "gate_failed"
-#: Suspects were recorded; another run's cleaned version was first.
+#: What was found is recorded; another run's version of a dataset was first.
 CLEANED_CONFLICT = "cleaned_conflict"
+#: Something failed after the first output was published: nothing of it counts yet.
+FAILED = "failed"
 
 _PACKAGES = ("pyspark", "numpy", "pandas", "pyarrow", "scikit-learn", "pydantic", "PyYAML")
 
@@ -46,7 +49,7 @@ def package_versions(spark_version: str) -> dict[str, str]:
 
 
 def pin_summary(pin: Pin) -> dict[str, Any]:
-    """Describe the pinned input without its list of files.
+    """Describe a pinned table without its list of files.
 
     Parameters
     ----------
@@ -62,43 +65,56 @@ def pin_summary(pin: Pin) -> dict[str, Any]:
     return content
 
 
-@dataclass
+@dataclass(frozen=True)
 class RunRecord:
-    """What a run did, gathered while it goes on.
+    """What is known of a run when it begins.
 
     Attributes
     ----------
-    run_id, original_run_id : str
-        The safe name, and the scheduler's.
+    job, run_id : str
+        The run id is the scheduler's.
     config_fingerprint, dataset_version : str
-    config, input : dict
-        The configuration; the pin without its list of files.
-    versions : dict
+    config, input : mapping
+        The configuration; the pins, without their lists of files.
+    versions : mapping
+        Of the software that took part.
+    parents : sequence of Parent
+        Runs whose outputs are read.
+    started_at : datetime
     """
 
+    job: str
     run_id: str
-    original_run_id: str
     config_fingerprint: str
     dataset_version: str
     config: Mapping[str, Any]
     input: Mapping[str, Any]
     versions: Mapping[str, str]
+    parents: Sequence[Parent] = ()
     started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
-    status: str = PUBLISHED
-    message: str = ""
-    result_hash: str | None = None
-    gates: Sequence[Verdict] = ()
-    outputs: Mapping[str, Any] = field(default_factory=dict)
-    bytes_written: int | None = None
 
-    def row(self, phases: Sequence[Phase], found: Mapping[str, Any]) -> dict[str, Any]:
+    def row(
+        self,
+        result: Result,
+        *,
+        status: str,
+        message: str,
+        phases: Sequence[Phase],
+        outputs: Mapping[str, Any],
+        bytes_written: int | None,
+    ) -> dict[str, Any]:
         """Build the row of the table of runs.
 
         Parameters
         ----------
+        result : Result
+            As far as the run came.
+        status, message : str
         phases : sequence of Phase
-        found : mapping
-            What the job has to say, by column; empty where the run stopped before.
+        outputs : mapping
+            What was published: location and version, by name.
+        bytes_written : int or None
+            By versions of datasets.
 
         Returns
         -------
@@ -107,25 +123,29 @@ class RunRecord:
         """
         finished = datetime.now(timezone.utc)
         return dict.fromkeys(name for name, _ in RUNS) | {
-            "run_id": self.run_id,
-            "original_run_id": self.original_run_id,
-            "status": self.status,
+            "run_id": safe_run_id(self.run_id),
+            "original_run_id": self.run_id,
+            "job": self.job,
+            "status": status,
             "started_at": self.started_at,
             "finished_at": finished,
             "seconds": (finished - self.started_at).total_seconds(),
             "config_fingerprint": self.config_fingerprint,
             "dataset_version": self.dataset_version,
-            "result_hash": self.result_hash,
+            "result_hash": result.result_hash,
+            "rows": result.rows,
             "phases": _json([asdict(phase) for phase in phases]),
             "versions": _json(self.versions),
             "config": _json(self.config),
             "input": _json(self.input),
             "counts": _json({}),
-            "gates": _json([asdict(verdict) for verdict in self.gates]),
-            "outputs": _json(self.outputs),
-            "message": self.message,
-            "bytes_written": self.bytes_written,
-            **found,
+            "gates": _json([asdict(verdict) for verdict in result.gates]),
+            "outputs": _json(outputs),
+            "message": message,
+            "bytes_written": bytes_written,
+            "metrics": _json(result.metrics),
+            "parents": _json([asdict(parent) for parent in self.parents]),
+            **result.record,
         }
 
 

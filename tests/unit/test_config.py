@@ -13,17 +13,16 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from sparkclean.config.model import (
-    Config,
-    config_fingerprint,
-    config_json_schema,
-    parse_config,
-    resolve_classes,
-)
-from sparkclean.config.places import resolve_layout
+from sparkclean.config.classes import resolve_classes
+from sparkclean.config.fingerprint import fingerprint as fingerprint_of
+from sparkclean.config.fingerprint import fingerprint_of_before
+from sparkclean.config.model import config_json_schema, config_model, parse_config
 from sparkclean.errors import ConfigError
+from sparkclean.jobs.audit.job import AuditJob
+from sparkclean.jobs.audit.sections import resolve_layout
 from sparkclean.schema import FILTERS, SCORES
 
+Config = config_model()
 REPOSITORY = Path(__file__).resolve().parents[2]
 INPUT = {"input": {"table": "in"}}
 OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
@@ -117,7 +116,7 @@ def test_config_spark_settings_become_text() -> None:
 
 def test_config_output_null_is_not_written() -> None:
     config = parse_config(merged({"output": {"cleaned": None, "pairs": None}}))
-    assert list(config.output.targets()) == ["suspects", "rejected", "classes", "runs"]
+    assert list(AuditJob.locations(config)) == ["suspects", "classes", "rejected"]
 
 
 def test_config_id_list_names_several_columns() -> None:
@@ -570,7 +569,7 @@ LABELS = ("a", "b")
 
 
 def fingerprint(*mappings: dict[str, Any], classes: tuple[Any, ...] = LABELS) -> str:
-    return config_fingerprint(parse_config(merged(*mappings)), classes)
+    return fingerprint_of(parse_config(merged(*mappings)), "audit", AuditJob.sections, classes)
 
 
 @pytest.mark.parametrize(
@@ -638,7 +637,27 @@ def test_fingerprint_stays_with_the_writing_of_a_number() -> None:
 
 def test_fingerprint_is_the_same_everywhere() -> None:
     # of a release: a new one would make all retries under way fail
-    assert fingerprint() == "3694a7558731545e"
+    assert fingerprint_of_before(parse_config(INPUT), "audit", LABELS) == "3694a7558731545e"
+    assert fingerprint() == "6c9b23db3ad146be"
+
+
+def test_fingerprint_leaves_out_what_has_its_default() -> None:
+    # so that a setting that is added later changes no fingerprint
+    written = {"method": {"frac_noise": 1.0}, "clean": {"mode": "drop"}, "columns": {"id": "id"}}
+    assert fingerprint(written) == fingerprint()
+
+
+def test_fingerprint_tells_jobs_apart() -> None:
+    config = parse_config(INPUT)
+    prints = {fingerprint_of(config, job, {}, LABELS) for job in ("audit", "review")}
+    assert len(prints) == 2
+
+
+def test_fingerprint_leaves_out_what_a_job_does_not_depend_on() -> None:
+    one, other = (parse_config(merged({"columns": {"pred_probs": p}})) for p in ("p", "q"))
+    without = frozenset({"columns.pred_probs"})
+    prints = {fingerprint_of(c, "predict", {}, LABELS, without=without) for c in (one, other)}
+    assert len(prints) == 1
 
 
 # -- the JSON schema -----------------------------------------------------------------------------

@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from sparkclean.config.file import config_template, load_config, read_classes
-from sparkclean.config.model import Config, parse_config, resolve_classes
+from sparkclean.config.classes import read_classes, resolve_classes
+from sparkclean.config.file import load_config
+from sparkclean.config.model import config_model, parse_config
+from sparkclean.config.sections import Config
+from sparkclean.config.template import config_template
 from sparkclean.errors import ConfigError
+from sparkclean.registry import output_names
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MINIMAL = "input: {table: in}\n"
@@ -461,7 +465,7 @@ def test_template_remarks_are_comments(load: Load) -> None:
 def test_template_explains_every_choice() -> None:
     text = template()
     for section in ("method", "clean"):
-        for field in Config.model_fields[section].annotation.model_fields.values():
+        for field in config_model().model_fields[section].annotation.model_fields.values():
             for choice in getattr(field.annotation, "__args__", ()):
                 if isinstance(choice, str):
                     assert choice in text
@@ -479,6 +483,8 @@ def test_conf_audit_is_the_template() -> None:
 def test_conf_demo_puts_all_into_one_place() -> None:
     config = load_config(REPOSITORY / "conf" / "demo.yaml", environ={})
     output = config.output
-    places = [config.input.table, *output.targets().values(), output.predictions, output.models]
+    names = (*output_names(), "models")
+    written = [output.location(name) for name in names if name != "quarantine"]
+    places = [config.input.table, *written]
     assert len(places) == 9
     assert all(place.startswith("out/demo/") for place in places)

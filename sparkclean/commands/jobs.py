@@ -1,0 +1,212 @@
+"""Run a job, or the sequence of jobs that ``sparkclean run`` is."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparkclean import registry
+from sparkclean.rows.session import Terminated, batch_setter, interrupt_behind, open_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from sparkclean.config.sections import Config
+    from sparkclean.lake import Pin
+    from sparkclean.rows.progress import Progress
+    from sparkclean.runs.runner import JobResult, Runner
+
+_log = logging.getLogger("sparkclean")
+
+#: Commands that are several jobs, one after another, all under one run id.
+SEQUENCES = {"run": ("predict", "audit")}
+
+
+def new_run_id() -> str:
+    """Make a run id for a caller that gives none."""
+    return f"run-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def run_job(
+    job: str,
+    config: Mapping[str, Any] | str | Path,
+    *,
+    run_id: str | None = None,
+    dry_run: bool = False,
+    overrides: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> JobResult:
+    """Run a job as its command does: the same checks, the same outputs, the same errors.
+
+    Parameters
+    ----------
+    job : str
+        Name of the command: ``audit``, ``predict``, ``train``, or ``run``, which predicts and
+        then audits.
+    config : mapping, str or Path
+        The configuration, or the file that holds it (YAML or JSON).
+    run_id : str, optional
+        What stays the same when the run is repeated: a finished run is not done again, one that
+        was cut off is completed. A new one by default.
+    dry_run : bool
+        Whether to check and describe only; nothing is written.
+    overrides : sequence of str
+        ``section.key=value`` each.
+    settings : mapping, optional
+        Of a Spark session that is created, as in a ``--properties-file``.
+
+    Returns
+    -------
+    JobResult
+        Of the last job: status, run id, outputs with versions, metrics, summary.
+
+    Raises
+    ------
+    SparkCleanError
+        Any of its kinds; ``exit_code`` is that of the command.
+
+    Notes
+    -----
+    Uses the active Spark session; without one it makes a session and stops it at the end. Works
+    outside the main thread.
+
+    Examples
+    --------
+    >>> result = sparkclean.run_job("audit", "conf/audit.yaml", run_id="nightly-2026-11-24")
+    >>> result.outputs["suspects"]["version"], result.metrics["suspects"]
+    """
+    from sparkclean.config.file import load_config  # noqa: PLC0415 (pydantic, for a job only)
+
+    checked = load_config(config, overrides=overrides)
+    last = None
+    with open_jobs(checked, run_id or new_run_id(), settings=settings or {}) as jobs:
+        for last in jobs.run(job, dry_run=dry_run):
+            _log.debug("%s", last.summary)
+    if last is None:  # interrupted when everything was published
+        raise KeyboardInterrupt
+    return last
+
+
+@dataclass
+class Jobs:
+    """What the jobs of one command share.
+
+    Attributes
+    ----------
+    spark : SparkSession
+    config : Config
+    run_id : str
+    own : bool
+        Whether the session was made for them.
+    after : ExitStack
+        What is done once the session has stopped.
+    new_progress : callable
+        Makes the progress of a job.
+    ending : list of Runner
+        The runner of the job that ends the command.
+    """
+
+    spark: SparkSession
+    config: Config
+    run_id: str
+    own: bool
+    after: ExitStack
+    new_progress: Callable[[], Progress]
+    ending: list[Runner] = field(default_factory=list)
+
+    def run(self, name: str, *, dry_run: bool = False) -> Iterator[JobResult]:
+        """Run a job, or a sequence; yield the result of each job as it ends."""
+        if name not in SEQUENCES:
+            yield self._run_one(self._runner(name, self.config, self.run_id), dry_run=dry_run)
+            return
+        from sparkclean.config.model import with_predictions  # noqa: PLC0415
+        from sparkclean.jobs.predict.steps import pins_of_prediction  # noqa: PLC0415
+
+        first = self._runner("predict", self.config, self._id_of_prediction())
+        yield self._run_one(first, dry_run=dry_run, ends=dry_run)
+        if dry_run:  # there is nothing to audit yet
+            return
+        audited = with_predictions(self.config, self.config.output.location("predictions") or "")
+        given = pins_of_prediction(self.config, first.run_id, first.targets, self.spark)
+        yield self._run_one(self._runner("audit", audited, self.run_id, given), dry_run=False)
+
+    def _id_of_prediction(self) -> str:
+        """Give the run id of the prediction of a sequence: version 0.1.0 gave it one of its own."""
+        before = f"{self.run_id}-predict"
+        if self._runner("predict", self.config, self.run_id).is_known():
+            return self.run_id
+        known = self._runner("predict", self.config, before).is_known()
+        return before if known else self.run_id
+
+    def _runner(
+        self, name: str, config: Config, run_id: str, given: Mapping[str, Pin] | None = None
+    ) -> Runner:
+        from sparkclean.runs.runner import Runner  # noqa: PLC0415 (imports pyspark)
+
+        return Runner(
+            registry.load_job(name)(),
+            self.spark,
+            config,
+            run_id,
+            fit_batches=batch_setter(self.spark, own=self.own),
+            given=given or {},
+            progress=self.new_progress(),
+        )
+
+    def _run_one(self, runner: Runner, *, dry_run: bool, ends: bool = True) -> JobResult:
+        self.after.callback(runner.discard)
+        self.ending[:] = [runner] if ends else []
+        _log.info("%s, run %s", runner.job.name, runner.run_id)
+        prepared = runner.prepare()
+        return runner.describe(prepared) if dry_run else runner.execute(prepared)
+
+
+@contextmanager
+def open_jobs(
+    config: Config,
+    run_id: str,
+    *,
+    settings: Mapping[str, str],
+    debug: bool = False,
+    new_progress: Callable[[], Progress] | None = None,
+) -> Iterator[Jobs]:
+    """Open a session for jobs, and tidy up behind them.
+
+    Parameters
+    ----------
+    config : Config
+    run_id : str
+    settings : mapping
+        Of a Spark session that is created; those of the configuration win.
+    debug : bool
+        Whether Spark's log shows stack traces.
+    new_progress : callable, optional
+        Makes the progress of a job.
+
+    Yields
+    ------
+    Jobs
+    """
+    from sparkclean.config.classes import resolve_classes  # noqa: PLC0415
+    from sparkclean.rows.progress import Progress  # noqa: PLC0415
+
+    resolve_classes(config)  # before a session is waited for
+    ending: list[Runner] = []
+    try:
+        with (
+            ExitStack() as after,
+            open_session({**settings, **config.spark}, debug=debug) as (spark, own),
+        ):
+            yield Jobs(spark, config, run_id, own, after, new_progress or Progress, ending)
+    except (Exception, KeyboardInterrupt) as exc:
+        interrupt = interrupt_behind(exc)
+        if interrupt is None or not any(runner.is_published for runner in ending):
+            raise
+        word = "terminated" if isinstance(interrupt, Terminated) else "interrupted"
+        _log.warning("%s when run %s had published everything: all of it counts", word, run_id)

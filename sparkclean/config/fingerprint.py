@@ -1,0 +1,139 @@
+"""The fingerprint of a job: what its answer depends on, besides the input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from sparkclean.config.sections import Config, Section, result_settings
+
+
+def fingerprint(
+    config: Config,
+    job: str,
+    sections: Mapping[str, type[Section]],
+    classes: Sequence[Any],
+    *,
+    without: Set[str] = frozenset(),
+) -> str:
+    """Hash what determines the answer of a job: not locations, gates, Spark settings or run id.
+
+    Settings that have their default are left out, so that a setting that is added later changes no
+    fingerprint.
+
+    Parameters
+    ----------
+    config : Config
+    job : str
+    sections : mapping
+        The job's own, by name; ``input`` and ``columns`` belong to every job.
+    classes : sequence
+        The K labels; none where these follow from the input.
+    without : set of str
+        Settings that this job does not depend on, as ``section.key``.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    parts: dict[str, Section] = {"input": config.input, "columns": config.columns}
+    parts |= {name: config.section(kind) for name, kind in sections.items()}
+    settings = {
+        f"{name}.{key}": value
+        for name, section in parts.items()
+        for key, value in result_settings(section).items()
+        if f"{name}.{key}" not in without
+    }
+    labels = [[type(label).__name__, label] for label in classes]
+    return _digest({"job": job, "classes": labels, "settings": settings})
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+# -- the rule of before --------------------------------------------------------------------------
+
+#: Settings that a fingerprint held, with their values, when fingerprints held defaults as well.
+_BEFORE: dict[str, dict[str, tuple[str, ...]]] = {
+    "audit": {
+        "columns": ("id", "label", "pred_probs"),
+        "method": (
+            "filter_by",
+            "ranked_by",
+            "collision",
+            "frac_noise",
+            "min_examples_per_class",
+            "adjust_pred_probs",
+            "thresholds",
+        ),
+    },
+    "predict": {
+        "columns": ("id", "label"),
+        "predict": (
+            "features",
+            "group",
+            "n_folds",
+            "engine",
+            "estimator",
+            "params",
+            "max_train_rows",
+            "calibrate",
+            "missing",
+            "rare_classes",
+            "seed",
+        ),
+    },
+    "train": {
+        "columns": ("id", "label"),
+        "predict": (
+            "features",
+            "group",
+            "engine",
+            "estimator",
+            "params",
+            "max_train_rows",
+            "calibrate",
+            "missing",
+            "seed",
+        ),
+        "train": ("mode", "audit", "test", "estimator", "params"),
+    },
+}
+
+
+def fingerprint_of_before(config: Config, job: str, classes: Sequence[Any]) -> str | None:
+    """Hash what version 0.1.0 hashed, to know its records and unfinished runs again.
+
+    Parameters
+    ----------
+    config : Config
+    job : str
+    classes : sequence
+        The K labels.
+
+    Returns
+    -------
+    str or None
+        None for a job that there was not.
+    """
+    if job not in _BEFORE:
+        return None
+    written = config.model_dump(mode="json")
+    content: dict[str, Any] = {
+        section: {key: written[section][key] for key in keys}
+        for section, keys in _BEFORE[job].items()
+    }
+    if job == "audit":
+        clean = written["clean"]
+        content["row_sum_tolerance"] = written["admission"]["row_sum_tolerance"]
+        content["clean"] = {"mode": clean["mode"], "rejected": clean["rejected"]}
+        if not clean["keep_original"]:
+            content["clean"]["keep_original"] = False
+    content["classes"] = [[type(label).__name__, label] for label in classes]
+    content["where"] = written["input"]["where"]
+    return _digest(content)

@@ -1,0 +1,332 @@
+"""What a section of the configuration is, what a job sees of the whole, and the shared sections."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
+
+from sparkclean.config.values import Positive, Seed, Several
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+S = TypeVar("S", bound="Section")
+
+
+def _in_result(schema: Any) -> None:
+    """Mark a field as one that the answer depends on; the JSON schema stays as it is."""
+
+
+class Section(BaseModel):
+    """A section: settings by key, each with a description and, mostly, a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Whether the section may be null, which it is by default.
+    may_be_null: ClassVar[bool] = False
+    #: What to write where a section that may be null is needed.
+    if_null: ClassVar[str] = ""
+
+    def findings(self, config: Config) -> list[str]:  # noqa: ARG002
+        """Find settings that cannot hold together, in this section or with others.
+
+        Parameters
+        ----------
+        config : Config
+            The whole.
+
+        Returns
+        -------
+        list of str
+        """
+        return []
+
+    def tables(self) -> dict[str, str]:
+        """Give the tables that the section names and that are read, by their keys."""
+        return {}
+
+
+def setting(default: Any = ..., *, description: str, result: bool = False) -> Any:
+    """Declare a key of a section.
+
+    Parameters
+    ----------
+    default
+        Left out where the key must be given.
+    description : str
+        One sentence.
+    result : bool
+        Whether the answer depends on it: it then belongs to the fingerprint.
+
+    Returns
+    -------
+    pydantic.fields.FieldInfo
+    """
+    extra = _in_result if result else None
+    if isinstance(default, (dict, list)):
+        return Field(
+            default_factory=lambda: type(default)(default),
+            description=description,
+            json_schema_extra=extra,
+        )
+    return Field(default, description=description, json_schema_extra=extra)
+
+
+def result_settings(section: Section) -> dict[str, Any]:
+    """Give the settings of a section that the answer depends on and that are not the default.
+
+    Parameters
+    ----------
+    section : Section
+
+    Returns
+    -------
+    dict
+        Values as JSON has them, by key.
+    """
+    written = section.model_dump(mode="json")
+    found = {}
+    for name, field in type(section).model_fields.items():
+        if field.json_schema_extra is not _in_result:
+            continue
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        if field.is_required() or getattr(section, name) != default:
+            found[name] = written[name]
+    return found
+
+
+class Config(Protocol):
+    """A configuration, as every job sees it; `section` gives the parts that a job owns."""
+
+    @property
+    def input(self) -> InputSection:
+        """Section ``input``."""
+
+    @property
+    def columns(self) -> ColumnsSection:
+        """Section ``columns``."""
+
+    @property
+    def classes(self) -> Sequence[Any] | str | None:
+        """The labels, the file that lists them, or None."""
+
+    @property
+    def scan(self) -> str:
+        """How rows are read: ``auto``, ``files`` or ``dataframe``."""
+
+    @property
+    def output(self) -> OutputSection:
+        """Section ``output``."""
+
+    @property
+    def spark(self) -> Mapping[str, str]:
+        """Settings of a session that the command creates."""
+
+    def sections(self) -> list[Section]:
+        """Give all sections that are not null: those of jobs first."""
+
+    def section(self, kind: type[S]) -> S:
+        """Give the section of a type; raise `ConfigError` where it is null."""
+
+    def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
+        """Write the configuration as a mapping of sections."""
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None) -> Self:
+        """Copy the configuration with other sections."""
+
+
+class InputSection(Section):
+    """What is audited."""
+
+    def tables(self) -> dict[str, str]:
+        """Give the tables that are read."""
+        tables = {"input.table": self.table}
+        if self.predictions is not None:
+            tables["input.predictions"] = self.predictions
+        return tables
+
+    table: StrictStr = setting(
+        description="Path or URI (directory of Parquet files, one file, an output of ours, a Delta "
+        "table), or a name in a catalog."
+    )
+    format: Literal["auto", "parquet", "delta", "iceberg"] = setting(
+        "auto", description="Format of the table; auto asks the table."
+    )
+    version: StrictInt | StrictStr | None = setting(
+        None,
+        description="null: the current one; the number of a version (an output of ours, Delta), "
+        "timestamp:... (Delta, Iceberg), branch:NAME, tag:NAME or snapshot:ID (Iceberg).",
+    )
+    where: StrictStr | None = setting(
+        None,
+        description="SQL predicate: audit these rows only; the cleaned version keeps the others.",
+        result=True,
+    )
+    predictions: StrictStr | None = setting(
+        None,
+        description="Table of probabilities that `sparkclean predict` has made of this one, "
+        "audited in the place of its own.",
+    )
+
+
+class ColumnsSection(Section):
+    """Which columns hold what."""
+
+    id: StrictStr | list[StrictStr] = setting(
+        "id",
+        description="Record id, unique and never null: a column or a list of columns.",
+        result=True,
+    )
+    label: StrictStr = setting(
+        "label", description="Given label: integers, strings or booleans.", result=True
+    )
+    pred_probs: StrictStr | list[StrictStr] = setting(
+        "pred_probs",
+        description="Out-of-sample predicted probabilities: a column, or a list of K columns.",
+        result=True,
+    )
+
+    def findings(self, config: Config) -> list[str]:
+        """Find columns that are none, or that have two meanings."""
+        findings = []
+        if not self.id_columns:
+            findings.append("columns.id: [] names no column; name at least one")
+        probs = self.pred_probs
+        if not isinstance(probs, str) and len(probs) < 2:
+            findings.append(
+                f"columns.pred_probs: {probs!r} lists {len(probs)} columns; give one for each "
+                "class (at least 2), or the name of one array column"
+            )
+        named = Counter([*self.id_columns, self.label, *self.pred_probs_columns])
+        findings += [
+            f"columns: {name!r} is named {count} times; each column has one meaning"
+            for name, count in named.items()
+            if count > 1
+        ]
+        classes = config.classes
+        if isinstance(classes, list) and not isinstance(probs, str) and len(probs) != len(classes):
+            findings.append(
+                f"classes: {len(classes)} labels, but columns.pred_probs lists {len(probs)} "
+                "columns; give one column for each class, in the same order"
+            )
+        return findings
+
+    @property
+    def id_columns(self) -> tuple[str, ...]:
+        """Record id columns."""
+        return (self.id,) if isinstance(self.id, str) else tuple(self.id)
+
+    @property
+    def pred_probs_columns(self) -> tuple[str, ...]:
+        """One column, or one for each class."""
+        return (self.pred_probs,) if isinstance(self.pred_probs, str) else tuple(self.pred_probs)
+
+
+class PredictSection(Section):
+    """How out-of-sample probabilities are made, by ``sparkclean predict``."""
+
+    features: StrictStr | list[StrictStr] = setting(
+        description="A column, or several that are put together: numbers, arrays of numbers, "
+        "vectors, texts.",
+        result=True,
+    )
+    group: StrictStr | None = setting(
+        None,
+        description="Column whose rows of one value stay together (a patient, a product, a "
+        "session); null: rows with the same features do.",
+        result=True,
+    )
+    n_folds: Several = setting(
+        5,
+        description="Each fold is predicted by a model that was trained on the others.",
+        result=True,
+    )
+    engine: Literal["sklearn", "spark-ml"] = setting(
+        "sklearn",
+        description="What trains: scikit-learn, each model in one task, or Spark ML, on the whole "
+        "cluster.",
+        result=True,
+    )
+    estimator: StrictStr | None = setting(
+        None,
+        description="Import path of a classifier of the engine; null: logistic regression on "
+        "standardised features.",
+        result=True,
+    )
+    params: dict[StrictStr, Any] = setting(
+        {}, description="Parameters of the classifier.", result=True
+    )
+    max_train_rows: Positive | None = setting(
+        None,
+        description="Rows that a model is trained on, at most; null: what 256 MiB hold, and for "
+        "spark-ml all rows.",
+        result=True,
+    )
+    calibrate: Literal["none", "temperature", "isotonic"] = setting(
+        "none", description="Calibration of the probabilities, fitted on inner folds.", result=True
+    )
+    missing: Literal["reject", "impute"] = setting(
+        "reject",
+        description="Features that are null or NaN: an error, or the mean of the column (for a "
+        "text: no words).",
+        result=True,
+    )
+    rare_classes: Literal["reject", "exclude"] = setting(
+        "reject",
+        description="Classes with fewer examples than folds: an error, or not trained on: "
+        "their probability is 0, and an audit finds some of their rows, not all.",
+        result=True,
+    )
+    seed: Seed = setting(0, description="Of folds, samples and classifiers.", result=True)
+
+    may_be_null: ClassVar[bool] = True
+    if_null: ClassVar[str] = "name the features, for instance predict: {features: [embedding]}"
+
+    def findings(self, config: Config) -> list[str]:  # noqa: ARG002
+        """Find features that are none, or named twice."""
+        findings = []
+        if not self.features:
+            findings.append("predict.features: [] names no column; name at least one")
+        return findings + [
+            f"predict.features: {name!r} is named {count} times; name it once"
+            for name, count in Counter(self.features).items()
+            if count > 1
+        ]
+
+    @field_validator("features")
+    @classmethod
+    def _list(cls, features: str | list[str]) -> list[str]:
+        """Make a list of one name, which is the same configuration."""
+        return [features] if isinstance(features, str) else features
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """Columns of features."""
+        return tuple(self.features)
+
+
+class OutputSection(Section):
+    """Where results go; null: not written."""
+
+    runs: StrictStr | None = setting("out/runs", description="One record per run.")
+    models: StrictStr = setting(
+        "out/models",
+        description="Folder of the models that made them, and of final ones (sparkclean train), "
+        "which executors share.",
+    )
+    format: Literal["parquet", "delta", "iceberg"] = setting(
+        "parquet", description="Format of the outputs; delta.`/path` says it for one of them."
+    )
+    work: StrictStr | None = setting(
+        None,
+        description="Folder that driver and executors share, for intermediate files; null: beside "
+        "the outputs on Parquet.",
+    )
+
+    def location(self, name: str) -> str | None:
+        """Give the place of an output as it is configured; None where it is not written."""
+        place: str | None = getattr(self, name)
+        return place

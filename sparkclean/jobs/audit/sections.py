@@ -1,0 +1,273 @@
+"""The audit's parts of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import StrictStr
+
+from sparkclean.config.sections import Config, Section, setting
+from sparkclean.config.values import Count, Fraction, Label, Number, Positive, Switch, Tolerance
+from sparkclean.errors import InputError
+from sparkclean.locations import LAYOUTS, same_place
+
+_QUOTA_FILTERS = ("prune_by_noise_rate", "prune_by_class", "both")
+_ADJUSTABLE = ("self_confidence", "normalized_margin")
+#: Outputs that an audit may write; one of them is needed.
+_OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
+
+FilterBy = Literal[
+    "prune_by_noise_rate",
+    "prune_by_class",
+    "both",
+    "confident_learning",
+    "predicted_neq_given",
+    "low_normalized_margin",
+    "low_self_confidence",
+]
+Score = Literal[
+    "self_confidence",
+    "normalized_margin",
+    "confidence_weighted_entropy",
+    "prior_shifted_self_confidence",
+]
+
+
+class MethodSection(Section):
+    """How label issues are found."""
+
+    filter_by: FilterBy = setting(
+        "prune_by_noise_rate", description="Which rows are label issues.", result=True
+    )
+    ranked_by: Score = setting(
+        "self_confidence", description="Label quality score of the ranking.", result=True
+    )
+    collision: Literal["cleanlab-2.9", "paper"] = setting(
+        "cleanlab-2.9",
+        description="Several confident classes: argmax over all, or over the confident ones.",
+        result=True,
+    )
+    frac_noise: Fraction = setting(
+        1.0, description="Share of the estimated noise to flag.", result=True
+    )
+    min_examples_per_class: Count = setting(
+        1, description="Rows that pruning leaves in a class.", result=True
+    )
+    adjust_pred_probs: Switch = setting(
+        False, description="Rank by probabilities less the class thresholds.", result=True
+    )
+    thresholds: dict[Label, Number] | list[Number] | None = setting(
+        None, description="Override thresholds: by label, or a list of K.", result=True
+    )
+
+    def findings(self, config: Config) -> list[str]:
+        """Find settings of the method that cannot hold together."""
+        findings = []
+        if self.adjust_pred_probs and self.ranked_by not in _ADJUSTABLE:
+            findings.append(
+                f"method.adjust_pred_probs: true contradicts method.ranked_by: {self.ranked_by!r}; "
+                f"adjusted scores are {' and '.join(_ADJUSTABLE)}"
+            )
+        if self.frac_noise != 1.0 and self.filter_by not in _QUOTA_FILTERS:
+            findings.append(
+                f"method.frac_noise: {self.frac_noise!r} has no effect with method.filter_by: "
+                f"{self.filter_by!r}; use 1.0, or one of {', '.join(_QUOTA_FILTERS)}"
+            )
+        return findings + self._threshold_findings(config.classes)
+
+    def _threshold_findings(self, classes: Sequence[Any] | str | None) -> list[str]:
+        thresholds, findings = self.thresholds, []
+        if thresholds is None:
+            return []
+        values = thresholds if isinstance(thresholds, list) else list(thresholds.values())
+        outside = [value for value in values if not 0.0 < value <= 2.0]
+        if outside:
+            findings.append(
+                f"method.thresholds: {outside[0]!r} is outside (0, 2]; 2 means that no row is "
+                "confident"
+            )
+        if not isinstance(classes, list):
+            return findings
+        if isinstance(thresholds, list) and len(classes) != len(thresholds):
+            findings.append(
+                f"method.thresholds: {len(thresholds)} values for {len(classes)} classes; give one "
+                "for each, or a mapping from label to threshold"
+            )
+        if isinstance(thresholds, dict):
+            # a key of a JSON file or of an override is text whatever the labels are
+            unknown = [label for label in thresholds if str(label) not in map(str, classes)]
+            if unknown:
+                findings.append(f"method.thresholds: {unknown[0]!r} is not among the classes")
+        return findings
+
+
+class AdmissionSection(Section):
+    """Which rows are audited."""
+
+    row_sum_tolerance: Tolerance = setting(
+        1e-3, description="Largest distance of a row's sum from 1.", result=True
+    )
+    max_rejected_fraction: Fraction = setting(
+        0.01, description="Share of invalid rows above which the run fails."
+    )
+
+
+class CleanSection(Section):
+    """What the cleaned version is."""
+
+    mode: Literal["drop", "relabel", "weight", "quarantine", "none"] = setting(
+        "drop", description="What happens to suspects.", result=True
+    )
+    rejected: Literal["keep", "remove"] = setting(
+        "keep", description="What happens to rows that could not be audited.", result=True
+    )
+    keep_original: Switch = setting(
+        True,
+        description="Mode relabel: add the given label and a mark of what was changed.",
+        result=True,
+    )
+    layout: Literal["auto", "copy", "clone", "branch"] = setting(
+        "auto",
+        description="copy: a table of its own; clone: a shallow clone (Delta); branch: inside the "
+        "input table (Iceberg), which auto takes where output.cleaned is input.table.",
+    )
+    publish: Literal["tag", "fast_forward"] = setting(
+        "tag", description="Layout branch: only tag the version, or let publish_branch follow, too."
+    )
+    publish_branch: StrictStr | None = setting(
+        None, description="Branch that follows the newest version (fast_forward)."
+    )
+    retain_days: Positive | None = setting(
+        None, description="Layout branch: days after which table maintenance drops the tag."
+    )
+    set_table_properties: Switch = setting(
+        False, description="Layout branch: may set the input table to merge on read."
+    )
+
+    def findings(self, config: Config) -> list[str]:
+        """Find settings of the cleaned version that cannot hold together."""
+        return layout_findings(self, config) + _nothing_to_write(self, config)
+
+
+class GateSection(Section):
+    """Limits outside of which nothing is published."""
+
+    max_suspect_fraction: Fraction | None = setting(None, description="Largest share of suspects.")
+    max_class_loss_fraction: Fraction | None = setting(
+        None, description="Largest share of suspects in one class."
+    )
+    min_examples_left_per_class: Count = setting(
+        1, description="Rows that must be left in every class (modes drop, quarantine)."
+    )
+    max_suspects: Count | None = setting(None, description="Largest number of suspects.")
+
+
+# -- how the cleaned version is kept ---------------------------------------------------------------
+
+
+def resolve_layout(config: Config) -> str:
+    """Say how the cleaned version is kept.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    {"copy", "clone", "branch"}
+    """
+    clean = config.section(CleanSection)
+    if clean.layout != "auto":
+        return clean.layout
+    inside = LAYOUTS.get(config.output.format) == "branch" and _in_place(clean, config)
+    return "branch" if inside else "copy"
+
+
+def _in_place(clean: CleanSection, config: Config) -> bool:
+    """Tell whether the cleaned version is wanted inside the input table."""
+    cleaned = config.output.location("cleaned")
+    if cleaned is None or clean.mode == "none":
+        return False
+    return same_place(cleaned, config.input.table)
+
+
+def layout_findings(clean: CleanSection, config: Config) -> list[str]:
+    """Find settings of the cleaned version that cannot hold together."""
+    layout = resolve_layout(config)
+    findings = []
+    if layout != "copy" and (
+        clean.mode == "weight" or (clean.mode == "relabel" and clean.keep_original)
+    ):
+        ways = "use layout copy and an output.cleaned of its own"
+        if clean.mode == "relabel":
+            ways = f"set clean.keep_original: false, or {ways}"
+        findings.append(
+            f"clean.mode: {clean.mode!r} adds columns to every row, which layout {layout} cannot; "
+            f"{ways}"
+        )
+    if not clean.keep_original and clean.mode != "relabel":
+        findings.append(
+            f"clean.keep_original: false has no effect with clean.mode: {clean.mode!r}; leave it"
+        )
+    if (clean.publish == "fast_forward") != (clean.publish_branch is not None):
+        findings.append(
+            "clean.publish: fast_forward and clean.publish_branch: NAME go together; give both or "
+            "none"
+        )
+    options = [n for n in ("publish_branch", "retain_days") if getattr(clean, n) is not None]
+    options += ["set_table_properties"] if clean.set_table_properties else []
+    if options and layout != "branch":
+        findings.append(
+            f"clean.{options[0]}: has no effect with layout {layout}; it is for versions inside an "
+            "Iceberg table (layout branch)"
+        )
+    if (
+        layout == "branch"
+        and config.output.location("cleaned") is not None
+        and not _in_place(clean, config)
+    ):
+        findings.append(
+            "clean.layout: branch keeps versions inside the input table; give output.cleaned the "
+            f"name {config.input.table!r}"
+        )
+    wanted = {name: kind for kind, name in LAYOUTS.items()}.get(layout)
+    if wanted is not None and LAYOUTS.get(config.output.format) != layout:
+        findings.append(
+            f"clean.layout: {layout} needs output.format: {wanted}, not {config.output.format}"
+        )
+    return findings
+
+
+def _nothing_to_write(clean: CleanSection, config: Config) -> list[str]:
+    written = {name for name in _OUTPUTS if config.output.location(name) is not None}
+    if not written:
+        return ["output: all outputs are null; there is nothing to write"]
+    if written == {"cleaned"} and clean.mode == "none":
+        return [
+            "output: all outputs but cleaned are null, and clean.mode is none; there is nothing to "
+            "write"
+        ]
+    return []
+
+
+def check_layout(config: Config, source_format: str) -> None:
+    """Refuse a layout that changes files of another format than the outputs'.
+
+    Parameters
+    ----------
+    config : Config
+    source_format : str
+        Of the input table.
+
+    Raises
+    ------
+    InputError
+    """
+    layout, wanted = resolve_layout(config), config.output.format
+    cleaned = config.output.location("cleaned")
+    if layout != "copy" and cleaned is not None and source_format != wanted:
+        raise InputError(
+            f"clean.layout: {layout} changes the input table's own files, which are "
+            f"{source_format}, not {wanted}; use layout copy"
+        )

@@ -1,0 +1,286 @@
+"""The steps of an audit: pin and check; scan, find, gate; stage what was found."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sparkclean.config.classes import resolve_classes
+from sparkclean.errors import InputError, SparkCleanError
+from sparkclean.examples.checks import check_same_examples, count_duplicate_ids
+from sparkclean.examples.columns import Columns, check_present, resolve_columns
+from sparkclean.examples.scan_choice import choose_scan
+from sparkclean.examples.statistics import Scanner
+from sparkclean.jobs.audit.clean import check_free_names
+from sparkclean.jobs.audit.findings import Findings, findings_hash
+from sparkclean.jobs.audit.gate import judge
+from sparkclean.jobs.audit.pipeline import collect_findings
+from sparkclean.jobs.audit.sections import (
+    AdmissionSection,
+    CleanSection,
+    GateSection,
+    MethodSection,
+    check_layout,
+)
+from sparkclean.jobs.audit.stage import stage_cleaned, stage_findings
+from sparkclean.jobs.audit.summary import summarise
+from sparkclean.lake import Version, open_source, open_target
+from sparkclean.rows.columns import quoted, where
+from sparkclean.rows.workspace import FolderWorkspace
+from sparkclean.runs.engine_errors import engine_errors
+from sparkclean.runs.job import Context, Execution, Parent, PinnedTable, Prepared, Result
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditPrepared(Prepared):
+    """An audit that is ready.
+
+    With ``input.predictions`` probabilities come from that table alone; the input is read narrowly,
+    to check that it has the same record ids and labels, and to clean it.
+
+    Attributes
+    ----------
+    columns : Columns
+    examples : DataFrame
+        The rows of the input that are audited.
+    audited : DataFrame
+        The same, or those of the table of predictions.
+    """
+
+    columns: Columns
+    examples: DataFrame
+    audited: DataFrame
+
+    @property
+    def scanned(self) -> PinnedTable:
+        """The table in which the probabilities are."""
+        return self.tables.get("predictions", self.input)
+
+    @property
+    def has_predictions(self) -> bool:
+        """Whether probabilities come from a table of their own."""
+        return "predictions" in self.tables
+
+
+# -- before anything is written ------------------------------------------------------------------
+
+
+def prepare_audit(context: Context) -> AuditPrepared:
+    """Pin the input and check the configuration against it. Writes nothing.
+
+    Parameters
+    ----------
+    context : Context
+
+    Returns
+    -------
+    AuditPrepared
+
+    Raises
+    ------
+    ConfigError, InputError
+    """
+    config = context.config
+    source = open_source(config.input.table, config.input.format, spark=context.spark)
+    check_layout(config, source.format)
+    tables = {"input": context.pin("input", source, config.input.version)}
+    examples = audited = where(tables["input"].frame, config.input.where)
+    classes, parents = resolve_classes(config), ()
+    if config.input.predictions is not None:
+        predictions = open_source(config.input.predictions, "auto", spark=context.spark)
+        tables["predictions"] = context.pin("predictions", predictions)
+        audited = _as_examples(tables["predictions"].frame, examples, context)
+        made_by = _version_of(config.input.predictions, tables["predictions"], context)
+        classes = classes or _noted_classes(made_by)
+        parents = _parents(made_by)
+    with engine_errors(tables["input"].pin, config.input.table):
+        columns = resolve_columns(
+            audited,
+            ids=config.columns.id_columns,
+            label=config.columns.label,
+            probs=config.columns.pred_probs_columns,
+            classes=classes,
+        )
+    clean = config.section(CleanSection)
+    check_free_names(
+        tables["input"].frame.columns,
+        columns.label,
+        clean.mode,
+        keep_original=clean.keep_original,
+    )
+    context.fit_batches(columns.num_classes)
+    return AuditPrepared(
+        tables=tables,
+        classes=columns.classes,
+        ids=tuple(zip(columns.ids, columns.id_types, strict=True)),
+        label_type=columns.label_type.simpleString(),
+        parents=parents,
+        columns=columns,
+        examples=examples,
+        audited=audited,
+    )
+
+
+def _as_examples(predictions: DataFrame, examples: DataFrame, context: Context) -> DataFrame:
+    """Give record ids and labels of predictions the types of the input."""
+    columns = context.config.columns
+    keys = [*columns.id_columns, columns.label]
+    for frame in (examples, predictions):
+        check_present(frame.schema, keys, "columns.id and columns.label")
+    # a format may know fewer types: Iceberg has no smallint
+    wanted = {name: examples.schema[name].dataType for name in keys}
+    casts = {
+        name: quoted(name).cast(kind)
+        for name, kind in wanted.items()
+        if kind != predictions.schema[name].dataType
+    }
+    return predictions.withColumns(casts) if casts else predictions
+
+
+def _version_of(table: str, pinned: PinnedTable, context: Context) -> list[Version]:
+    """List the versions of ours up to the pinned one; none of a table of somebody else."""
+    with suppress(InputError):  # files of somebody else
+        versions = open_target(table, pinned.pin.format, spark=context.spark).versions()
+        names = [version.name for version in versions]
+        if pinned.pin.version in names:
+            # others may have compacted the table since
+            return versions[: names.index(pinned.pin.version) + 1]
+    return []
+
+
+def _noted_classes(versions: list[Version]) -> tuple[Any, ...] | None:
+    """Find the classes that the prediction has noted."""
+    noted = [v.properties["classes"] for v in versions if "classes" in v.properties]
+    return tuple(json.loads(noted[-1])) if noted else None
+
+
+def _parents(versions: list[Version]) -> tuple[Parent, ...]:
+    """Name the run that made the predictions."""
+    made = [v.properties["original_run_id"] for v in versions if "classes" in v.properties]
+    return (Parent("predict", made[-1]),) if made else ()
+
+
+# -- the run -------------------------------------------------------------------------------------
+
+
+def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
+    """Audit, and stage the outputs.
+
+    Reads the wide column as often as `collect_findings`, and the whole table once more to write
+    the cleaned version.
+
+    Parameters
+    ----------
+    prepared : AuditPrepared
+    execution : Execution
+
+    Returns
+    -------
+    Result
+    """
+    config, columns, progress = execution.context.config, prepared.columns, execution.progress
+    scanner = _scanner(prepared, execution)
+    with progress.phase("check record ids") as phase:
+        rows = _check_ids(prepared, config.input.where, scanner)
+        phase.rows = rows
+    is_whole = config.input.where is None
+    findings = collect_findings(
+        scanner,
+        config.section(MethodSection),
+        config.section(AdmissionSection),
+        progress,
+        rows=rows if is_whole else prepared.audited.count(),
+        recall=execution.recall,
+    )
+    if is_whole and findings.statistics.rows != rows:
+        raise SparkCleanError(
+            f"the scan of {scanner.scan.kind} has read {findings.statistics.rows:,} rows "
+            f"of {rows:,}; nothing was published. Run again with scan: dataframe"
+        )
+    execution.computed()
+    outputs, clean = execution.outputs, config.section(CleanSection)
+    with progress.phase("write suspects") as phase:
+        result_hash = findings_hash(findings, columns.classes)
+        top = stage_findings(outputs, findings, columns, execution.provenance)
+        phase.rows = findings.num_suspects
+    gates = judge(findings, config.section(GateSection), mode=clean.mode, classes=columns.classes)
+    result = replace(_result(findings), gates=gates, result_hash=result_hash)
+    execution.check_gates(result, look_at="suspects")
+    with progress.phase("write cleaned version") as phase:
+        try:
+            phase.rows = stage_cleaned(
+                outputs,
+                prepared.input,
+                findings,
+                columns,
+                config,
+                rows_in_table=rows,
+            )
+        except SparkCleanError:
+            execution.verify()  # rows that are too many or too few: it may say why
+            raise
+    return replace(result, summary=summarise(findings, columns, top))
+
+
+def _scanner(prepared: AuditPrepared, execution: Execution) -> Scanner:
+    config = execution.context.config
+    scan = choose_scan(
+        prepared.scanned.source,
+        prepared.scanned.pin,
+        prepared.audited,
+        prepared.columns,
+        scan=config.scan,
+        row_sum_tolerance=config.section(AdmissionSection).row_sum_tolerance,
+        is_filtered=config.input.where is not None and not prepared.has_predictions,
+    )
+    return Scanner(scan, prepared.columns, FolderWorkspace(str(execution.folder)))
+
+
+def _check_ids(prepared: AuditPrepared, condition: str | None, scanner: Scanner) -> int:
+    """Check that record ids are unique; count the rows of the table."""
+    columns, table, may_rise = prepared.columns, prepared.input, True
+    if not prepared.has_predictions and condition is None and scanner.scan.kind == "files":
+        rows, may_rise = scanner.scan.collect_rising_ids(), False
+        if rows is not None:
+            there = table.frame.count() if table.pin.rows is None else table.pin.rows
+            if rows == there:
+                return rows
+    if prepared.has_predictions:
+        check_same_examples(
+            columns.keys(prepared.examples), columns.keys(prepared.audited), columns.ids
+        )
+    return count_duplicate_ids(
+        columns.keys(table.frame), scanner.ids, columns.ids, may_rise=may_rise
+    )
+
+
+def _result(findings: Findings) -> Result:
+    """Give what the run record says of findings."""
+    statistics = findings.statistics
+    numbers = {
+        "rows": statistics.rows,
+        "audited": statistics.audited,
+        "rejected": statistics.rows - statistics.audited,
+        "suspects": findings.num_suspects,
+        "classes": len(findings.thresholds),
+    }
+    counts = {
+        "rejections": statistics.rejections,
+        "clipped": statistics.clipped,
+        "warnings": list(findings.warnings),
+        "noise_rate": findings.noise.noise_rate,
+    }
+    return Result(
+        rows=statistics.rows,
+        metrics=numbers | {"noise_rate": findings.noise.noise_rate},
+        record=numbers
+        | {
+            "counts": json.dumps(counts, ensure_ascii=False, default=str),
+            "remembered": findings.remembered,
+        },
+    )

@@ -1,0 +1,59 @@
+"""The prediction as a job of the runner. Loads no Spark: its steps do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from sparkclean import schema
+from sparkclean.config.sections import Config, PredictSection
+from sparkclean.runs.job import Context, Execution, Job, Result
+from sparkclean.schema import OutputSpec
+
+if TYPE_CHECKING:
+    from sparkclean.jobs.predict.steps import PredictPrepared
+
+
+class PredictJob(Job["PredictPrepared"]):
+    """Predict the labels of a table out of sample, by a model a fold."""
+
+    name = "predict"
+    outputs = (
+        OutputSpec(
+            "predictions",
+            "Predicted probabilities (sparkclean predict).",
+            schema.PREDICTIONS,
+            keyed=True,
+            location="out/predictions",
+            nullable=False,
+        ),
+    )
+    sections: ClassVar = {"predict": PredictSection}
+    unaffected_by = frozenset({"columns.pred_probs"})
+    fault_points = ("predict.trained",)
+
+    @classmethod
+    def claims(cls, config: Config) -> dict[str, str]:
+        """Give the places that must be the prediction's own, where one is configured."""
+        if not any(isinstance(section, PredictSection) for section in config.sections()):
+            return {}
+        models = {"output.models": config.output.models}
+        # an audit by predictions reads them where they were written
+        return models if config.input.predictions is not None else models | super().claims(config)
+
+    def prepare(self, context: Context) -> PredictPrepared:
+        """Pin the input and check the configuration against it. Writes nothing."""
+        from sparkclean.jobs.predict.steps import prepare_prediction  # noqa: PLC0415
+
+        return prepare_prediction(context)
+
+    def describe(self, prepared: PredictPrepared, context: Context) -> list[str]:
+        """Say what the prediction would do."""
+        from sparkclean.jobs.predict.steps import describe_prediction  # noqa: PLC0415
+
+        return describe_prediction(prepared, context)
+
+    def execute(self, prepared: PredictPrepared, execution: Execution) -> Result:
+        """Train, predict, and stage the probabilities."""
+        from sparkclean.jobs.predict.steps import execute_prediction  # noqa: PLC0415
+
+        return execute_prediction(prepared, execution)

@@ -1,0 +1,325 @@
+"""The one runner of all jobs: pin, resume, verify, publish in order, record, tidy up."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Set
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparkclean.config.fingerprint import fingerprint, fingerprint_of_before
+from sparkclean.errors import ConfigError, VersionExistsError
+from sparkclean.faults import fault_point
+from sparkclean.lake import Pin, StagingFolder, TargetTable, Version, open_target
+from sparkclean.lake.run_records import find_record, recall_run
+from sparkclean.lake.run_state import RunState, forget_run, remember_run
+from sparkclean.locations import local_path
+from sparkclean.rows.progress import Progress
+from sparkclean.runs.attempt import Attempt, PreparedRun
+from sparkclean.runs.engine_errors import engine_errors
+from sparkclean.runs.job import Context, Job, Prepared, Result
+from sparkclean.runs.outputs import Outputs
+from sparkclean.runs.record import GATE_FAILED, PUBLISHED
+from sparkclean.runs.targets import check_columns
+from sparkclean.schema import CONFIG_FINGERPRINT, JOB, RUN_RECORDS, OutputSpec
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from sparkclean.config.sections import Config
+
+_log = logging.getLogger("sparkclean")
+
+_RUNS = RUN_RECORDS.name
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """The end of a run.
+
+    Attributes
+    ----------
+    job, run_id : str
+    status : str
+        ``published``, or ``planned`` after a dry run.
+    outputs : mapping
+        Location and version of what was published, by name.
+    metrics : mapping
+        Numbers by name.
+    summary : str
+        For people.
+    """
+
+    job: str
+    run_id: str
+    status: str
+    outputs: Mapping[str, Mapping[str, str]]
+    metrics: Mapping[str, Any]
+    summary: str
+
+    def __str__(self) -> str:
+        return self.summary
+
+
+@dataclass
+class Runner:
+    """Runs one job once, and again under the same run id.
+
+    Attributes
+    ----------
+    job : Job
+    spark : SparkSession
+    config : Config
+    run_id : str
+        The scheduler's; stable over its retries.
+    fit_batches : callable
+        Called with the numbers of a row once these are known (to fit the session's batch size).
+    given : mapping
+        What to read, by the name of the table, where a job before has pinned it.
+    """
+
+    job: Job[Any]
+    spark: SparkSession
+    config: Config
+    run_id: str
+    fit_batches: Callable[[int], None] = lambda _: None
+    given: Mapping[str, Pin] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
+    #: Whether all that the run publishes is published.
+    is_published: bool = field(default=False, init=False)
+    _leftovers: list[StagingFolder] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        output = self.config.output
+        work = None if output.work is None else local_path(output.work)
+        self.specs: dict[str, OutputSpec] = {spec.name: spec for spec in self.job.outputs}
+        self.specs[_RUNS] = RUN_RECORDS
+        self.targets: dict[str, TargetTable] = self._open_targets(work)
+        #: Folder of intermediate files and of the state of unfinished runs: beside the run record,
+        #: or the last of the outputs on Parquet, where no other is configured.
+        places = [t.location for t in self.targets.values() if t.takes_files]
+        if work is None and not places:
+            raise ConfigError(
+                f"output.work: null, but {' and '.join(self.targets)} of this job are not on "
+                "Parquet; name a folder that driver and executors share, for intermediate files"
+            )
+        self.home = str(work or places[-1])
+
+    def _open_targets(self, work: Path | None) -> dict[str, TargetTable]:
+        """Open the outputs that are written, in the order of publication."""
+        places = self.job.locations(self.config)
+        targets = {
+            spec.name: self.job.open_output(
+                spec.name, places[spec.name], self.config, spark=self.spark, work=work
+            )
+            for spec in self.job.outputs
+            if spec.name in places
+        }
+        runs, kind = self.config.output.runs, self.config.output.format
+        if runs is not None:
+            targets[_RUNS] = open_target(runs, kind, spark=self.spark, work=work, layout="copy")
+        return targets
+
+    # -- before anything is written ------------------------------------------------------------
+
+    def prepare(self) -> PreparedRun:
+        """Pin what is read and check the configuration against it. Writes nothing.
+
+        Raises
+        ------
+        ConfigError, InputError
+        VersionExistsError
+            If the run id was begun with another configuration or input.
+        """
+        state = RunState.load(self.home, self.job.name, self.run_id)
+        record = self._find_record()
+        run = self._prepare(state, record)
+        if state is not None and state.is_of_before and state.config_fingerprint != run.fingerprint:
+            # an id was one job's alone, and this may be the state of another one
+            state, run = None, self._prepare(None, record)
+        if state is not None:
+            _log.info("resuming run %s on its pinned input", self.run_id)
+            state.check_same(run.fingerprint, run.input_table, run.version)
+        for target in self.targets.values():
+            target.check_writable()
+        check_columns(self.targets, self.specs, run.prepared.ids, run.prepared.label_type)
+        return run
+
+    def _prepare(self, state: RunState | None, record: Mapping[str, Any] | None) -> PreparedRun:
+        context = Context(
+            spark=self.spark,
+            config=self.config,
+            job=self.job.name,
+            run_id=self.run_id,
+            targets=self.targets,
+            state=state,
+            record=record,
+            given=self.given,
+            progress=self.progress,
+            fit_batches=self.fit_batches,
+        )
+        prepared = self.job.prepare(context)
+        published = self._find_published()
+        known = {version.properties.get(CONFIG_FINGERPRINT) for version in published.values()}
+        known |= {None if state is None else state.config_fingerprint}
+        known |= {None if record is None else record[CONFIG_FINGERPRINT]}
+        return PreparedRun(context, prepared, self._fingerprint(prepared, known), published)
+
+    def _find_published(self) -> dict[str, Version]:
+        """Find what this run has published before; run records are looked up by themselves."""
+        own = {name: target for name, target in self.targets.items() if name != _RUNS}
+        found = {name: target.find_run(self.run_id) for name, target in own.items()}
+        return {name: version for name, version in found.items() if version is not None}
+
+    def _fingerprint(self, prepared: Prepared, known: Set[str | None]) -> str:
+        """Make the fingerprint; a run that was begun by the old rule goes on by it."""
+        job, classes = self.job, prepared.classes
+        before = fingerprint_of_before(self.config, job.name, classes)
+        if before is not None and before in known:
+            return before
+        return fingerprint(self.config, job.name, job.sections, classes, without=job.unaffected_by)
+
+    def is_known(self) -> bool:
+        """Tell whether the run has begun, or ended, before."""
+        if RunState.load(self.home, self.job.name, self.run_id) is not None:
+            return True
+        return self._find_record() is not None or bool(self._find_published())
+
+    def _find_record(self) -> Mapping[str, Any] | None:
+        if _RUNS not in self.targets:
+            return None
+        return find_record(self.targets[_RUNS], self.job.name, self.run_id)
+
+    def describe(self, run: PreparedRun) -> JobResult:
+        """Say what a run would do. Writes nothing."""
+        with engine_errors(run.prepared.input.pin, self.home):
+            lines = self.job.describe(run.prepared, run.context)
+        lines = [*lines, f"config fingerprint {run.fingerprint}", "nothing was written"]
+        return self._result("planned", "\n".join(lines), {}, Result())
+
+    # -- the run -------------------------------------------------------------------------------
+
+    def execute(self, run: PreparedRun) -> JobResult:
+        """Do the job and publish. Safe to repeat with the same run id.
+
+        Parameters
+        ----------
+        run : PreparedRun
+
+        Returns
+        -------
+        JobResult
+
+        Raises
+        ------
+        SparkCleanError
+            Any of its kinds; what was published by then stays, and a repetition completes it.
+        """
+        outputs = self._outputs(run)
+        finished = self._finished(run, outputs)
+        if finished is not None:
+            self.is_published = True
+            self._forget(run)
+            return finished
+        remember_run(self.home, run.state())
+        fault_point("run.pinned")
+        attempt = Attempt(self.job, run, outputs, self.home, lambda: self._recall(run))
+        try:
+            result = attempt.work()
+            self.is_published = True
+        finally:
+            if attempt.is_refused:
+                self._forget(run)
+            self._leftovers = attempt.leftovers()
+            self.discard()
+        self._forget(run)
+        return self._result(PUBLISHED, _summary(result, outputs), outputs.versions(), result)
+
+    def _outputs(self, run: PreparedRun) -> Outputs:
+        properties = {
+            JOB: self.job.name,
+            CONFIG_FINGERPRINT: run.fingerprint,
+            "input": run.input_version,
+            "input_table": run.prepared.input.pin.table,
+        }
+        return Outputs(
+            self.targets,
+            self.specs,
+            self.run_id,
+            self.job.name,
+            properties,
+            published=dict(run.published),
+        )
+
+    def _recall(self, run: PreparedRun) -> str | None:
+        """Give what the last published run of the same fingerprint has left."""
+        if _RUNS not in self.targets:
+            return None
+        before = fingerprint_of_before(self.config, self.job.name, run.prepared.classes)
+        prints = [run.fingerprint, *([] if before is None else [before])]
+        return recall_run(self.spark, self.targets[_RUNS].location, prints)
+
+    def _finished(self, run: PreparedRun, outputs: Outputs) -> JobResult | None:
+        """Recognise a run that has published everything before; refuse another of its name."""
+        record = run.context.record
+        status = None if record is None else record["status"]
+        known = {
+            name: (f"{name} ({version.name})", version.properties)
+            for name, version in outputs.published.items()
+        }
+        if record is not None and status != GATE_FAILED:  # else nothing stands for the id yet
+            table = json.loads(record["input"] or "{}").get("table")
+            then = {CONFIG_FINGERPRINT: record[CONFIG_FINGERPRINT], "input_table": table}
+            known[_RUNS] = (_RUNS, then)
+        for what, before in known.values():
+            for key in (CONFIG_FINGERPRINT, "input_table"):
+                was, now = before.get(key), outputs.properties[key]
+                if was != now:
+                    raise VersionExistsError(
+                        f"run id {self.run_id!r} has already published {what} with another {key} "
+                        f"({was}, now {now}); use a new run id"
+                    )
+        datasets = {name for name in self.targets if not self.specs[name].accumulates}
+        missing = datasets - set(outputs.published)
+        if status == PUBLISHED and missing:
+            places = ", ".join(self.targets[name].location for name in sorted(missing))
+            raise VersionExistsError(
+                f"run id {self.run_id!r} has finished before, and is not among the versions of "
+                f"{places}: it had other outputs, or its version was cleaned up; use a new run id"
+            )
+        done = set(outputs.published) == set(self.targets)
+        if not (status == PUBLISHED if _RUNS in self.targets else done):
+            return None
+        metrics = {} if record is None else json.loads(record.get("metrics") or "{}")
+        text = f"run {self.run_id} has finished before; nothing was done"
+        return self._result(PUBLISHED, text, outputs.versions(), Result(metrics=metrics))
+
+    def _result(
+        self, status: str, text: str, outputs: Mapping[str, Mapping[str, str]], result: Result
+    ) -> JobResult:
+        return JobResult(self.job.name, self.run_id, status, outputs, dict(result.metrics), text)
+
+    def _forget(self, run: PreparedRun) -> None:
+        forget_run(self.home, self.job.name, self.run_id, run.context.state)
+
+    def discard(self) -> None:
+        """Remove what the run has staged and not published.
+
+        After an interrupt tasks go on writing until the session stops: then call it once more.
+        """
+        for staging in self._leftovers:
+            # what fails here must not hide what ended the run; `sparkclean clean-up` removes it
+            with suppress(Exception):
+                staging.discard()
+
+
+def _summary(result: Result, outputs: Outputs) -> str:
+    """Write what was found, then where it is."""
+    made = {name: str(place) for name, place in result.places.items()}
+    places = made | outputs.places()
+    width = max(map(len, places), default=0)
+    where = [f"{name:<{width}}  {place}" for name, place in places.items()]
+    return "\n".join([result.summary, "", *where] if where else [result.summary])

@@ -1,0 +1,190 @@
+"""The toy job is listed, run, gated, killed, completed, shown, reverted and cleaned up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+import sparkclean
+from sparkclean import registry
+from sparkclean.commands.main import main
+from sparkclean.errors import AuditGateError
+from sparkclean.lake import open_target
+from tests.data import write_table
+from tests.tables import Place
+from tests.toy.command import TOY
+from tests.toy.job import ToyJob
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROWS, RARE = 60, 7
+POINTS = (
+    "run.pinned",
+    "stage.rare.begin",
+    "stage.rare.end",
+    "run.audited",
+    "run.verified",
+    "publish.rare.begin",
+    "publish.rare.end",
+    "stage.runs.begin",
+    "stage.runs.end",
+    "publish.runs.begin",
+    "publish.runs.end",
+)
+IN_CI = {"run.pinned", "publish.rare.end", "publish.runs.begin"}
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register the toy: one line."""
+    monkeypatch.setitem(registry.JOBS, "toy", TOY)
+
+
+class Lake:
+    """A table with two rare labels, and the place of the toy's outputs, in one format."""
+
+    def __init__(self, spark: SparkSession, folder: Path, kind: str) -> None:
+        self.spark, self.folder, self.kind = spark, folder, kind
+        given = np.repeat([0, 1, 2, 3], [ROWS - RARE - 1, 4, 3, 1])
+        pred_probs = np.full((ROWS, 4), 0.25)
+        self.properties = folder / "spark.conf"
+        if kind == "parquet":
+            self.table = str(write_table(folder / "in", given, pred_probs))
+            self.prefix = f"{folder}/out/"
+            self.properties.write_text("spark.master local[1,4]\n")
+        else:
+            place = Place(spark, folder, kind, data=(given, pred_probs))
+            self.table, self.prefix = place.table, place.prefix
+            self.properties = place.write_properties()
+        self.config = folder / "toy.json"
+        self.write()
+
+    def write(self, **toy: int) -> None:
+        output = {"rare": f"{self.prefix}rare", "runs": f"{self.prefix}runs"}
+        output |= {"format": self.kind, "work": f"{self.folder}/work"}
+        content = {"input": {"table": self.table}, "output": output, "toy": toy}
+        self.config.write_text(json.dumps(content))
+
+    def run(self, *words: str, run_id: str = "r1") -> int:
+        return main(["toy", "--config", str(self.config), "--run-id", run_id, *words])
+
+    def die(self, point: str, run_id: str = "r1") -> None:
+        """Run in a process that dies by kill -9."""
+        words = ["toy", "--config", str(self.config), "--run-id", run_id]
+        words += ["--properties-file", str(self.properties)]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.toy.command", *words],
+            cwd=REPOSITORY, capture_output=True, text=True, check=False,
+            env=os.environ | {"SPARKCLEAN_FAULT": f"{point}:kill"},
+        )  # fmt: skip
+        assert done.returncode == -signal.SIGKILL, done.stderr
+
+    def rows(self, name: str) -> list[dict]:
+        frame = sparkclean.read(self.spark, self.prefix + name)
+        return sorted((row.asDict() for row in frame.collect()), key=str)
+
+
+@pytest.fixture(params=["parquet", "delta", "iceberg"])
+def lake(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Iterator[Lake]:
+    return Lake(spark, tmp_path, request.param)
+
+
+def test_toy_is_short() -> None:
+    path = Path(sys.modules[ToyJob.__module__].__file__ or "")
+    assert len(path.read_text().splitlines()) < 80
+
+
+def test_toy_is_listed_and_its_section_is_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "find rare labels" in capsys.readouterr().out
+    config = tmp_path / "toy.json"
+    config.write_text(json.dumps({"input": {"table": "in"}, "toy": {"fewer_then": 3}}))
+    assert main(["toy", "--config", str(config)]) == 2
+    assert "toy.fewer_then: unknown key (value 3); did you mean 'fewer_than'?" in (
+        capsys.readouterr().err
+    )
+
+
+def test_toy_publishes_records_is_shown_reverted_and_cleaned_up(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lake.run("--dry-run") == 0
+    assert lake.run() == 0
+    assert f"{RARE + 1} of {ROWS} examples have a rare label" in capsys.readouterr().out
+    rare = lake.rows("rare")
+    assert len(rare) == RARE + 1
+    assert {row["given_label"] for row in rare} == {1, 2, 3}
+    assert {row["run_id"] for row in rare} == {"r1"}
+    (record,) = lake.rows("runs")
+    assert (record["job"], record["status"], record["rows"]) == ("toy", "published", ROWS)
+    assert json.loads(record["metrics"]) == {"rare": RARE + 1}
+    assert lake.run() == 0
+    assert "has finished before; nothing was done" in capsys.readouterr().out
+    lake.write(fewer_than=4)
+    assert lake.run() == 5
+    assert "with another config_fingerprint" in capsys.readouterr().err
+    assert lake.run(run_id="r2") == 0
+    assert len(lake.rows("rare")) == RARE + 1 + 4
+    # commands open sessions of their own only where there is none
+    place = lake.prefix + "rare"
+    capsys.readouterr()
+    assert main(["show", lake.prefix + "runs"]) == 0
+    assert "toy" in capsys.readouterr().out
+    assert main(["versions", place]) == 0
+    assert "r2" in capsys.readouterr().out
+    first = open_target(place, lake.kind, spark=lake.spark).versions()[0]
+    assert main(["revert", place, "--to", first.name]) == 0
+    assert len(lake.rows("rare")) == RARE + 1
+    assert main(["clean-up", place, "--keep", "1", "--yes"]) == 0
+
+
+def test_toy_gate_closed_publishes_a_record_alone(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.write(max_rows=3)
+    assert lake.run() == 4
+    assert "toy.max_rows wants at most 3, found 8" in capsys.readouterr().err
+    (record,) = lake.rows("runs")
+    assert (record["status"], json.loads(record["metrics"])) == ("gate_failed", {"rare": 8})
+    lake.write()
+    assert lake.run() == 0
+    assert [row["status"] for row in lake.rows("runs")] == ["published"]
+    assert len(lake.rows("rare")) == RARE + 1
+
+
+@pytest.mark.parametrize(
+    "point",
+    [point if point in IN_CI else pytest.param(point, marks=pytest.mark.full) for point in POINTS],
+)
+def test_toy_killed_is_completed_by_a_repetition(lake: Lake, point: str) -> None:
+    assert lake.run(run_id="earlier") == 0
+    before = len(lake.rows("rare"))
+    lake.die(point)
+    counts = 2 if point == "publish.runs.end" else 1
+    assert len(lake.rows("rare")) == before * counts
+    assert lake.run() == 0
+    assert len(lake.rows("rare")) == 2 * before
+    assert [(r["run_id"], r["status"]) for r in lake.rows("runs")] == [
+        ("earlier", "published"), ("r1", "published"),
+    ]  # fmt: skip
+
+
+def test_run_job_is_the_command_from_python(lake: Lake) -> None:
+    content = json.loads(lake.config.read_text())
+    result = sparkclean.run_job("toy", content, run_id="py")
+    assert (result.job, result.run_id, result.status) == ("toy", "py", "published")
+    assert result.metrics == {"rare": RARE + 1}
+    assert set(result.outputs) == {"rare", "runs"}
+    with pytest.raises(AuditGateError, match="wants at most 3"):
+        sparkclean.run_job("toy", lake.config, run_id="py2", overrides=["toy.max_rows=3"])
