@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.confident.joint import add_pairs
-from sparkclean.examples.kernels import COUNTS_STATE
-from sparkclean.rows.emitted import BUCKETS, COUNTS, KIND, STATE, Emitted
+from sparkclean.examples.kernels import KERNEL_KEYS
+from sparkclean.jobs.audit.kinds import BUCKETS, COUNTS
+from sparkclean.rows.emitted import KIND, STATE, Emitted
 
+#: What kernels count by pair of classes, in the order of its state.
+COUNTS_STATE = ("confident", "predictions", "entries_found")
 #: A histogram may be this many times longer than what it counts; beyond, sorting is cheaper.
 _DENSE = 8
 #: Pairs of classes that a task counts in a matrix.
@@ -41,7 +44,9 @@ def count_codes(counts: Counter[int], codes: NDArray[np.int64]) -> None:
     counts.update(dict(zip(values.tolist(), number.tolist(), strict=True)))
 
 
-def state_of(kind: int, counts: Mapping[int, int], size: int, place: int = 0) -> Emitted:
+def state_of(
+    kind: int, counts: Mapping[int, int], size: int, keys: tuple[str, str], place: int = 0
+) -> Emitted:
     """Give counts as columns of state, keyed by the code's quotient and remainder.
 
     Parameters
@@ -51,6 +56,8 @@ def state_of(kind: int, counts: Mapping[int, int], size: int, place: int = 0) ->
         By code.
     size : int
         Divides the code.
+    keys : tuple of (str, str)
+        Names for quotient and remainder.
     place : int
         Of the count in the state.
 
@@ -58,10 +65,11 @@ def state_of(kind: int, counts: Mapping[int, int], size: int, place: int = 0) ->
     -------
     dict
     """
-    keys = [divmod(code, size) for code in counts]
+    first, second = keys
+    codes = [divmod(code, size) for code in counts]
     state = [[*[0] * place, count] for count in counts.values()]
-    given, true = [key[0] for key in keys], [key[1] for key in keys]
-    return {KIND: kind, "given": given, "true": true, STATE: state}
+    quotients, remainders = [code[0] for code in codes], [code[1] for code in codes]
+    return {KIND: kind, first: quotients, second: remainders, STATE: state}
 
 
 def find_sorted(
@@ -124,10 +132,10 @@ class BucketCounts:
         buckets = self._buckets
         count_codes(self._counts, (4 * group + 2) * buckets + bucket_of(score, buckets))
 
-    def state(self) -> Emitted:
-        """Give columns of state: group, bucket, count."""
-        columns = state_of(BUCKETS, self._counts, 4 * self._buckets)
-        return columns | {"true": [bucket - 2 * self._buckets for bucket in columns["true"]]}
+    def state(self, keys: tuple[str, str]) -> Emitted:
+        """Give columns of state: group and bucket, by the names of the keys, and count."""
+        columns, bucket = state_of(BUCKETS, self._counts, 4 * self._buckets, keys), keys[1]
+        return columns | {bucket: [place - 2 * self._buckets for place in columns[bucket]]}
 
 
 class PairCounts:
@@ -165,4 +173,4 @@ class PairCounts:
             counts = dict(zip(codes.tolist(), found.tolist(), strict=True))
         if not counts:
             return None
-        return state_of(COUNTS, counts, self._size, COUNTS_STATE.index(name))
+        return state_of(COUNTS, counts, self._size, KERNEL_KEYS, COUNTS_STATE.index(name))

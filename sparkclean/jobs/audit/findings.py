@@ -21,9 +21,10 @@ from sparkclean.config.model import MethodSection
 from sparkclean.examples.statistics import ClassStatistics, Scanner
 from sparkclean.jobs.audit.cuts import Counted
 from sparkclean.jobs.audit.issue_kernels import CountOutcomes, OfPairs, SelectIssues
+from sparkclean.jobs.audit.kinds import COUNTS, ISSUE, LOW, MARGIN, QUALITY
 from sparkclean.jobs.audit.selection import Quotas, collect_issue_cuts
 from sparkclean.numbers.result_hash import join_hash_limbs, result_hash
-from sparkclean.rows.emitted import COUNTS, ISSUE, KIND, LOW, MARGIN, QUALITY, STATE
+from sparkclean.rows.emitted import KIND, STATE
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.streams import Stream
 from sparkclean.schema import SUSPECT_REASONS
@@ -45,7 +46,7 @@ class Findings:
         Record ids under their internal names, ``given``, ``suggested`` (class indices),
         ``self_confidence``, ``suggested_probability``, ``label_quality``. Cheap to read again.
     stream : Stream
-        The same, for works.
+        The same, for functions over rows.
     qualities : dict
         Issues by `quality_bucket` of the label quality.
     suspects : DataFrame
@@ -163,16 +164,16 @@ def collect_issues(
         counts = np.zeros((size, size), np.int64)
         qualities: dict[int, int] = {}
         suspect_sum = 0
-        for kind, given, true, values in output.states:
+        for kind, first, second, values in output.states:
             if kind == COUNTS:
-                counts[given, true] = values[0]
+                counts[first, second] = values[0]
             elif kind == QUALITY:
-                qualities[given] = values[0]
+                qualities[first] = values[0]
             else:
                 suspect_sum = join_hash_limbs(values)
         phase.rows = int(counts.sum())
     stream = output.streams[ISSUE]
-    frame = stream.frame.drop(KIND, STATE, "true")
+    frame = stream.frame.drop(KIND, STATE)
     margins = [cut.lowest_margins() for cut in cuts if isinstance(cut.ranking, OfPairs)]
     return Issues(frame, stream, counts, suspect_sum, qualities, margins[0] if margins else {})
 

@@ -1,7 +1,7 @@
 """What is done with the rows that a pass has emitted: decided, counted, selected, hashed.
 
-Each class is the work of one job over a stream of these rows. Runs on executors: numpy and pyarrow
-only.
+The classes that are called are functions over streams of these rows. Runs on executors: numpy and
+pyarrow only.
 """
 
 from __future__ import annotations
@@ -20,17 +20,15 @@ from sparkclean.confident.filters import SCORE_FILTERS, agrees, predicted_classe
 from sparkclean.confident.joint import UNDECIDED, decide
 from sparkclean.confident.scores import normalized_margin
 from sparkclean.jobs.audit.counts import BucketCounts, bucket_of, count_codes, find_sorted, state_of
+from sparkclean.jobs.audit.kinds import BUCKETS, COUNTS, HASHES, ISSUE, QUALITY
 from sparkclean.numbers.result_hash import split_hash_limbs, sum_hashes, suspect_text
 from sparkclean.rows.emitted import (
-    COUNTS,
-    HASHES,
+    ANY_KEYS,
     ID_PREFIX,
-    ISSUE,
     KIND,
-    QUALITY,
     STATE,
-    STATE_FIELDS,
     id_fields,
+    state_fields,
     to_batch,
 )
 from sparkclean.rows.types import Fields
@@ -120,8 +118,10 @@ class CountOutcomes:
     thresholds: NDArray[np.float64]
     collision: str
     issues: bool = False
-    fields: ClassVar[Fields] = STATE_FIELDS
+    keys: ClassVar[tuple[str, str]] = ("given", "outcome")
+    fields: ClassVar[Fields] = state_fields(keys)
     kinds: ClassVar[tuple[int, ...]] = ()
+    state_kinds: ClassVar[tuple[int, ...]] = (COUNTS,)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Count the rows of a task."""
@@ -134,15 +134,8 @@ class CountOutcomes:
             else:
                 counted = (true >= 0) & (rows.classes("outcome") == UNDECIDED)
             count_codes(counts, given[counted] * size + true[counted])
-        yield from _states(COUNTS, counts, size)
-
-
-def _states(
-    kind: int, counts: Counter[int], size: int, fields: Fields = STATE_FIELDS
-) -> Iterator[pa.RecordBatch]:
-    """Give counts by a code as state, keyed by its quotient and remainder."""
-    if counts:
-        yield to_batch(state_of(kind, counts, size), fields)
+        if counts:
+            yield to_batch(state_of(COUNTS, counts, size, self.keys), self.fields)
 
 
 class Ranking(Protocol):
@@ -236,8 +229,10 @@ class CountBuckets:
     ranking: Ranking
     groups: NDArray[np.int64]
     buckets: int
-    fields: ClassVar[Fields] = STATE_FIELDS
+    keys: ClassVar[tuple[str, str]] = ("group", "bucket")
+    fields: ClassVar[Fields] = state_fields(keys)
     kinds: ClassVar[tuple[int, ...]] = ()
+    state_kinds: ClassVar[tuple[int, ...]] = (BUCKETS,)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Count the places of a task."""
@@ -247,7 +242,7 @@ class CountBuckets:
             _, found = find_sorted(self.groups, group)
             counts.add(group[found], score[found])
         if counts:
-            yield to_batch(counts.state(), STATE_FIELDS)
+            yield to_batch(counts.state(self.keys), self.fields)
 
 
 @dataclass(frozen=True)
@@ -271,7 +266,9 @@ class Places:
     id_types: tuple[str, ...]
     in_bucket: NDArray[np.int64] | None = None
     buckets: int = 1
-    kinds: ClassVar[tuple[int, ...]] = ()
+    keys: ClassVar[tuple[str, str]] = ANY_KEYS
+    kinds: ClassVar[tuple[int, ...]] = (ISSUE,)
+    state_kinds: ClassVar[tuple[int, ...]] = ()
 
     @property
     def fields(self) -> Fields:
@@ -367,18 +364,20 @@ class SelectIssues:
     quality: str
     reason: str
     id_types: tuple[str, ...]
+    keys: ClassVar[tuple[str, str]] = ("given", "suggested")
     kinds: ClassVar[tuple[int, ...]] = (ISSUE,)
+    state_kinds: ClassVar[tuple[int, ...]] = (COUNTS, QUALITY, HASHES)
 
     @property
     def fields(self) -> Fields:
         """Columns of `Findings.issues`, and those of state."""
         columns = (
-            ("suggested", "int"),
             ("self_confidence", "double"),
             ("suggested_probability", "double"),
             ("label_quality", "double"),
         )
-        return (*STATE_FIELDS[:1], *id_fields(self.id_types), *STATE_FIELDS[1:], *columns)
+        kind, *state = state_fields(self.keys)
+        return (kind, *id_fields(self.id_types), *state, *columns)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Select the issues of a task."""
@@ -403,9 +402,11 @@ class SelectIssues:
             issues = {"given": given, "suggested": suggested, "self_confidence": own}
             issues |= {"suggested_probability": np.maximum(own, other), "label_quality": quality}
             yield to_batch({KIND: ISSUE, "ids": rows.ids} | issues, self.fields)
-        yield from _states(COUNTS, counts, size, self.fields)
-        yield from _states(QUALITY, qualities, 1, self.fields)
-        limbs = {KIND: HASHES, "given": [0], "true": [0], STATE: [split_hash_limbs(hashes)]}
+        if counts:
+            yield to_batch(state_of(COUNTS, counts, size, self.keys), self.fields)
+            yield to_batch(state_of(QUALITY, qualities, 1, self.keys), self.fields)
+        first, second = self.keys
+        limbs = {KIND: HASHES, first: [0], second: [0], STATE: [split_hash_limbs(hashes)]}
         yield to_batch(limbs, self.fields)
 
     def selected(self, rows: Rows) -> NDArray[np.bool_]:

@@ -1,32 +1,24 @@
 """The passes over the wide column, and what the driver makes of their state.
 
-A pass runs one or more kernels on one scan. What it leaves in the workspace is read again by kind.
+A pass runs one or more kernels on one scan. What it leaves in the store is read again by kind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.examples.kernels import (
-    COUNTS_STATE,
-    Kernel,
-    KernelWork,
-    Together,
-)
+from sparkclean.examples.kernels import Kernel, RunKernel, Together
 from sparkclean.examples.statistics import Scanner
+from sparkclean.jobs.audit.counts import COUNTS_STATE
 from sparkclean.jobs.audit.cuts import Counted, counted_of
 from sparkclean.jobs.audit.issue_kernels import CountOutcomes
+from sparkclean.jobs.audit.kinds import COUNTS, LOW, OPEN
 from sparkclean.jobs.audit.row_kernels import PairMargins
-from sparkclean.rows.emitted import COUNTS, LOW, OPEN
-from sparkclean.rows.streams import State, Stream, collect_states
-
-if TYPE_CHECKING:
-    pass
+from sparkclean.rows.streams import State, Stream
 
 
 @dataclass(frozen=True)
@@ -78,9 +70,9 @@ class Pass:
             return counts
         count = CountOutcomes(thresholds, collision)
         for stream in (self.streams.get(kind) for kind in (OPEN, LOW)):
-            if stream is not None and stream.rows:
-                for state in collect_states(stream, count):
-                    counts[state.given, state.true] += state.values[0]
+            if stream is not None and stream.rows != 0:
+                for _, given, outcome, values in stream.collect(count):
+                    counts[given, outcome] += values[0]
         return counts
 
 
@@ -91,7 +83,7 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
     ----------
     scanner : Scanner
     name : str
-        Of the output in the workspace.
+        Of the output in the store.
     *kernels : Kernel
 
     Returns
@@ -104,8 +96,8 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
     rows.
     """
     size, scan = scanner.columns.num_classes, scanner.scan
-    work = KernelWork(scan.reader, Together(kernels), scan.id_types)
-    output = scan.stream(scanner.workspace).run(name, work)
+    function = RunKernel(scan.reader, Together(kernels), scan.id_types)
+    output = scan.stream(scanner.store).run(name, function)
     buckets = max((k.buckets for k in kernels if isinstance(k, PairMargins)), default=0)
     matrices = {name: np.zeros((size, size), np.int64) for name in COUNTS_STATE}
     for kind, given, true, values in output.states:

@@ -24,13 +24,13 @@ from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.config.model import AdmissionSection, MethodSection
 from sparkclean.errors import ConfigError
 from sparkclean.examples.checks import check_admission, data_warnings
-from sparkclean.examples.kernels import ClassSums, Kernel
+from sparkclean.examples.kernels import REJECTED, ClassSums, Kernel
 from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
 from sparkclean.jobs.audit.findings import Findings, collect_issues, find_quotas
+from sparkclean.jobs.audit.kinds import LOW
 from sparkclean.jobs.audit.passes import Pass, run_pass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts, PairMargins, RowScore
 from sparkclean.jobs.audit.selection import collect_lowest_margins, ranked
-from sparkclean.rows.emitted import LOW, REJECTED
 from sparkclean.rows.progress import Progress
 from sparkclean.schema import SUSPECT_REASONS
 
@@ -271,7 +271,7 @@ def collect_bounds(
     if method.adjust_pred_probs:  # scores each row by exact thresholds
         return None
     pairs = method.filter_by in PAIR_FILTERS
-    if scanner.scan.kind != "files":
+    if not scanner.scan.samples_without_job:
         text = recall()
         bounds = None if text is None else recalled_bounds(text, fixed=fixed, pairs=pairs)
         if bounds is not None:

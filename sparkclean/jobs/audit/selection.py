@@ -22,8 +22,8 @@ from sparkclean.jobs.audit.issue_kernels import (
     OfTable,
     bucket_end,
 )
-from sparkclean.rows.emitted import LOW, MARGIN
-from sparkclean.rows.streams import Stream, collect_states
+from sparkclean.jobs.audit.kinds import LOW, MARGIN
+from sparkclean.rows.streams import Stream
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -138,7 +138,7 @@ def collect_issue_cuts(
     """
     if filter_by in SCORE_FILTERS:
         low_rows = streams[LOW]
-        count = sum(state.values[0] for state in collect_states(low_rows, confident))
+        count = sum(state.values[0] for state in low_rows.collect(confident))
         ranking = OfTable(filter_by.removeprefix("low_"))
         return (collect_cuts(low_rows, ranking, np.array([count]), id_types),)
     cuts = []

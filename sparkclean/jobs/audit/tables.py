@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,8 @@ from sparkclean.jobs.audit.findings import Findings
 from sparkclean.jobs.audit.selection import divide
 from sparkclean.rows import streams
 from sparkclean.rows.emitted import ID_PREFIX
-from sparkclean.rows.streams import FileStream, run_for_files
+from sparkclean.rows.row_groups import RowGroups
+from sparkclean.rows.streams import WriteFiles
 from sparkclean.rows.types import arrow_type, has_arrow_type
 from sparkclean.runs.provenance import Provenance
 
@@ -64,7 +64,7 @@ def suspects_frame(findings: Findings, columns: Columns, provenance: Provenance)
 
 def plan_suspect_files(
     findings: Findings, columns: Columns, provenance: Provenance
-) -> Callable[[str], list[str]] | None:
+) -> WriteFiles | None:
     """Plan to write the suspect table by tasks that rank it themselves.
 
     Parameters
@@ -89,8 +89,6 @@ def plan_suspect_files(
     label_type = columns.label_type.simpleString()
     if not has_arrow_type(label_type) or not 0 < total <= _MOST_SUSPECTS:
         return None
-    if not isinstance(stream, FileStream):
-        return None
     kind = arrow_type(label_type)
     edges, before = divide(findings.qualities, _piece_rows(total))
     if max(end - start for start, end in itertools.pairwise([*before, total])) > 2 * _PIECE_ROWS:
@@ -102,18 +100,17 @@ def plan_suspect_files(
     labels = pa.array(classes, kind)
     constants = {schema.REASON: findings.reason} | provenance.values()
 
-    def write(folder: str) -> list[str]:
-        work = WriteSuspects(
-            groups=stream.groups,
+    def write(groups: tuple[RowGroups, ...], folder: str) -> WriteSuspects:
+        return WriteSuspects(
+            groups=groups,
             pieces=tuple(pieces),
             ids=tuple((f"{ID_PREFIX}{i}", name) for i, name in enumerate(columns.ids)),
             labels=labels,
             constants=tuple(constants.items()),
             folder=folder,
         )
-        return run_for_files(stream.spark, work, len(pieces), total)
 
-    return write
+    return stream.plan_files(len(pieces), write)
 
 
 def _piece_rows(total: int) -> int:
