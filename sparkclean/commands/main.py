@@ -16,7 +16,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
+from sparkclean.commands.terminal import print_report
 from sparkclean.commands.versions import (
     check_version,
     clean_up,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from sparkclean.config.model import Config
     from sparkclean.jobs.predict.run import PredictRun
+    from sparkclean.rows.report import Report
     from sparkclean.runs.pinned_run import PinnedRun
 
 _AnyRun = TypeVar("_AnyRun", bound="PinnedRun")
@@ -179,13 +182,14 @@ class _Session:
         return batch_setter(self.spark, own=self.own)
 
     def _execute(
-        self, run: _AnyRun, describe: Callable[[_AnyRun], str], *, is_last: bool = True
+        self, run: _AnyRun, describe: Callable[[_AnyRun], Report], *, is_last: bool = True
     ) -> None:
         self.after.callback(run.discard)
         self.last[:] = [run] if is_last else []
         _log.info("run %s", run.run_id)
+        run.progress.listener = phase_listener(self.args.log_format)
         run.prepare()
-        print(describe(run) if self.args.dry_run else run.execute().text)
+        print_report(describe(run) if self.args.dry_run else run.execute().report)
 
 
 @contextmanager
