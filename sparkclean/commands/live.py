@@ -59,12 +59,8 @@ class LivePhases:
         self._open.append((number, phase, time.monotonic()))
         if self._live is not None:
             return
-        self._live = Live(
-            console=self._console,
-            get_renderable=self._current,
-            transient=True,
-            redirect_stdout=False,  # it may go elsewhere
-        )
+        # stdout may go elsewhere
+        self._live = Live(self, console=self._console, transient=True, redirect_stdout=False)
         with suppress(Exception):
             self._live.start()
             # a process that is killed must not leave a terminal without a cursor
@@ -79,12 +75,13 @@ class LivePhases:
                 live.stop()
             self._console.print(_line(number, phase, phase.seconds, "" if done else ": stopped"))
 
-    def _current(self) -> Text:
+    def __rich__(self) -> Text:
         from rich.text import Text  # noqa: PLC0415
 
-        if not self._open:
+        shown = self._open  # another thread may put another list in its place
+        if not shown:
             return Text("")
-        number, phase, begun = self._open[-1]
+        number, phase, begun = shown[-1]
         return _line(number, phase, time.monotonic() - begun, " ...")
 
 

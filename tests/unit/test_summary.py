@@ -56,10 +56,10 @@ noise              7.50%   estimated, 95 % interval {low:.2%} to {high:.2%} by s
 biased when the model is weak
 
 most confused (given -> probably)
-           cat -> dog                 80 estimated, 60 suspects
-           cat -> owl                 20 estimated, 15 suspects
-           dog -> cat                 10 estimated, 5 suspects
-           dog -> owl                 10 estimated, 5 suspects
+           cat -> dog                  80 estimated, 60 suspects
+           cat -> owl                  20 estimated, 15 suspects
+           dog -> cat                  10 estimated, 5 suspects
+           dog -> owl                  10 estimated, 5 suspects
 
 worst classes
            cat   label quality 0.900   75 suspects of 1,000
@@ -69,6 +69,9 @@ worst classes
 top 1 suspects
   rank  id  given  suggested  self_confidence  label_quality
      1  17    cat        dog           0.0123         0.5679
+
+warnings
+  few examples
 
 runs  /o (v1)"""
     )
