@@ -11,6 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sparkclean.commands.terminal import print_report
+from sparkclean.rows.report import Grid, Line, Report
+
 _FLIPPED_SHARE = 0.05
 
 
@@ -102,22 +105,35 @@ def score(folder: Path, suspects_table: str, properties: str | None) -> None:
     suspects = _first_rows(suspects_table, len(truth), properties).to_pandas()
     flipped = truth.loc[suspects["id"], "was_flipped"].to_numpy()
     found, wanted = int(flipped.sum()), int(truth["was_flipped"].sum())
-    print()
-    print(f"flipped labels  {wanted:>5}")
-    print(f"suspects        {len(suspects):>5}")
-    print(f"found           {found:>5}")
-    print(f"precision       {found / max(len(suspects), 1):>5.1%}")
-    print(f"recall          {found / max(wanted, 1):>5.1%}")
-    print()
+    counts = [
+        ("flipped labels", f"{wanted}"),
+        ("suspects", f"{len(suspects)}"),
+        ("found", f"{found}"),
+        ("precision", f"{found / max(len(suspects), 1):.1%}"),
+        ("recall", f"{found / max(wanted, 1):.1%}"),
+    ]
     more = f" --properties-file {properties}" if properties else ""
-    print(f"more of it: sparkclean show {suspects_table}{more}")
-    print()
-    print("rank    id  given  suggested  true  self_confidence")
-    for row in suspects.head(10).itertuples():
-        print(
-            f"{row.rank:>4}  {row.id:>4}  {row.given_label:>5}  {row.suggested_label:>9}  "
-            f"{truth.loc[row.id, 'true_label']:>4}  {row.self_confidence:>15.4f}"
+    titles = ("rank", "id", "given", "suggested", "true", "self_confidence")
+    rows = [
+        (
+            *map(str, (row.rank, row.id, row.given_label, row.suggested_label)),
+            str(truth.loc[row.id, "true_label"]),
+            f"{row.self_confidence:.4f}",
         )
+        for row in suspects.head(10).itertuples()
+    ]
+    print_report(
+        Report(
+            [
+                Line(""),
+                Grid(counts, right=(1,)),
+                Line(""),
+                Line(f"more of it: sparkclean show {suspects_table}{more}"),
+                Line(""),
+                Grid(rows, titles, right=range(len(titles))),
+            ]
+        )
+    )
 
 
 def _first_rows(table: str, rows: int, properties: str | None) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sparkclean.config.sections import Config
     from sparkclean.lake import Pin
-    from sparkclean.rows.progress import Progress
+    from sparkclean.rows.progress import PhaseListener
     from sparkclean.runs.runner import JobResult, Runner
 
 _log = logging.getLogger("sparkclean")
@@ -106,8 +106,8 @@ class Jobs:
         Whether the session was made for them.
     after : ExitStack
         What is done once the session has stopped.
-    new_progress : callable
-        Makes the progress of a job.
+    listener : PhaseListener or None
+        Who is told of phases; the log by default.
     ending : list of Runner
         The runner of the job that ends the command.
     """
@@ -117,7 +117,7 @@ class Jobs:
     run_id: str
     own: bool
     after: ExitStack
-    new_progress: Callable[[], Progress]
+    listener: PhaseListener | None
     ending: list[Runner] = field(default_factory=list)
 
     def run(self, name: str, *, dry_run: bool = False) -> Iterator[JobResult]:
@@ -147,6 +147,7 @@ class Jobs:
     def _runner(
         self, name: str, config: Config, run_id: str, given: Mapping[str, Pin] | None = None
     ) -> Runner:
+        from sparkclean.rows.progress import Progress  # noqa: PLC0415
         from sparkclean.runs.runner import Runner  # noqa: PLC0415 (imports pyspark)
 
         return Runner(
@@ -156,7 +157,7 @@ class Jobs:
             run_id,
             fit_batches=batch_setter(self.spark, own=self.own),
             given=given or {},
-            progress=self.new_progress(),
+            progress=Progress() if self.listener is None else Progress(self.listener),
         )
 
     def _run_one(self, runner: Runner, *, dry_run: bool, ends: bool = True) -> JobResult:
@@ -174,7 +175,7 @@ def open_jobs(
     *,
     settings: Mapping[str, str],
     debug: bool = False,
-    new_progress: Callable[[], Progress] | None = None,
+    listener: PhaseListener | None = None,
 ) -> Iterator[Jobs]:
     """Open a session for jobs, and tidy up behind them.
 
@@ -186,15 +187,14 @@ def open_jobs(
         Of a Spark session that is created; those of the configuration win.
     debug : bool
         Whether Spark's log shows stack traces.
-    new_progress : callable, optional
-        Makes the progress of a job.
+    listener : PhaseListener, optional
+        Who is told of phases; the log by default.
 
     Yields
     ------
     Jobs
     """
     from sparkclean.config.classes import resolve_classes  # noqa: PLC0415
-    from sparkclean.rows.progress import Progress  # noqa: PLC0415
 
     resolve_classes(config)  # before a session is waited for
     ending: list[Runner] = []
@@ -203,7 +203,7 @@ def open_jobs(
             ExitStack() as after,
             open_session({**settings, **config.spark}, debug=debug) as (spark, own),
         ):
-            yield Jobs(spark, config, run_id, own, after, new_progress or Progress, ending)
+            yield Jobs(spark, config, run_id, own, after, listener, ending)
     except (Exception, KeyboardInterrupt) as exc:
         interrupt = interrupt_behind(exc)
         if interrupt is None or not any(runner.is_published for runner in ending):

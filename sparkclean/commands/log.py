@@ -7,7 +7,9 @@ import logging
 import os
 import sys
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TextIO
+
+from sparkclean.commands.terminal import is_terminal
 
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 
@@ -22,9 +24,17 @@ class _TextFormatter(logging.Formatter):
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         colour = _COLOURS.get(record.levelno, "")
-        if not colour or not sys.stderr.isatty() or "NO_COLOR" in os.environ:
+        if not colour or not is_terminal(sys.stderr) or "NO_COLOR" in os.environ:
             return text
         return f"{colour}{text}\033[0m"
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to whatever stderr is now: a live line puts another one in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.setStream(sys.stderr)
+        super().emit(record)
 
 
 class _JsonFormatter(logging.Formatter):
@@ -58,7 +68,7 @@ def configure_logging(log_format: str, *, debug: bool = False) -> None:
         logging.root.addHandler(logging.NullHandler())
     # pyspark 4.1 logs each failed query as JSON, also those by which a format is found out
     logging.getLogger("SQLQueryContextLogger").disabled = not debug
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     log = logging.getLogger("sparkclean")
     log.handlers = [handler]

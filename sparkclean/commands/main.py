@@ -10,11 +10,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from sparkclean import registry
 from sparkclean.commands.jobs import new_run_id, open_jobs
+from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
+from sparkclean.commands.terminal import print_report
 from sparkclean.commands.versions import (
     check_version,
     clean_up,
@@ -32,10 +34,6 @@ from sparkclean.rows.session import (
 )
 from sparkclean.version import __version__
 
-if TYPE_CHECKING:
-    from sparkclean.runs.pinned_run import PinnedRun
-
-_AnyRun = TypeVar("_AnyRun", bound="PinnedRun")
 _log = logging.getLogger("sparkclean")
 
 _INTERRUPTED = 130
@@ -131,9 +129,10 @@ def _job(args: argparse.Namespace) -> None:
     run_id = args.run_id or new_run_id()
     name_run(run_id)
     settings = read_properties(args.properties_file)
-    with open_jobs(config, run_id, settings=settings, debug=args.debug) as jobs:
+    listener = phase_listener(args.log_format)
+    with open_jobs(config, run_id, settings=settings, debug=args.debug, listener=listener) as jobs:
         for result in jobs.run(args.job, dry_run=args.dry_run):
-            print(result)
+            print_report(result.report)
 
 
 def _init(args: argparse.Namespace) -> None:

@@ -1,18 +1,160 @@
-"""Small tables and questions for a terminal."""
+"""Reports and tables on stdout: by rich on a terminal, plain text anywhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from sparkclean.rows.report import Grid, Line, Report, by_record, cell, printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from rich.console import Console, RenderableType
 
     from sparkclean.lake import Version
 
-_WIDEST_CELL = 40
 #: A table wider than this is written record by record, no value longer than that.
 _WIDEST_LINE, _LONGEST_VALUE = 240, 2000
+#: What is left at least of a column that is folded on a narrow terminal.
+_NARROWEST = 16
+_STYLES = {"plain": "", "heading": "bold", "warning": "yellow"}
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that understands more than lines of text.
+
+    Parameters
+    ----------
+    stream : text file
+
+    Returns
+    -------
+    bool
+    """
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+def open_console(stream: TextIO) -> Console | None:
+    """Open a stream for rich.
+
+    Parameters
+    ----------
+    stream : text file
+
+    Returns
+    -------
+    rich.console.Console or None
+        None where the stream is no terminal, or rich is not installed. What is printed is taken as
+        it is: rich looks for no markup in it.
+    """
+    if not is_terminal(stream):
+        return None
+    try:
+        from rich.console import Console  # noqa: PLC0415 (only a terminal needs it)
+    except ImportError:  # a bare zip brings sparkclean alone
+        return None
+    return Console(
+        file=stream,
+        force_jupyter=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def print_report(report: Report) -> None:
+    """Print a report on stdout.
+
+    Parameters
+    ----------
+    report : Report
+    """
+    console = open_console(sys.stdout)
+    if console is None:
+        print(report)
+    else:
+        show_report(report, console)
+
+
+def show_report(report: Report, console: Console) -> None:
+    """Show a report on a terminal; a table that is too wide for it, record by record.
+
+    Parameters
+    ----------
+    report : Report
+    console : rich.console.Console
+    """
+    from rich.text import Text  # noqa: PLC0415
+
+    for part in report.parts:
+        if isinstance(part, Line):
+            console.print(Text(str(part), style=_STYLES[part.tone]))
+        elif part.titles and not _fits(part, console.width):
+            show_report(by_record(part.titles, part.rows), console)
+        else:
+            console.print(_as_rich(part), soft_wrap=False)
+
+
+def _fits(grid: Grid, width: int) -> bool:
+    """Tell whether a table fits a terminal, if columns of text are folded where they must be."""
+    least = [
+        width if number in grid.right else min(width, _NARROWEST)
+        for number, width in enumerate(grid.widths)
+    ]
+    return sum(least) + 2 * (len(least) - 1) <= width
+
+
+def _as_rich(grid: Grid) -> RenderableType:
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    cells = [[Text(text.strip()) for text in row] for row in grid.cells]
+    table = Table(
+        box=box.SIMPLE_HEAD if grid.titles else None,
+        show_header=bool(grid.titles),
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1 if grid.titles else 2, 0, 0),  # two blanks: the box has one, too
+        border_style="dim",
+    )
+    head = cells.pop(0) if grid.titles else [Text("") for _ in grid.widths]
+    for number, title in enumerate(head):
+        table.add_column(
+            title,
+            justify="right" if number in grid.right else "left",
+            no_wrap=number in grid.right or (number == 0 and not grid.titles),
+            overflow="fold",
+            style="dim" if number == 0 and not grid.titles else "",
+        )
+    for number, row in enumerate(cells):
+        table.add_row(*row, style="bold" if number in grid.strong else None)
+    return table
+
+
+# -- tables of Arrow -----------------------------------------------------------------------------
+
+
+def print_table(table: pa.Table) -> None:
+    """Print a small table on stdout.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    """
+    import pyarrow as pa  # noqa: PLC0415 (slow; commands begin without it)
+
+    console = open_console(sys.stdout)
+    if console is None:
+        print(table_as_text(table))
+        return
+    width = console.width
+    number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    numbers = [i for i, kind in enumerate(table.schema.types) if any(is_(kind) for is_ in number)]
+    show_report(_arrange(table, lambda grid: _fits(grid, width), numbers), console)
 
 
 def table_as_text(table: pa.Table) -> str:
@@ -25,38 +167,24 @@ def table_as_text(table: pa.Table) -> str:
     Returns
     -------
     str
+        Plain text.
     """
-    cells = [[cell(value) for value in column.to_pylist()] for column in table.columns]
-    widths = [
-        max([len(name), *(len(text) for text in column)])
-        for name, column in zip(table.column_names, cells, strict=True)
-    ]
-    if sum(widths) + 2 * len(widths) > _WIDEST_LINE:
-        return _records(table)
-    return _in_columns([table.column_names, *zip(*cells, strict=True)])
+    return str(_arrange(table, lambda grid: sum(w + 2 for w in grid.widths) <= _WIDEST_LINE))
 
 
-def _in_columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """Align rows of texts; columns with these numbers at their right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    sides = [">" if number in right else "<" for number in range(len(widths))]
-    return "\n".join(
-        "  ".join(
-            f"{text:{side}{width}}" for text, side, width in zip(row, sides, widths, strict=True)
-        ).rstrip()
-        for row in rows
+def _arrange(table: pa.Table, fits: Callable[[Grid], bool], right: Collection[int] = ()) -> Report:
+    columns = [[_number(value) for value in column.to_pylist()] for column in table.columns]
+    rows = list(zip(*columns, strict=True))
+    grid = Grid([[cell(value) for value in row] for row in rows], table.column_names, right)
+    if fits(grid):
+        return Report([grid])
+    return by_record(
+        table.column_names, [[_cut(printable(value)) for value in row] for row in rows]
     )
 
 
-def _records(table: pa.Table) -> str:
-    """Write one line a value."""
-    width = max(len(name) for name in table.column_names)
-    return "\n\n".join(
-        "\n".join(
-            f"{name:<{width}}  {_cut(_printable(value))}".rstrip() for name, value in row.items()
-        )
-        for row in table.to_pylist()
-    )
+def _number(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _cut(text: str) -> str:
@@ -65,22 +193,12 @@ def _cut(text: str) -> str:
     return text if left <= 0 else f"{text[:_LONGEST_VALUE]}... ({left:,} characters more)"
 
 
-def cell(value: Any) -> str:
-    """Write a value so that it fits a column: one line, nothing that moves the cursor."""
-    text = _printable(value)
-    return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 3] + "..."
+# -- versions and questions ----------------------------------------------------------------------
 
 
-def _printable(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    text = "" if value is None else str(value)
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def versions_as_text(
+def arrange_versions(
     versions: Sequence[Version], current: Version | None, gone: Collection[str] = ()
-) -> str:
+) -> Report:
     """Arrange versions of a target, a line each.
 
     Parameters
@@ -93,23 +211,23 @@ def versions_as_text(
 
     Returns
     -------
-    str
+    Report
     """
     name = current.name if current else None
-    rows: list[tuple[str, ...]] = [("  version", "rows", "files", "MB", "created", "what", "run")]
-    for version in versions:
-        size = None if version.size_bytes is None else f"{version.size_bytes / 1e6:,.1f}"
-        rows.append(
-            (
-                f"{'*' if version.name == name else ' '} {version.name}",
-                *("" if n is None else f"{n:,}" for n in (version.rows, version.files)),
-                size or "",
-                version.created_at,
-                "gone" if version.name in gone else version.operation,
-                version.run_id,
-            )
+    rows = [
+        (
+            f"{'*' if version.name == name else ' '} {version.name}",
+            *("" if n is None else f"{n:,}" for n in (version.rows, version.files)),
+            "" if version.size_bytes is None else f"{version.size_bytes / 1e6:,.1f}",
+            version.created_at,
+            "gone" if version.name in gone else version.operation,
+            version.run_id,
         )
-    return _in_columns(rows, right=(1, 2, 3))
+        for version in versions
+    ]
+    titles = ("  version", "rows", "files", "MB", "created", "what", "run")
+    strong = [i for i, version in enumerate(versions) if version.name == name]
+    return Report([Grid(rows, titles, right=(1, 2, 3), strong=strong)])
 
 
 def agrees(question: str) -> bool:

@@ -39,7 +39,7 @@ def _opened(args: argparse.Namespace) -> Iterator[TargetTable]:
 
 def versions(args: argparse.Namespace) -> None:
     """List the versions of an output."""
-    from sparkclean.commands.terminal import versions_as_text  # noqa: PLC0415
+    from sparkclean.commands.terminal import arrange_versions, print_report  # noqa: PLC0415
     from sparkclean.lake import missing_files  # noqa: PLC0415
 
     with _opened(args) as target:
@@ -52,7 +52,7 @@ def versions(args: argparse.Namespace) -> None:
         return
     if len(shown) < len(versions):
         print(f"{len(versions) - len(shown)} older versions: -n {len(versions)}")
-    print(versions_as_text(shown, current, gone))
+    print_report(arrange_versions(shown, current, gone))
 
 
 def check_version(args: argparse.Namespace) -> None:
@@ -78,7 +78,7 @@ def check_version(args: argparse.Namespace) -> None:
 
 def show(args: argparse.Namespace) -> None:
     """Print the first rows of an output."""
-    from sparkclean.commands.terminal import table_as_text  # noqa: PLC0415
+    from sparkclean.commands.terminal import print_table  # noqa: PLC0415
     from sparkclean.lake import find_version, translate_read_error  # noqa: PLC0415
 
     with _opened(args) as target:
@@ -94,7 +94,7 @@ def show(args: argparse.Namespace) -> None:
                 f"{args.target}: files of this version are gone or damaged; sparkclean "
                 "check-version says which. Show another one (sparkclean versions)"
             ) from exc
-    print(table_as_text(table))
+    print_table(table)
 
 
 def revert(args: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 _log = logging.getLogger("sparkclean")
 
@@ -27,20 +28,75 @@ class Phase:
     rows: int | None = None
     seconds: float = 0.0
 
+    @property
+    def pace(self) -> str:
+        """Rows and rows per second, for people; empty where no rows are known."""
+        if self.rows is None:
+            return ""
+        return f"{self.rows:,} rows, {self.rows / max(self.seconds, 1e-9):,.0f} rows/s"
+
+
+class PhaseListener(Protocol):
+    """Is told when phases begin and end."""
+
+    def begin(self, number: int, phase: Phase) -> None:
+        """Hear that a phase begins.
+
+        Parameters
+        ----------
+        number : int
+            Of the phase within its run, from 1.
+        phase : Phase
+        """
+
+    def end(self, number: int, phase: Phase, *, done: bool) -> None:
+        """Hear that a phase has ended.
+
+        Parameters
+        ----------
+        number : int
+        phase : Phase
+            With its seconds, and its rows if they are known.
+        done : bool
+            False if an error or an interrupt has ended it.
+        """
+
+
+class PhaseLog:
+    """Writes phases to the log; of one that fails, its error says enough."""
+
+    def begin(self, number: int, phase: Phase) -> None:
+        """Log that a phase begins."""
+        fields = {"phase": phase.name, "event": "begin"}
+        _log.info("[%d] %s ...", number, phase.name, extra=fields)
+
+    def end(self, number: int, phase: Phase, *, done: bool) -> None:
+        """Log rows and seconds of a phase that is done."""
+        if not done:
+            return
+        fields = {
+            "phase": phase.name,
+            "event": "end",
+            "rows": phase.rows,
+            "seconds": round(phase.seconds, 3),
+        }
+        pace = f"{phase.pace}, " if phase.pace else ""
+        _log.info("[%d] %s: %s%.1f s", number, phase.name, pace, phase.seconds, extra=fields)
+
 
 @dataclass
 class Progress:
-    """Times the phases of a run and says so in the log.
+    """Times the phases of a run and tells a listener of them.
 
     Attributes
     ----------
-    total : int or None
-        Number of phases, if known.
+    listener : PhaseListener
+        The log by default.
     phases : list of Phase
         Those begun so far.
     """
 
-    total: int | None = None
+    listener: PhaseListener = field(default_factory=PhaseLog)
     phases: list[Phase] = field(default_factory=list)
 
     @contextmanager
@@ -57,29 +113,14 @@ class Progress:
         Phase
             Set its ``rows`` when they are known.
         """
-        phase = Phase(name)
+        phase, done = Phase(name), False
         self.phases.append(phase)
-        place = f"[{len(self.phases)}/{self.total}]" if self.total else f"[{len(self.phases)}]"
-        _log.info("%s %s ...", place, name, extra={"phase": name, "event": "begin"})
+        number = len(self.phases)
         begun = time.monotonic()
         try:
+            self.listener.begin(number, phase)
             yield phase
+            done = True
         finally:
             phase.seconds = time.monotonic() - begun
-        rate = ""
-        if phase.rows is not None:
-            per_second = phase.rows / max(phase.seconds, 1e-9)
-            rate = f"{phase.rows:,} rows, {per_second:,.0f} rows/s, "
-        _log.info(
-            "%s %s: %s%.1f s",
-            place,
-            name,
-            rate,
-            phase.seconds,
-            extra={
-                "phase": name,
-                "event": "end",
-                "rows": phase.rows,
-                "seconds": round(phase.seconds, 3),
-            },
-        )
+            self.listener.end(number, phase, done=done)

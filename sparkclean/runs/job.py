@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sparkclean.faults import fault_point
+from sparkclean.rows.report import Report
 from sparkclean.runs.gates import Verdict, gate_error
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Result:
     gates : sequence of Verdict
     result_hash : str or None
         Equal for equal answers, where the job has such a hash.
-    summary : str
+    report : Report
         For people; the runner adds what was published, and where.
     places : mapping
         What was made besides tables, such as a folder of models, by name.
@@ -178,7 +179,7 @@ class Result:
     record: Mapping[str, Any] = field(default_factory=dict)
     gates: Sequence[Verdict] = ()
     result_hash: str | None = None
-    summary: str = ""
+    report: Report = Report(())
     places: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -332,8 +333,8 @@ class Job(ABC, Generic[P]):
         """
 
     @abstractmethod
-    def describe(self, prepared: P, context: Context) -> list[str]:
-        """Say what the run would do, a line each, for ``--dry-run``. Writes nothing."""
+    def describe(self, prepared: P, context: Context) -> Report:
+        """Say what the run would do, for ``--dry-run``. Writes nothing."""
 
     @abstractmethod
     def execute(self, prepared: P, execution: Execution) -> Result:

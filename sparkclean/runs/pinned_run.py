@@ -32,6 +32,7 @@ from sparkclean.lake.engine_errors import analysed
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
 from sparkclean.locations import local_path
 from sparkclean.rows.progress import Progress
+from sparkclean.rows.report import Line, Report
 from sparkclean.runs.outputs import DATASETS, Outputs
 from sparkclean.runs.record import (
     GATE_FAILED,
@@ -56,13 +57,13 @@ class RunResult:
 
     Attributes
     ----------
-    text : str
+    report : Report
         Summary for people.
     repeated : bool
         Whether the run had finished before and nothing was done.
     """
 
-    text: str
+    report: Report
     repeated: bool = False
 
 
@@ -124,7 +125,7 @@ class PinnedRun(ABC):
         """Pin the input and check the configuration against it. Writes nothing."""
 
     @abstractmethod
-    def _work(self, staging: Staging, outputs: Outputs, record: RunRecord) -> str:
+    def _work(self, staging: Staging, outputs: Outputs, record: RunRecord) -> Report:
         """Do the job and publish; a summary for people."""
 
     # -- before anything is written ------------------------------------------------------------
@@ -206,14 +207,14 @@ class PinnedRun(ABC):
             self.is_published = True
             forget_run(str(self.home), self.run_id)
             text = f"run {self.run_id} has finished before; nothing was done"
-            return RunResult(text, repeated=True)
+            return RunResult(Report([Line(text)]), repeated=True)
         remember_run(str(self.home), self._run_state())
         fault_point("run.pinned")
         record = self._record()
         staging = Staging(self.home, self.run_id)
         try:
             with self.engine_errors():
-                text = self._work(staging, outputs, record)
+                report = self._work(staging, outputs, record)
                 self.is_published = True
         finally:
             keep: tuple[str, ...] = ()
@@ -224,7 +225,7 @@ class PinnedRun(ABC):
             self._leftovers = [staging, *outputs.leftovers(keep=keep)]
             self.discard()
         forget_run(str(self.home), self.run_id)
-        return RunResult(text)
+        return RunResult(report)
 
     def _run_state(self) -> RunState:
         """Gather what a repetition must know to go on with the same."""

@@ -18,6 +18,7 @@ from sparkclean.lake.run_records import find_record, recall_run
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
 from sparkclean.locations import local_path
 from sparkclean.rows.progress import Progress
+from sparkclean.rows.report import Grid, Line, Report
 from sparkclean.runs.attempt import Attempt, PreparedRun
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Context, Job, Prepared, Result
@@ -49,8 +50,8 @@ class JobResult:
         Location and version of what was published, by name.
     metrics : mapping
         Numbers by name.
-    summary : str
-        For people.
+    report : Report
+        For people; ``summary`` is its plain text.
     """
 
     job: str
@@ -58,7 +59,12 @@ class JobResult:
     status: str
     outputs: Mapping[str, Mapping[str, str]]
     metrics: Mapping[str, Any]
-    summary: str
+    report: Report
+
+    @property
+    def summary(self) -> str:
+        """What was found, as plain text."""
+        return str(self.report)
 
     def __str__(self) -> str:
         return self.summary
@@ -196,9 +202,9 @@ class Runner:
     def describe(self, run: PreparedRun) -> JobResult:
         """Say what a run would do. Writes nothing."""
         with engine_errors(run.prepared.input.pin, self.home):
-            lines = self.job.describe(run.prepared, run.context)
-        lines = [*lines, f"config fingerprint {run.fingerprint}", "nothing was written"]
-        return self._result("planned", "\n".join(lines), {}, Result())
+            plan = self.job.describe(run.prepared, run.context)
+        more = (Line(f"config fingerprint {run.fingerprint}"), Line("nothing was written"))
+        return self._result("planned", Report((*plan.parts, *more)), {}, Result())
 
     # -- the run -------------------------------------------------------------------------------
 
@@ -236,7 +242,7 @@ class Runner:
             self._leftovers = attempt.leftovers()
             self.discard()
         self._forget(run)
-        return self._result(PUBLISHED, _summary(result, outputs), outputs.versions(), result)
+        return self._result(PUBLISHED, _report(result, outputs), outputs.versions(), result)
 
     def _outputs(self, run: PreparedRun) -> Outputs:
         properties = {
@@ -294,13 +300,13 @@ class Runner:
         if not (status == PUBLISHED if _RUNS in self.targets else done):
             return None
         metrics = {} if record is None else json.loads(record.get("metrics") or "{}")
-        text = f"run {self.run_id} has finished before; nothing was done"
-        return self._result(PUBLISHED, text, outputs.versions(), Result(metrics=metrics))
+        report = Report([Line(f"run {self.run_id} has finished before; nothing was done")])
+        return self._result(PUBLISHED, report, outputs.versions(), Result(metrics=metrics))
 
     def _result(
-        self, status: str, text: str, outputs: Mapping[str, Mapping[str, str]], result: Result
+        self, status: str, report: Report, outputs: Mapping[str, Mapping[str, str]], result: Result
     ) -> JobResult:
-        return JobResult(self.job.name, self.run_id, status, outputs, dict(result.metrics), text)
+        return JobResult(self.job.name, self.run_id, status, outputs, dict(result.metrics), report)
 
     def _forget(self, run: PreparedRun) -> None:
         forget_run(self.home, self.job.name, self.run_id, run.context.state)
@@ -316,10 +322,8 @@ class Runner:
                 staging.discard()
 
 
-def _summary(result: Result, outputs: Outputs) -> str:
-    """Write what was found, then where it is."""
-    made = {name: str(place) for name, place in result.places.items()}
-    places = made | outputs.places()
-    width = max(map(len, places), default=0)
-    where = [f"{name:<{width}}  {place}" for name, place in places.items()]
-    return "\n".join([result.summary, "", *where] if where else [result.summary])
+def _report(result: Result, outputs: Outputs) -> Report:
+    """Say what was found, then where it is."""
+    places = {name: str(place) for name, place in result.places.items()} | outputs.places()
+    where = [Line(""), Grid(list(places.items()))] if places else []
+    return Report([*result.report.parts, *where])

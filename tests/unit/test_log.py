@@ -30,6 +30,7 @@ class Screen(io.StringIO):
 def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Screen]:
     """Configure the log of a process whose stderr is a terminal."""
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
 
     def configure(log_format: str) -> Screen:
         screen = Screen()
@@ -94,6 +95,23 @@ def test_text_log_on_a_terminal_heeds_no_color(
     screen = at_terminal("text")
     LOG.error("x")
     assert screen.getvalue() == "error: x\n"
+
+
+def test_text_log_on_a_dumb_terminal_has_no_colours(
+    at_terminal: Callable[[str], Screen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    screen = at_terminal("text")
+    LOG.error("x")
+    assert screen.getvalue() == "error: x\n"
+
+
+def test_log_follows_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_logging("text")
+    elsewhere = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", elsewhere)
+    LOG.info("x")
+    assert elsewhere.getvalue() == "x\n"
 
 
 def test_json_log_on_a_terminal_has_no_colours(at_terminal: Callable[[str], Screen]) -> None:

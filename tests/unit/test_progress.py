@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from sparkclean.rows import progress as module
-from sparkclean.rows.progress import Progress
+from sparkclean.rows.progress import Phase, Progress
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def test_phase_says_rows_rate_and_seconds(
     clock: list[float], log: pytest.LogCaptureFixture
 ) -> None:
     clock += [10.0, 12.5]
-    with Progress(total=8).phase("pass 1") as phase:
+    with Progress().phase("pass 1") as phase:
         phase.rows = 1_000_000
     assert log.messages == [
-        "[1/8] pass 1 ...",
-        "[1/8] pass 1: 1,000,000 rows, 400,000 rows/s, 2.5 s",
+        "[1] pass 1 ...",
+        "[1] pass 1: 1,000,000 rows, 400,000 rows/s, 2.5 s",
     ]
 
 
@@ -61,11 +61,11 @@ def test_phase_of_no_time_divides_by_nothing(
 
 def test_phases_are_counted_and_kept(clock: list[float], log: pytest.LogCaptureFixture) -> None:
     clock += [0.0, 1.0, 2.0, 4.0]
-    progress = Progress(total=2)
+    progress = Progress()
     for name in ("a", "b"):
         with progress.phase(name) as phase:
             phase.rows = 5
-    assert log.messages[-1].startswith("[2/2] b: ")
+    assert log.messages[-1].startswith("[2] b: ")
     kept = [(phase.name, phase.rows, phase.seconds) for phase in progress.phases]
     assert kept == [("a", 5, 1.0), ("b", 5, 2.0)]
 
@@ -90,3 +90,38 @@ def test_phase_that_fails_is_timed_and_not_said_to_be_done(
         raise ValueError("x")
     assert progress.phases[0].seconds == 2.0
     assert log.messages == ["[1] a ..."]
+
+
+class Recorder:
+    """A listener that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def begin(self, number: int, phase: Phase) -> None:
+        self.told.append(("begin", number, phase.name))
+
+    def end(self, number: int, phase: Phase, *, done: bool) -> None:
+        self.told.append(("end", number, phase.name, phase.rows, phase.seconds, done))
+
+
+def test_listener_is_told_in_the_place_of_the_log(
+    clock: list[float], log: pytest.LogCaptureFixture
+) -> None:
+    clock += [0.0, 1.0]
+    listener = Recorder()
+    with Progress(listener).phase("a") as phase:
+        phase.rows = 5
+    assert listener.told == [("begin", 1, "a"), ("end", 1, "a", 5, 1.0, True)]
+    assert log.messages == []
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_listener_is_told_of_a_phase_that_was_not_done(
+    clock: list[float], error: type[BaseException]
+) -> None:
+    clock += [0.0, 2.0]
+    listener = Recorder()
+    with pytest.raises(error), Progress(listener).phase("a"):
+        raise error
+    assert listener.told[1:] == [("end", 1, "a", None, 2.0, False)]

@@ -34,13 +34,47 @@ def lines_of(
     **options: Any,
 ) -> list[str]:
     findings = make_findings(JOINT, SUSPECTS, **options)
-    return summarise(findings, make_columns(classes), top or [], outputs or {}).splitlines()
+    return str(summarise(findings, make_columns(classes), top or [], outputs or {})).splitlines()
 
 
 def section(lines: list[str], title: str) -> list[str]:
     start = next(i for i, line in enumerate(lines) if line.startswith(title))
     end = next((i for i in range(start, len(lines)) if not lines[i]), len(lines))
     return lines[start + 1 : end]
+
+
+def test_summary_is_laid_out_so() -> None:
+    text = "\n".join(lines_of(rejected=50, top=[suspect()], outputs={"runs": "/o (v1)"}))
+    low, high = noise_interval(120, 1600)
+    assert (
+        text
+        == f"""
+rows               1,650
+rejected              50
+suspects              85   5.31% of the audited rows
+noise              7.50%   estimated, 95 % interval {low:.2%} to {high:.2%} by sampling alone; \
+biased when the model is weak
+
+most confused (given -> probably)
+           cat -> dog                  80 estimated, 60 suspects
+           cat -> owl                  20 estimated, 15 suspects
+           dog -> cat                  10 estimated, 5 suspects
+           dog -> owl                  10 estimated, 5 suspects
+
+worst classes
+           cat   label quality 0.900   75 suspects of 1,000
+           dog   label quality 0.960   10 suspects of 500
+           owl   label quality 1.000   0 suspects of 100
+
+top 1 suspects
+  rank  id  given  suggested  self_confidence  label_quality
+     1  17    cat        dog           0.0123         0.5679
+
+warnings
+  few examples
+
+runs  /o (v1)"""
+    )
 
 
 def test_summary_counts_rows_rejected_and_suspects() -> None:
@@ -73,14 +107,14 @@ def test_summary_shows_no_more_than_five_pairs_and_classes() -> None:
     size = 7
     joint = [[90 if i == j else 1 for j in range(size)] for i in range(size)]
     findings = make_findings(joint, [[0] * size] * size)
-    lines = summarise(findings, make_columns(tuple(range(size))), [], {}).splitlines()
+    lines = str(summarise(findings, make_columns(tuple(range(size))), [], {})).splitlines()
     assert len(section(lines, "most confused")) == 5
     assert len(section(lines, "worst classes")) == 5
 
 
 def test_summary_without_noise_shows_no_pairs() -> None:
     findings = make_findings([[5, 0], [0, 5]], [[0, 0], [0, 0]])
-    text = summarise(findings, make_columns(("a", "b")), [], {})
+    text = str(summarise(findings, make_columns(("a", "b")), [], {}))
     assert "most confused" not in text
     assert "0.00%" in text
 
@@ -95,7 +129,7 @@ def test_summary_shows_the_worst_classes_first() -> None:
 
 def test_summary_leaves_out_classes_that_nobody_is_given() -> None:
     findings = make_findings([[9, 1, 0], [0, 10, 0], [0, 0, 0]], [[0] * 3] * 3)
-    lines = summarise(findings, make_columns(CLASSES), [], {}).splitlines()
+    lines = str(summarise(findings, make_columns(CLASSES), [], {})).splitlines()
     assert [line.split()[0] for line in section(lines, "worst classes")] == ["cat", "dog"]
 
 
@@ -114,7 +148,7 @@ def test_summary_shows_every_column_of_a_record_id() -> None:
     findings = make_findings(JOINT, SUSPECTS)
     columns = make_columns(CLASSES, ids=("day", "row"))
     row = suspect(day="2026-01-01", row=3)
-    lines = summarise(findings, columns, [row], {}).splitlines()
+    lines = str(summarise(findings, columns, [row], {})).splitlines()
     head, line = section(lines, "top 1 suspects")
     assert head.split()[:3] == ["rank", "day", "row"]
     assert line.split()[:3] == ["1", "2026-01-01", "3"]

@@ -13,13 +13,15 @@ from sparkclean.jobs.audit.passes import run_pass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts
 from sparkclean.jobs.audit.run import Run
 from sparkclean.lake import Pin
+from sparkclean.rows.emitted import REJECTED
+from sparkclean.rows.report import Grid, Line, Report
 from sparkclean.rows.stores import CacheStore
 
 _SAMPLE_ROWS = 1000
 _SHOWN = 8
 
 
-def describe_plan(run: Run) -> str:
+def describe_plan(run: Run) -> Report:
     """Describe what a run would do.
 
     Parameters
@@ -29,8 +31,8 @@ def describe_plan(run: Run) -> str:
 
     Returns
     -------
-    str
-        Several lines: rows, classes, a sample's verdict, passes, outputs.
+    Report
+        Rows, classes, a sample's verdict, passes, outputs.
 
     Raises
     ------
@@ -46,25 +48,28 @@ def describe_plan(run: Run) -> str:
     more = ", ..." if columns.num_classes > _SHOWN else ""
     where = f"; audited where {config.input.where}" if config.input.where else ""
     scan = choose_scan(config, run.scanned, run.predictions or pin, run.audited, columns)
-    lines = [
-        f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
-        *(
-            [f"probs     {run.predictions.table} ({run.predictions.dataset_version})"]
-            if run.predictions is not None
-            else []
-        ),
-        f"rows      {_size(pin)}{where}",
-        f"classes   {columns.num_classes}: {shown}{more}",
+    facts = [("input", f"{pin.table} ({pin.format}, {pin.dataset_version})")]
+    if run.predictions is not None:
+        facts.append(("probs", f"{run.predictions.table} ({run.predictions.dataset_version})"))
+    facts += [
+        ("rows", f"{_size(pin)}{where}"),
+        ("classes", f"{columns.num_classes}: {shown}{more}"),
         *_sample_verdict(run),
-        f"method    {config.method.filter_by}, ranked by {config.method.ranked_by}",
-        f"scan      {scan.kind}",
-        f"cleaned   mode {config.clean.mode}, rejected rows: {config.clean.rejected}",
+        ("method", f"{config.method.filter_by}, ranked by {config.method.ranked_by}"),
+        ("scan", scan.kind),
+        ("cleaned", f"mode {config.clean.mode}, rejected rows: {config.clean.rejected}"),
     ]
     for name, target in run.targets.items():
         current = target.current()
         now = f"current {current.name}" if current else "new"
-        lines.append(f"publishes {name:<10} to {target.location} ({now})")
-    return "\n".join([*lines, f"config fingerprint {run.fingerprint}", "nothing was written"])
+        facts.append(("publishes", f"{name:<10} to {target.location} ({now})"))
+    return Report(
+        [
+            Grid(facts, line="{0:<9} {1}"),
+            Line(f"config fingerprint {run.fingerprint}"),
+            Line("nothing was written"),
+        ]
+    )
 
 
 def _size(pin: Pin) -> str:
@@ -74,7 +79,7 @@ def _size(pin: Pin) -> str:
     return rows + files + (f", {pin.size_bytes >> 20:,} MiB" if pin.size_bytes is not None else "")
 
 
-def _sample_verdict(run: Run) -> list[str]:
+def _sample_verdict(run: Run) -> list[tuple[str, str]]:
     """Audit the first rows and say what was found."""
     store = CacheStore()
     tolerance = run.config.admission.row_sum_tolerance
@@ -100,8 +105,8 @@ def _sample_verdict(run: Run) -> list[str]:
     rejected = [f"{count} {reason}" for reason, count in sorted(statistics.rejections.items())]
     rows = f"{statistics.rows:,} rows, {statistics.audited:,} valid"
     return [
-        "sample    " + "; ".join([rows, *rejected]),
-        *(f"warning   {text}" for text in [*rejections, *warnings]),
+        ("sample", "; ".join([rows, *rejected])),
+        *(("warning", text) for text in [*rejections, *warnings]),
     ]
 
 

@@ -32,6 +32,7 @@ from sparkclean.lake import (
 )
 from sparkclean.lake.run_records import recall_run
 from sparkclean.rows.columns import quoted
+from sparkclean.rows.report import Report
 from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.gates import gate_error
 from sparkclean.runs.outputs import Outputs
@@ -141,7 +142,7 @@ class Run(PinnedRun):
 
     # -- the run -------------------------------------------------------------------------------
 
-    def _work(self, staging: Staging, outputs: Outputs, record: RunRecord) -> str:
+    def _work(self, staging: Staging, outputs: Outputs, record: RunRecord) -> Report:
         """Audit and publish.
 
         Reads the wide column as often as `collect_findings`, and the whole table once more to write
@@ -152,7 +153,7 @@ class Run(PinnedRun):
         scanner = Scanner(scan, self.columns, FolderStore(f"{staging.path}/work"))
         return self._audit_and_publish(scanner, outputs, record)
 
-    def _audit_and_publish(self, scanner: Scanner, outputs: Outputs, record: RunRecord) -> str:
+    def _audit_and_publish(self, scanner: Scanner, outputs: Outputs, record: RunRecord) -> Report:
         config, progress = self.config, self.progress
         try:
             with progress.phase("check record ids") as phase:

@@ -10,9 +10,9 @@ import numpy as np
 from sparkclean.confident.noise import class_quality
 from sparkclean.examples.columns import Columns
 from sparkclean.jobs.audit.findings import Findings
+from sparkclean.rows.report import Grid, Line, Report, cell
 
 _SHOWN = 5
-_LONGEST = 40
 
 
 def noise_interval(wrong: int, total: int) -> tuple[float, float]:
@@ -45,7 +45,7 @@ def summarise(
     columns: Columns,
     top: Sequence[Mapping[str, Any]],
     outputs: Mapping[str, str],
-) -> str:
+) -> Report:
     """Describe the result of an audit.
 
     Parameters
@@ -59,94 +59,93 @@ def summarise(
 
     Returns
     -------
-    str
-        Several lines.
+    Report
     """
     statistics = findings.statistics
     rejected = statistics.rows - statistics.audited
     joint = findings.noise.calibrated_joint
     wrong = int(joint.sum() - joint.trace())
     low, high = noise_interval(wrong, int(joint.sum()))
-    lines = [
-        "",
-        f"rows      {statistics.rows:>14,}",
-        f"rejected  {rejected:>14,}",
-        f"suspects  {findings.num_suspects:>14,}   "
-        f"{findings.num_suspects / max(statistics.audited, 1):.2%} of the audited rows",
-        f"noise     {findings.noise.noise_rate:>14.2%}   estimated, 95 % interval {low:.2%} to "
-        f"{high:.2%} by sampling alone; biased when the model is weak",
+    facts = [
+        ("rows", f"{statistics.rows:,}", ""),
+        ("rejected", f"{rejected:,}", ""),
+        (
+            "suspects",
+            f"{findings.num_suspects:,}",
+            f"{findings.num_suspects / max(statistics.audited, 1):.2%} of the audited rows",
+        ),
+        (
+            "noise",
+            f"{findings.noise.noise_rate:.2%}",
+            f"estimated, 95 % interval {low:.2%} to {high:.2%} by sampling alone; biased when the "
+            "model is weak",
+        ),
     ]
-    lines += _confused(findings, columns)
-    lines += _worst(findings, columns)
-    if top:
-        lines += ["", f"top {len(top)} suspects", *_table(top, columns)]
-    if findings.warnings:
-        lines += ["", "warnings", *(f"  {_sentence(text)}" for text in findings.warnings)]
-    if outputs:
-        width = max(len(name) for name in outputs)
-        lines += ["", *(f"{name:<{width}}  {where}" for name, where in outputs.items())]
-    return "\n".join(lines)
+    sections: list[tuple[str, Sequence[Line | Grid]]] = [
+        ("", [Grid(facts, right=(1,), line="{0:<9} {1:>14}   {2}")]),
+        ("most confused (given -> probably)", _confused(findings, columns)),
+        ("worst classes", [_worst(findings, columns)]),
+        (f"top {len(top)} suspects", [_top(top, columns)] if top else []),
+        ("warnings", [Line(f"  {text}", "warning") for text in findings.warnings]),
+        ("", [Grid(list(outputs.items()))] if outputs else []),
+    ]
+    parts: list[Line | Grid] = []
+    for title, section in sections:
+        if section:
+            parts += [Line(""), *([Line(title, "heading")] if title else []), *section]
+    return Report(parts)
 
 
-def _confused(findings: Findings, columns: Columns) -> list[str]:
+def _confused(findings: Findings, columns: Columns) -> list[Grid]:
     counts = findings.noise.calibrated_joint.copy()
     np.fill_diagonal(counts, 0)
     order = np.argsort(-counts, axis=None, kind="stable")[:_SHOWN]
     pairs = [divmod(int(place), len(counts)) for place in order]
-    shown = [(i, j) for i, j in pairs if counts[i, j] > 0]
-    if not shown:
-        return []
-    lines = ["", "most confused (given -> probably)"]
-    for i, j in shown:
-        lines.append(
-            f"  {_word(columns.classes[i]):>12} -> {_word(columns.classes[j]):<12} "
-            f"{counts[i, j]:>10,} estimated, {findings.suspect_counts[i, j]:,} suspects"
+    rows = [
+        (
+            cell(columns.classes[i]),
+            cell(columns.classes[j]),
+            f"{counts[i, j]:,}",
+            f"{findings.suspect_counts[i, j]:,}",
         )
-    return lines
+        for i, j in pairs
+        if counts[i, j] > 0
+    ]
+    titles = ("given", "probably", "estimated", "suspects")
+    line = "  {0:>12} -> {1:<12} {2:>10} estimated, {3} suspects"
+    return [Grid(rows, titles, right=(2, 3), line=line)] if rows else []
 
 
-def _worst(findings: Findings, columns: Columns) -> list[str]:
+def _worst(findings: Findings, columns: Columns) -> Grid:
     quality = class_quality(findings.noise.calibrated_joint)
     present = findings.statistics.examples > 0
     score = np.where(present, quality.label_quality_score, np.inf)
-    lines = ["", "worst classes"]
-    for k in np.argsort(score, kind="stable")[:_SHOWN]:
-        if present[k]:
-            lines.append(
-                f"  {_word(columns.classes[k]):>12}   "
-                f"label quality {quality.label_quality_score[k]:.3f}   "
-                f"{findings.suspect_counts[k].sum():,} suspects of "
-                f"{findings.statistics.examples[k]:,}"
-            )
-    return lines
+    rows = [
+        (
+            cell(columns.classes[k]),
+            f"{quality.label_quality_score[k]:.3f}",
+            f"{findings.suspect_counts[k].sum():,}",
+            f"{findings.statistics.examples[k]:,}",
+        )
+        for k in np.argsort(score, kind="stable")[:_SHOWN]
+        if present[k]
+    ]
+    titles = ("class", "label quality", "suspects", "examples")
+    line = "  {0:>12}   label quality {1}   {2} suspects of {3}"
+    return Grid(rows, titles, right=(1, 2, 3), line=line)
 
 
-def _sentence(text: str) -> str:
-    """Write a text so that nothing in it moves the cursor."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def _word(value: object) -> str:
-    """Write an id or a label on one line, and not all of a long one."""
-    text = _sentence(str(value))
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-
-
-def _table(rows: Sequence[Any], columns: Columns) -> list[str]:
-    head = ["rank", *columns.ids, "given", "suggested", "self_confidence", "label_quality"]
+def _top(rows: Sequence[Mapping[str, Any]], columns: Columns) -> Grid:
+    titles = ["rank", *columns.ids, "given", "suggested", "self_confidence", "label_quality"]
     cells = [
         [
             str(row["rank"]),
-            *(_word(row[name]) for name in columns.ids),
-            _word(row["given_label"]),
-            _word(row["suggested_label"]),
+            *(cell(row[name]) for name in columns.ids),
+            cell(row["given_label"]),
+            cell(row["suggested_label"]),
             f"{row['self_confidence']:.4f}",
             f"{row['label_quality']:.4f}",
         ]
         for row in rows
     ]
-    widths = [max(len(line[i]) for line in [head, *cells]) for i in range(len(head))]
-    return [
-        "  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True))
-        for line in [head, *cells]
-    ]
+    return Grid(cells, titles, right=range(len(titles)), indent=2)

@@ -40,7 +40,8 @@ from sparkclean.learning.models import write_manifest
 from sparkclean.learning.quality import QualityReport, QualitySums
 from sparkclean.learning.scored import FOLD, PREDICTED, PREDICTIVE
 from sparkclean.locations import local_path
-from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.rows.emitted import ID_PREFIX, PREDICTED, PREDICTIVE
+from sparkclean.rows.report import Grid, Line, Report
 from sparkclean.rows.streams import Stream
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.pinned_run import PinnedRun
@@ -121,7 +122,7 @@ class PredictRun(PinnedRun):
 
     # -- the run -------------------------------------------------------------------------------
 
-    def _work(self, staging: Staging, outputs: Outputs, record: RunRecord) -> str:
+    def _work(self, staging: Staging, outputs: Outputs, record: RunRecord) -> Report:
         """Train and predict, and publish.
 
         Reads the features three times: to check them and count rows by fold and label (twice, where
@@ -372,7 +373,7 @@ class PredictRun(PinnedRun):
         outputs.publish("runs", replace_run=True)
 
 
-def describe_predictions(run: PredictRun) -> str:
+def describe_predictions(run: PredictRun) -> Report:
     """Describe what a run would do. Writes nothing.
 
     Parameters
@@ -382,32 +383,44 @@ def describe_predictions(run: PredictRun) -> str:
 
     Returns
     -------
-    str
-        Several lines.
+    Report
     """
     predict, pin = run.predict, run.pin
     rows = "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"
     together = predict.group or "the content of the features"
-    lines = [
-        f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
-        f"rows      {rows}",
-        f"features  {', '.join(predict.feature_columns)}",
-        f"folds     {predict.n_folds}, by {together}",
-        f"model     {predict.estimator or 'logistic regression'} ({predict.engine}), calibration "
-        f"{predict.calibrate}",
+    facts = [
+        ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
+        ("rows", rows),
+        ("features", ", ".join(predict.feature_columns)),
+        ("folds", f"{predict.n_folds}, by {together}"),
+        (
+            "model",
+            f"{predict.estimator or 'logistic regression'} ({predict.engine}), calibration "
+            f"{predict.calibrate}",
+        ),
+        *(
+            ("publishes", f"{name:<11} to {target.location}")
+            for name, target in run.targets.items()
+        ),
     ]
-    for name, target in run.targets.items():
-        lines.append(f"publishes {name:<11} to {target.location}")
-    return "\n".join([*lines, f"config fingerprint {run.fingerprint}", "nothing was written"])
+    return Report(
+        [
+            Grid(facts, line="{0:<9} {1}"),
+            Line(f"config fingerprint {run.fingerprint}"),
+            Line("nothing was written"),
+        ]
+    )
 
 
-def _summary(report: QualityReport, profile: Profile, places: Mapping[str, str]) -> str:
-    lines = [f"{profile.rows:,} rows predicted out of sample, {len(profile.classes)} classes"]
+def _summary(report: QualityReport, profile: Profile, places: Mapping[str, str]) -> Report:
+    lines = [Line(f"{profile.rows:,} rows predicted out of sample, {len(profile.classes)} classes")]
     overall = report.overall
     if overall is not None:
         lines.append(
-            f"against the given labels: accuracy {overall.accuracy:.4f}, log loss "
-            f"{overall.log_loss:.4f}, Brier score {overall.brier_score:.4f}, calibration error "
-            f"{overall.calibration_error:.4f}"
+            Line(
+                f"against the given labels: accuracy {overall.accuracy:.4f}, log loss "
+                f"{overall.log_loss:.4f}, Brier score {overall.brier_score:.4f}, calibration error "
+                f"{overall.calibration_error:.4f}"
+            )
         )
-    return "\n".join([*lines, *(f"  {name:<12} {place}" for name, place in places.items())])
+    return Report([*lines, Grid(list(places.items()), line="  {0:<12} {1}")])

@@ -76,9 +76,11 @@ from sparkclean.learning.scored import INNER, PLACE, PREDICTIVE
 from sparkclean.learning.sklearn_engine import PACKAGES, collect_models
 from sparkclean.locations import local_path
 from sparkclean.rows.columns import quoted
-from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.rows.emitted import ID_PREFIX, PREDICTIVE
 from sparkclean.rows.frame_stream import FrameStream
+from sparkclean.rows.report import Grid, Line, Report
 from sparkclean.rows.stores import FolderStore
+from sparkclean.rows.streams import FrameStream
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.pinned_run import PinnedRun
 from sparkclean.runs.record import GATE_FAILED, PUBLISHED, RunRecord, pin_summary
@@ -348,7 +350,7 @@ class TrainRun(PinnedRun):
             "audit": self.audit.run_id,
         }
 
-    def _work(self, staging: Staging, outputs: Outputs, record: RunRecord) -> str:
+    def _work(self, staging: Staging, outputs: Outputs, record: RunRecord) -> Report:
         """Train, measure and record.
 
         Reads the features of the training table three times: to check them, to count rows by label,
@@ -642,21 +644,25 @@ class TrainRun(PinnedRun):
         outputs.stage_rows("runs", [row], schema.RUNS)
         outputs.publish("runs", replace_run=True)
 
-    def _summary(self, trained: int, profile: Profile, report: QualityReport | None) -> str:
+    def _summary(self, trained: int, profile: Profile, report: QualityReport | None) -> Report:
         lines = [
-            f"trained {self._model_name} on {trained:,} of {profile.rows:,} rows, "
-            f"{len(profile.classes)} classes, by mode {self.train.mode} after audit "
-            f"{self.audit.run_id}"
+            Line(
+                f"trained {self._model_name} on {trained:,} of {profile.rows:,} rows, "
+                f"{len(profile.classes)} classes, by mode {self.train.mode} after audit "
+                f"{self.audit.run_id}"
+            )
         ]
         overall = None if report is None else report.overall
         if overall is not None:
             lines.append(
-                f"on {overall.rows:,} rows of the test table: accuracy {overall.accuracy:.4f}, log "
-                f"loss {overall.log_loss:.4f}, Brier score {overall.brier_score:.4f}, calibration "
-                f"error {overall.calibration_error:.4f}"
+                Line(
+                    f"on {overall.rows:,} rows of the test table: accuracy {overall.accuracy:.4f}, "
+                    f"log loss {overall.log_loss:.4f}, Brier score {overall.brier_score:.4f}, "
+                    f"calibration error {overall.calibration_error:.4f}"
+                )
             )
-        places = {"model": self.folder, "runs": self.targets["runs"].location}
-        return "\n".join([*lines, *(f"  {name:<12} {place}" for name, place in places.items())])
+        places = [("model", str(self.folder)), ("runs", self.targets["runs"].location)]
+        return Report([*lines, Grid(places, line="  {0:<12} {1}")])
 
 
 def _check_robust(params: Mapping[str, Any]) -> None:
@@ -690,7 +696,7 @@ def _about(subject: str) -> Iterator[None]:
         raise InputError([f"{subject}: {finding}" for finding in findings]) from exc
 
 
-def describe_training(run: TrainRun) -> str:
+def describe_training(run: TrainRun) -> Report:
     """Describe what a run would do. Writes nothing.
 
     Parameters
@@ -700,8 +706,7 @@ def describe_training(run: TrainRun) -> str:
 
     Returns
     -------
-    str
-        Several lines.
+    Report
     """
     pin, audit = run.pin, run.audit
     rows = "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"
@@ -710,18 +715,21 @@ def describe_training(run: TrainRun) -> str:
         "weights": "the sample weights",
         "robust": "a robust loss",
     }[run.train.mode]
-    return "\n".join(
+    test = "none" if run.test is None else f"{run.test.pin.table} ({run.test.pin.format})"
+    facts = [
+        ("audit", f"{audit.run_id}, by {what}"),
+        ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
+        ("rows", rows),
+        ("features", ", ".join(run.predict.feature_columns)),
+        ("model", run.class_path or "logistic regression"),
+        ("test", test),
+        ("publishes", f"model       to {run.folder}"),
+        ("publishes", f"runs        to {run.targets['runs'].location}"),
+    ]
+    return Report(
         [
-            f"audit     {audit.run_id}, by {what}",
-            f"input     {pin.table} ({pin.format}, {pin.dataset_version})",
-            f"rows      {rows}",
-            f"features  {', '.join(run.predict.feature_columns)}",
-            f"model     {run.class_path or 'logistic regression'}",
-            "test      "
-            + ("none" if run.test is None else f"{run.test.pin.table} ({run.test.pin.format})"),
-            f"publishes model       to {run.folder}",
-            f"publishes runs        to {run.targets['runs'].location}",
-            f"config fingerprint {run.fingerprint}",
-            "nothing was written",
+            Grid(facts, line="{0:<9} {1}"),
+            Line(f"config fingerprint {run.fingerprint}"),
+            Line("nothing was written"),
         ]
     )

@@ -1,0 +1,357 @@
+"""What a terminal is shown: tables by rich, and the phase that a job is in."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from sparkclean.commands.live import LivePhases, phase_listener
+from sparkclean.commands.log import configure_logging
+from sparkclean.commands.terminal import (
+    arrange_versions,
+    is_terminal,
+    open_console,
+    print_report,
+    print_table,
+    show_report,
+)
+from sparkclean.rows.progress import PhaseLog, Progress
+from sparkclean.rows.report import Grid, Line, Report
+
+LOG = logging.getLogger("sparkclean")
+REPORT = Report(
+    [
+        Line("top", "heading"),
+        Grid([("1", "cat"), ("1,000", "dog")], ("rank", "given"), right=(0,), strong=[1]),
+        Line("look", "warning"),
+    ]
+)
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+AtTerminal = Callable[[], Screen]
+
+
+@pytest.fixture
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> AtTerminal:
+    """Make one terminal of stdout and stderr."""
+
+    def open_screen() -> Screen:
+        screen = Screen()
+        monkeypatch.setattr(sys, "stdout", screen)
+        monkeypatch.setattr(sys, "stderr", screen)
+        return screen
+
+    return open_screen
+
+
+def without_styles(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def shown(report: Report, width: int = 80) -> list[str]:
+    """Lines on a terminal of this width, without styles and blanks at their ends."""
+    file = io.StringIO()
+    show_report(report, Console(file=file, force_terminal=True, width=width, soft_wrap=True))
+    return [line.rstrip() for line in without_styles(file.getvalue()).splitlines()]
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+
+def test_table_on_a_terminal_has_a_rule_and_aligned_numbers() -> None:
+    assert shown(REPORT) == [
+        "top",
+        " rank  given",
+        "─" * 12,
+        "    1  cat",
+        "1,000  dog",
+        "look",
+    ]
+
+
+def test_sentences_are_a_table_on_a_terminal() -> None:
+    grid = Grid([("cat", "5")], ("class", "suspects"), right=(1,), line="{0} has {1} suspects")
+    head, _, row = shown(Report([grid]))
+    assert head.split() == ["class", "suspects"]
+    assert row.split() == ["cat", "5"]
+
+
+def test_styles_set_off_headings_warnings_and_strong_rows(
+    at_terminal: AtTerminal,
+) -> None:
+    screen = at_terminal()
+    print_report(REPORT)
+    text = screen.getvalue()
+    assert "\x1b[1mtop\x1b[0m" in text
+    assert "\x1b[33mlook\x1b[0m" in text
+    assert "\n\x1b[1m1,000" in text
+    assert "\n    1 " in text
+
+
+def test_no_color_is_heeded(at_terminal: AtTerminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = at_terminal()
+    monkeypatch.setenv("NO_COLOR", "1")
+    print_report(REPORT)
+    assert "\x1b[33m" not in screen.getvalue()
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_dumb_terminal_gets_plain_text(
+    at_terminal: AtTerminal, monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    screen = at_terminal()
+    monkeypatch.setenv("TERM", term)
+    print_report(REPORT)
+    assert screen.getvalue() == f"{REPORT}\n"
+
+
+def test_pipe_gets_plain_text_even_where_colours_are_forced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    print_report(REPORT)
+    print_table(pa.table({"a": [1]}))
+    assert capsys.readouterr().out == f"{REPORT}\na\n1\n"
+
+
+def test_driver_without_rich_prints_plain_text_on_a_terminal(
+    at_terminal: AtTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = at_terminal()
+    for name in [name for name in sys.modules if name.split(".")[0] == "rich"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rich", None)
+    assert is_terminal(screen)
+    assert open_console(screen) is None
+    print_report(REPORT)
+    assert screen.getvalue() == f"{REPORT}\n"
+    assert isinstance(phase_listener("text"), PhaseLog)
+
+
+@pytest.mark.parametrize(
+    "text", ["[red]x[/red]", "[/]", ":smile:", "[link=http://x]y[/link]", "a\\[b"]
+)
+def test_markup_in_data_is_data(text: str) -> None:
+    lines = shown(Report([Line(text), Grid([(text, "1")], ("[bold]", "n"))]))
+    assert lines[0] == text
+    assert lines[1].split()[0] == "[bold]"
+    assert lines[3].split()[0] == text
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "a\nb", "\r", "\u202eabc", "\x9b1A"])
+def test_control_characters_in_data_are_escaped(text: str) -> None:
+    lines = shown(Report([Line(text), Grid([(text, "1")], ("t", "n"))]))
+    assert len(lines) == 4
+    assert all(line.isprintable() for line in lines)
+
+
+def test_wide_text_is_aligned_by_what_it_takes_on_the_screen() -> None:
+    _, _, first, second = shown(Report([Grid([("日本", "x"), ("abcd", "y")], ("a", "b"))]))
+    assert (first, second) == ("日本  x", "abcd  y")
+
+
+def test_text_is_folded_where_the_terminal_is_narrow_and_numbers_are_not() -> None:
+    grid = Grid([("a " * 20, "1,000")], ("text", "rows"), right=(1,))
+    lines = shown(Report([grid]), width=30)
+    assert max(map(len, lines)) <= 30
+    assert [line for line in lines if "1,000" in line]
+
+
+def test_table_too_wide_for_the_terminal_is_shown_record_by_record() -> None:
+    titles = [f"column_{i}" for i in range(10)]
+    lines = shown(Report([Grid([["x" * 15] * 10, ["y"] * 10], titles)]), width=80)
+    assert lines[0] == "column_0  " + "x" * 15
+    assert lines[10] == ""
+    assert lines[-1] == "column_9  y"
+
+
+def test_value_of_a_record_is_folded_beside_its_name() -> None:
+    lines = shown(Report([Grid([("name", "x" * 50)])]), width=30)
+    assert lines == ["name  " + "x" * 24, " " * 6 + "x" * 24, " " * 6 + "xx"]
+
+
+def test_arrow_table_on_a_terminal_has_its_numbers_at_the_right(
+    at_terminal: AtTerminal,
+) -> None:
+    screen = at_terminal()
+    print_table(pa.table({"id": [1, 100], "given": ["cat", None]}))
+    lines = [line.rstrip() for line in without_styles(screen.getvalue()).splitlines()]
+    assert lines == [" id  given", "─" * 10, "  1  cat", "100"]
+
+
+def test_long_values_of_an_arrow_table_are_whole_record_by_record(
+    at_terminal: AtTerminal,
+) -> None:
+    screen = at_terminal()
+    print_table(pa.table({f"column_{i}": ["x" * 70] for i in range(10)}))
+    assert "x" * 70 in without_styles(screen.getvalue())
+
+
+class Listed(NamedTuple):
+    """What is listed of a version."""
+
+    name: str
+    rows: int = 5
+    files: int = 1
+    size_bytes: int = 10**6
+    created_at: str = "2026-01-01"
+    operation: str = "publish"
+    run_id: str = "r"
+
+
+def test_current_version_has_a_star_and_stands_out(at_terminal: AtTerminal) -> None:
+    screen = at_terminal()
+    versions: list[Any] = [Listed("v1"), Listed("v2")]
+    print_report(arrange_versions(versions, versions[1], gone={"v1"}))
+    text = screen.getvalue()
+    assert re.search(r"\x1b\[1m\* v2", text)
+    rows = without_styles(text).splitlines()[2:]
+    assert rows[0].split() == ["v1", "5", "1", "1.0", "2026-01-01", "gone", "r"]
+    assert rows[1].split() == ["*", "v2", "5", "1", "1.0", "2026-01-01", "publish", "r"]
+
+
+# -- phases --------------------------------------------------------------------------------------
+
+
+def test_phases_go_to_the_log_away_from_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert isinstance(phase_listener("text"), PhaseLog)
+
+
+def test_phases_go_to_the_log_in_json(at_terminal: AtTerminal) -> None:
+    at_terminal()
+    assert isinstance(phase_listener("json"), PhaseLog)
+    assert isinstance(phase_listener("text"), LivePhases)
+
+
+def last_screen(text: str) -> list[str]:
+    """Lines that are left on the screen: what a line is cleared of is gone."""
+    left = []
+    for line in without_styles(text).replace("\r\n", "\n").split("\n"):
+        if re.search(r"\x1b\[1A", line) and left:
+            left.pop()
+        left.append(re.sub(r"\x1b\[\??[0-9;]*[A-Za-z]", "", line.split("\x1b[2K")[-1]).strip("\r"))
+    return [line for line in left if line]
+
+
+def test_finished_phases_and_the_log_stand_above_the_current_one(
+    at_terminal: AtTerminal,
+) -> None:
+    screen = at_terminal()
+    configure_logging("text")
+    progress = Progress(phase_listener("text"))
+    LOG.info("run a")
+    with progress.phase("train") as phase:
+        phase.rows = 7
+        LOG.warning("few rows")
+        sys.stderr.write("from a package\n")
+    with progress.phase("publish"):
+        LOG.info("published")
+    LOG.info("end")
+    lines = last_screen(screen.getvalue())
+    assert [re.sub(r" *[\d.]+ s  ", "", line) for line in lines] == [
+        "run a",
+        "warning: few rows",
+        "from a package",
+        re.sub(r" *[\d.]+ s  ", "", lines[3]),
+        "published",
+        "[2] publish",
+        "end",
+    ]
+    assert re.fullmatch(r" +0\.0 s  \[1\] train  7 rows, [\d,]+ rows/s", lines[3])
+    assert sys.stderr is screen
+
+
+def test_current_phase_is_shown_with_its_seconds(at_terminal: AtTerminal) -> None:
+    screen = at_terminal()
+    progress = Progress(phase_listener("text"))
+    with progress.phase("[red]pass 1"):
+        LOG.info("x")
+        sys.stderr.write("y\n")
+    assert re.search(r"0\.0 s  .*\[1\] \[red\]pass 1 \.\.\.", without_styles(screen.getvalue()))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_error_takes_the_line_away_and_leaves_the_terminal_usable(
+    at_terminal: AtTerminal, error: type[BaseException]
+) -> None:
+    screen = at_terminal()
+    configure_logging("text")
+    with pytest.raises(error), Progress(phase_listener("text")).phase("train"):
+        raise error
+    LOG.error("oh")
+    assert sys.stderr is screen
+    text = screen.getvalue()
+    assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l")
+    first, second = last_screen(text)
+    assert first.endswith("[1] train: stopped")
+    assert second == "error: oh"
+
+
+def test_cursor_is_never_left_hidden_while_a_phase_lasts(at_terminal: AtTerminal) -> None:
+    screen = at_terminal()
+    with Progress(phase_listener("text")).phase("train"):
+        text = screen.getvalue()
+    assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l") >= 0
+
+
+def test_phase_within_a_phase_is_shown_and_then_the_outer_one_again(
+    at_terminal: AtTerminal,
+) -> None:
+    screen = at_terminal()
+    progress = Progress(phase_listener("text"))
+    with progress.phase("outer"):
+        with progress.phase("inner"):
+            sys.stderr.write("in\n")
+        sys.stderr.write("out\n")
+    text = without_styles(screen.getvalue())
+    assert re.search(r"in\n.*\[2\] inner \.\.\..*out\n.*\[1\] outer \.\.\.", text, re.DOTALL)
+    names = [line.split("] ")[-1] for line in last_screen(text)]
+    assert names == ["in", "inner", "out", "outer"]
+
+
+def test_long_log_line_is_not_broken(at_terminal: AtTerminal) -> None:
+    screen = at_terminal()
+    configure_logging("text")
+    with Progress(phase_listener("text")).phase("train"):
+        LOG.info("x" * 200)
+    assert "x" * 200 in screen.getvalue()
+
+
+def test_run_goes_on_without_its_terminal(
+    at_terminal: AtTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = at_terminal()
+    listener = phase_listener("text")
+
+    def fail(_: str) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(screen, "write", fail)
+    progress = Progress(listener)
+    for name in ("a", "b"):
+        with progress.phase(name):
+            pass
+    assert len(progress.phases) == 2
