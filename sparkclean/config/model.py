@@ -257,7 +257,7 @@ class PredictSection(_Section):
     @property
     def feature_columns(self) -> tuple[str, ...]:
         """Columns of features."""
-        return (self.features,) if isinstance(self.features, str) else tuple(self.features)
+        return tuple(self.features)
 
 
 class TrainSection(_Section):
