@@ -110,7 +110,7 @@ def make_robust(
     Parameters
     ----------
     params : mapping
-        Of `sparkclean.learning.robust_classifier.RobustClassifier`; by default the loss is
+        Of `sparkclean.RobustClassifier`; by default the loss is
         ``forward_correction`` and ``alpha`` 0.01.
     noise_matrix : ndarray of float64, shape (K, K), or None
         For ``forward_correction``.

@@ -144,8 +144,10 @@ def load_model(folder: str | Path) -> FinalModel:
 
     Notes
     -----
-    It is a pickle, and whoever can change it can change the manifest, too: load from a place that
-    you trust, with the versions in ``about["versions"]``.
+    It is a pickle. Only classes of sparkclean, scikit-learn, numpy and the estimator's own package
+    are loaded from it; a class of yours names more of them: ``model_packages = ("torch",)``. Who
+    can change the file can change its manifest, too: load from a place that you trust, with the
+    versions in ``about["versions"]``.
     """
     place = Path(folder)
     try:

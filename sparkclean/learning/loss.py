@@ -1,7 +1,7 @@
 """What every loss that bears wrong labels is: integer labels, log-probabilities, and a gradient.
 
-Written to the Python array API standard: the same functions take arrays of numpy and tensors of
-torch, through which autograd flows. The gradients in closed form are for optimisers without it.
+The functions take arrays of any library of the Python array API standard. Torch differentiates the
+losses itself; the gradients in closed form are for optimisers that cannot.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Losses that bear wrong labels, of integer labels and log-probabilities.
 
-For arrays of numpy and for tensors of torch, as `sparkclean.learning.loss` says.
+Written to the Python array API standard: they take arrays of numpy, and tensors of torch through
+which autograd flows. Users import this module as `sparkclean.losses`.
 """
 
 from __future__ import annotations

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
@@ -134,7 +133,7 @@ def test_loads_of_missing_class_names_the_remedy() -> None:
     [
         LogisticRegression(),
         HistGradientBoostingClassifier(max_iter=2, early_stopping=True, scoring="accuracy"),
-        MLPClassifier((2,), max_iter=400, solver="lbfgs", random_state=np.random.RandomState(1)),
+        RandomForestClassifier(2, random_state=np.random.RandomState(1)),
         KNeighborsClassifier(algorithm="ball_tree"),
         GridSearchCV(LogisticRegression(), {"C": [1.0, 2.0]}, scoring="accuracy"),
         make_pipeline(SelectKBest(k=2), SplineTransformer(), LogisticRegression()),
