@@ -31,7 +31,7 @@ from sparkclean.confident.scores import self_confidence
 from sparkclean.examples.checks import model_warnings
 from sparkclean.examples.kernels import SURE
 from sparkclean.examples.statistics import ClassStatistics
-from sparkclean.learning.models import make_estimator
+from sparkclean.learning.estimators import make_estimator
 from sparkclean.learning.robust_classifier import RobustClassifier
 
 RATE = 0.1

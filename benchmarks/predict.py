@@ -31,7 +31,7 @@ from threadpoolctl import threadpool_limits
 
 from sparkclean.lake import open_target
 from sparkclean.learning.features import Block
-from sparkclean.learning.models import read_models
+from sparkclean.learning.model_files import read_models
 
 NUMBERS, CLASSES, NOISE = 64, 10, 0.05
 _GROUP_ROWS, _FILE_ROWS = 50_000, 250_000

@@ -10,16 +10,31 @@ if TYPE_CHECKING:
     from sparkclean.confident.issues import find_label_issues
     from sparkclean.jobs.audit.api import AuditResult, audit
     from sparkclean.lake import read
+    from sparkclean.learning import losses
+    from sparkclean.learning.final_model import load_model
+    from sparkclean.learning.robust_classifier import RobustClassifier
 
 from sparkclean.version import __version__
 
-__all__ = ["AuditResult", "__version__", "audit", "find_label_issues", "read"]
+__all__ = [
+    "AuditResult",
+    "RobustClassifier",
+    "__version__",
+    "audit",
+    "find_label_issues",
+    "load_model",
+    "losses",
+    "read",
+]
 
 # executors import this package: each name is loaded when it is first asked for
 _HOMES = {
     "AuditResult": "sparkclean.jobs.audit.api",
+    "RobustClassifier": "sparkclean.learning.robust_classifier",
     "audit": "sparkclean.jobs.audit.api",
     "find_label_issues": "sparkclean.confident.issues",
+    "load_model": "sparkclean.learning.final_model",
+    "losses": "sparkclean.learning.losses",
     "read": "sparkclean.lake",
 }
 
@@ -29,4 +44,9 @@ logging.getLogger("sparkclean").addHandler(logging.NullHandler())
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sparkclean' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    home = importlib.import_module(_HOMES[name])
+    return home if _HOMES[name].endswith(f".{name}") else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

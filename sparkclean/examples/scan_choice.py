@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from sparkclean.config.model import Config
 from sparkclean.errors import UnsupportedFeatureError
 from sparkclean.examples.batches import BatchReader
 from sparkclean.examples.columns import Columns
@@ -20,18 +19,28 @@ _log = logging.getLogger("sparkclean")
 
 
 def choose_scan(
-    config: Config, source: SourceTable, pin: Pin, audited: DataFrame, columns: Columns
+    source: SourceTable,
+    pin: Pin,
+    audited: DataFrame,
+    columns: Columns,
+    *,
+    scan: str,
+    row_sum_tolerance: float,
+    is_filtered: bool,
 ) -> Scan:
     """Choose between files and the DataFrame.
 
     Parameters
     ----------
-    config : Config
     source : SourceTable
     pin : Pin
     audited : DataFrame
         The rows of the pin that are audited.
     columns : Columns
+    scan : {"auto", "files", "dataframe"}
+    row_sum_tolerance : float
+    is_filtered : bool
+        Whether only some rows of the pin are audited.
 
     Returns
     -------
@@ -46,14 +55,13 @@ def choose_scan(
     -----
     Reads the footers of the files on the driver; no job.
     """
-    reader = columns.reader(config.admission.row_sum_tolerance)
-    if config.scan != "dataframe":
-        filtered = config.input.where is not None and config.input.predictions is None
-        reason = "input.where is set" if filtered else None
+    reader = columns.reader(row_sum_tolerance)
+    if scan != "dataframe":
+        reason = "input.where is set" if is_filtered else None
         found = reason or _file_scan(source, pin, audited, columns, reader)
         if not isinstance(found, str):
             return found
-        if config.scan == "files":
+        if scan == "files":
             raise UnsupportedFeatureError(
                 f"scan: files, but {found}; set scan to auto or dataframe, which reads any table"
             )

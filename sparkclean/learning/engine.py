@@ -1,4 +1,4 @@
-"""What trains models and predicts by them: the protocol of `predict.engine`, and the choice."""
+"""What trains models and predicts by them: the protocol that every engine follows."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sparkclean.config.model import PredictSection
-from sparkclean.learning.columns import Profile
+from sparkclean.config.sections import PredictSection
 from sparkclean.learning.feature_files import FeatureFiles
-from sparkclean.learning.models import ModelEntry
+from sparkclean.learning.model_files import ModelEntry
+from sparkclean.learning.profile import Profile
 from sparkclean.learning.sampling import row_bytes
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.streams import Output
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Job:
+class EngineInput:
     """What an engine works on.
 
     Attributes
@@ -63,7 +63,7 @@ class Job:
 class Engine(Protocol):
     """Trains a model without each fold, and predicts each fold by it."""
 
-    def __init__(self, job: Job) -> None: ...
+    def __init__(self, job: EngineInput) -> None: ...
 
     @staticmethod
     def check(spark: SparkSession, predict: PredictSection) -> None:
@@ -111,17 +111,6 @@ class Engine(Protocol):
         InputError
             If a model is not the one that its manifest names.
         """
-
-
-def open_engine(name: str) -> type[Engine]:
-    """Choose the engine of a name: ``sklearn`` or ``spark-ml``."""
-    if name == "spark-ml":
-        from sparkclean.learning.spark_ml import SparkMLEngine  # noqa: PLC0415 (imports pyspark.ml)
-
-        return SparkMLEngine
-    from sparkclean.learning.sklearn_engine import SklearnEngine  # noqa: PLC0415
-
-    return SklearnEngine
 
 
 def versions_of(packages: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparkclean.config.model import Config, PredictSection
+from sparkclean.config.sections import Config, PredictSection
 from sparkclean.examples.batches import LABEL
 from sparkclean.examples.file_scan import collect_rising_ids_of_files, find_groups
 from sparkclean.lake import NoPlainFiles

@@ -5,7 +5,6 @@ Needs no Spark: numpy, pyarrow and scikit-learn.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 
 from sparkclean.errors import InputError
 from sparkclean.learning.features import Block
-from sparkclean.learning.models import MANIFEST, FoldModel, read_models
+from sparkclean.learning.model_files import MANIFEST, read_manifest, read_models
+from sparkclean.learning.models import FoldModel
 
 _SHOWN = 5
 
@@ -139,17 +139,19 @@ def load_model(folder: str | Path) -> FinalModel:
     Raises
     ------
     InputError
-        If there is no such folder, it holds models of folds, or its file is not the one that the
-        manifest names: nothing of it is loaded then.
+        If there is no such folder, it holds models of folds, its file is not the one that the
+        manifest names, or names what no model consists of: nothing of it is loaded then.
 
     Notes
     -----
-    It is a pickle, and whoever can change it can change the manifest, too: load from a place that
-    you trust, with the versions in ``about["versions"]``.
+    It is a pickle. Only classes of sparkclean, scikit-learn, numpy and the estimator's own package
+    are loaded from it; a class of yours names more of them: ``model_packages = ("torch",)``. Who
+    can change the file can change its manifest, too: load from a place that you trust, with the
+    versions in ``about["versions"]``.
     """
     place = Path(folder)
     try:
-        about = json.loads((place / MANIFEST).read_text())
+        about = read_manifest(place)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{place} holds no model: it has no {MANIFEST}; name <output.models>/<run id> of a run "

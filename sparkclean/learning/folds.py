@@ -22,27 +22,25 @@ from numpy.typing import NDArray
 
 from sparkclean.examples.batches import LABEL, class_index
 from sparkclean.learning.calibration import Calibration, fit_calibration
+from sparkclean.learning.estimators import make_estimator, make_robust, weight_parameter
 from sparkclean.learning.features import Block, FeatureMatrix, read_block
-from sparkclean.learning.models import (
-    MANIFEST,
-    SCORED_ROWS,
-    FoldModel,
-    make_estimator,
-    make_robust,
-    noise_of_sample,
-    predict_all,
-    read_models,
-    weight_parameter,
-    write_model,
-)
+from sparkclean.learning.model_files import MANIFEST, read_models, write_model
+from sparkclean.learning.models import SCORED_ROWS, FoldModel, predict_all
+from sparkclean.learning.noise_matrix import noise_of_sample
 from sparkclean.learning.quality import QualitySums
-from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE, PREDICTIVE, PredictedRows
+from sparkclean.learning.scored import (
+    FOLD,
+    INNER,
+    INNER_FOLDS,
+    PLACE,
+    PREDICTIVE,
+    WEIGHT,
+    PredictedRows,
+)
 from sparkclean.rows.emitted import ID_PREFIX, KIND, state_fields
 from sparkclean.rows.row_groups import task_numbers
 from sparkclean.rows.types import Fields
 
-#: Weight of a row in a training by weights.
-WEIGHT = "__weight"
 TOO_FEW_GROUPS = (
     "predict.calibrate: the training rows fall into too few different groups for "
     f"{INNER_FOLDS} inner folds; set it to none, or group by something finer"

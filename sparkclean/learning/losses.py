@@ -1,30 +1,48 @@
 """Losses that bear wrong labels, of integer labels and log-probabilities.
 
-Written to the Python array API standard: the same functions take arrays of numpy and tensors of
-torch, through which autograd flows. The gradients in closed form are for optimisers without it.
+Written to the Python array API standard: they take arrays of numpy, and tensors of torch through
+which autograd flows. Users import this module as `sparkclean.losses`.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from numbers import Real
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 from numpy.typing import ArrayLike, NDArray
 
-from sparkclean import schema
 from sparkclean.errors import ConfigError, InputError
+from sparkclean.learning.loss import (
+    Array,
+    Loss,
+    OfGivenProbability,
+    cross_entropy_gradient,
+    entropy,
+    log_given,
+    log_softmax,
+    log_sum_exp,
+)
+from sparkclean.learning.noise_matrix import check_noise_matrix, noise_matrix_of_pairs
 
-#: Of numpy, torch or any other library of the standard, which has no static type for it.
-Array: TypeAlias = Any
-
-#: How far a column of a noise matrix may be from 1, for those that were stored with few digits.
-_SUM_TOLERANCE = 1e-6
+__all__ = [
+    "LOSSES",
+    "CrossEntropy",
+    "ForwardCorrection",
+    "GeneralizedCrossEntropy",
+    "HardBootstrapping",
+    "Loss",
+    "MeanAbsoluteError",
+    "SoftBootstrapping",
+    "SymmetricCrossEntropy",
+    "log_softmax",
+    "make_loss",
+    "noise_matrix_of_pairs",
+]
 
 _Rule: TypeAlias = tuple[Callable[[float], bool], str]
 _NOT_NEGATIVE: _Rule = (lambda value: value >= 0.0, "of at least 0")
@@ -33,102 +51,8 @@ _SHARE: _Rule = (lambda value: 0.0 <= value <= 1.0, "from 0 to 1")
 _POSITIVE_SHARE: _Rule = (lambda value: 0.0 < value <= 1.0, "above 0, at most 1")
 
 
-def log_softmax(logits: Array) -> Array:
-    """Turn logits into log-probabilities.
-
-    Parameters
-    ----------
-    logits : array of float, shape (n, K)
-        Finite.
-
-    Returns
-    -------
-    array of float, shape (n, K)
-        Finite, however far the logits lie apart.
-    """
-    return logits - _log_sum_exp(logits)
-
-
-class Loss(ABC):
-    """A loss of rows, and its gradient in their logits."""
-
-    #: What a configuration calls it.
-    name: ClassVar[str]
-
-    def losses(self, labels: Array, log_probs: Array) -> Array:
-        """Compute the loss of each row.
-
-        Parameters
-        ----------
-        labels : array of int, shape (n,)
-            Given classes, 0 to K - 1.
-        log_probs : array of float, shape (n, K)
-            Natural logarithms of probabilities, as `log_softmax` returns them.
-
-        Returns
-        -------
-        array of float, shape (n,)
-            Of the type of ``log_probs``; in nats where the loss is a logarithm.
-
-        Raises
-        ------
-        InputError
-            If there is not one label a row, or one is no class.
-        """
-        _check_labels(labels, log_probs)
-        return self._losses(array_namespace(log_probs), labels, log_probs)
-
-    def gradient(self, labels: Array, log_probs: Array) -> Array:
-        """Compute the gradient of each row's loss in the row's logits.
-
-        Parameters
-        ----------
-        labels : array of int, shape (n,)
-            Given classes, 0 to K - 1.
-        log_probs : array of float, shape (n, K)
-            The log-softmax of the logits.
-
-        Returns
-        -------
-        array of float, shape (n, K)
-            Each row adds up to 0, as probabilities do not change when all logits rise alike.
-
-        Raises
-        ------
-        InputError
-            If there is not one label a row, or one is no class.
-        """
-        _check_labels(labels, log_probs)
-        return self._gradient(array_namespace(log_probs), labels, log_probs)
-
-    @abstractmethod
-    def _losses(self, xp: Any, labels: Array, log_probs: Array) -> Array: ...
-
-    @abstractmethod
-    def _gradient(self, xp: Any, labels: Array, log_probs: Array) -> Array: ...
-
-
-class _OfGivenProbability(Loss):
-    """A loss that depends on p_y alone: its gradient is a weight times that of cross entropy."""
-
-    def _losses(self, xp: Any, labels: Array, log_probs: Array) -> Array:
-        return self._value(xp, _log_own(xp, labels, log_probs))
-
-    def _gradient(self, xp: Any, labels: Array, log_probs: Array) -> Array:
-        weight = self._weight(xp, _log_own(xp, labels, log_probs))
-        return weight[:, None] * _cross_entropy_gradient(xp, labels, log_probs)
-
-    @abstractmethod
-    def _value(self, xp: Any, log_own: Array) -> Array:
-        """Compute the loss from log p_y."""
-
-    @abstractmethod
-    def _weight(self, xp: Any, log_own: Array) -> Array:
-        """Compute minus the derivative of the loss in log p_y."""
-
-
 @dataclass(frozen=True)
-class CrossEntropy(_OfGivenProbability):
+class CrossEntropy(OfGivenProbability):
     """-log p_y: convex in the logits, not robust."""
 
     name: ClassVar[str] = "cross_entropy"
@@ -141,7 +65,7 @@ class CrossEntropy(_OfGivenProbability):
 
 
 @dataclass(frozen=True)
-class SymmetricCrossEntropy(_OfGivenProbability):
+class SymmetricCrossEntropy(OfGivenProbability):
     """alpha times cross entropy plus beta times reverse cross entropy, -A (1 - p_y).
 
     Attributes
@@ -174,7 +98,7 @@ class SymmetricCrossEntropy(_OfGivenProbability):
 
 
 @dataclass(frozen=True)
-class GeneralizedCrossEntropy(_OfGivenProbability):
+class GeneralizedCrossEntropy(OfGivenProbability):
     """(1 - p_y**q) / q: cross entropy as q goes to 0, half the mean absolute error at q = 1.
 
     Attributes
@@ -202,7 +126,7 @@ class GeneralizedCrossEntropy(_OfGivenProbability):
 
 
 @dataclass(frozen=True)
-class MeanAbsoluteError(_OfGivenProbability):
+class MeanAbsoluteError(OfGivenProbability):
     """The sum of |e_y - p|, which is 2 (1 - p_y): robust, and slow to learn.
 
     Notes
@@ -252,12 +176,12 @@ class SoftBootstrapping(Loss):
         _check_parameters(self, beta=_SHARE)
 
     def _losses(self, xp: Any, labels: Array, log_probs: Array) -> Array:
-        own = _log_own(xp, labels, log_probs)
-        return -self.beta * own + (1.0 - self.beta) * _entropy(xp, log_probs)[:, 0]
+        own = log_given(xp, labels, log_probs)
+        return -self.beta * own + (1.0 - self.beta) * entropy(xp, log_probs)[:, 0]
 
     def _gradient(self, xp: Any, labels: Array, log_probs: Array) -> Array:
-        of_entropy = -xp.exp(log_probs) * (log_probs + _entropy(xp, log_probs))
-        of_label = _cross_entropy_gradient(xp, labels, log_probs)
+        of_entropy = -xp.exp(log_probs) * (log_probs + entropy(xp, log_probs))
+        of_label = cross_entropy_gradient(xp, labels, log_probs)
         return self.beta * of_label + (1.0 - self.beta) * of_entropy
 
 
@@ -287,13 +211,13 @@ class HardBootstrapping(Loss):
         _check_parameters(self, beta=_SHARE)
 
     def _losses(self, xp: Any, labels: Array, log_probs: Array) -> Array:
-        own = _log_own(xp, labels, log_probs)
+        own = log_given(xp, labels, log_probs)
         return -self.beta * own - (1.0 - self.beta) * xp.max(log_probs, axis=1)
 
     def _gradient(self, xp: Any, labels: Array, log_probs: Array) -> Array:
         best = xp.argmax(log_probs, axis=1)
-        of_label = _cross_entropy_gradient(xp, labels, log_probs)
-        return self.beta * of_label + (1.0 - self.beta) * _cross_entropy_gradient(
+        of_label = cross_entropy_gradient(xp, labels, log_probs)
+        return self.beta * of_label + (1.0 - self.beta) * cross_entropy_gradient(
             xp, best, log_probs
         )
 
@@ -322,7 +246,7 @@ class ForwardCorrection(Loss):
 
     def __post_init__(self) -> None:
         matrix = np.array(self.noise_matrix, dtype=np.float64)
-        _check_noise_matrix(matrix)
+        check_noise_matrix(matrix)
         with np.errstate(divide="ignore"):
             log_noise = np.log(matrix)
         matrix.flags.writeable = False
@@ -330,7 +254,7 @@ class ForwardCorrection(Loss):
         object.__setattr__(self, "_log_noise", log_noise)
 
     def _losses(self, xp: Any, labels: Array, log_probs: Array) -> Array:
-        return -_log_sum_exp(self._log_joint(xp, labels, log_probs))[:, 0]
+        return -log_sum_exp(self._log_joint(xp, labels, log_probs))[:, 0]
 
     def _gradient(self, xp: Any, labels: Array, log_probs: Array) -> Array:
         # what the true class is by now, of those of whom y is given
@@ -405,83 +329,6 @@ def make_loss(name: str, parameters: Mapping[str, Any] | None = None) -> Loss:
     return kind(**given)
 
 
-def noise_matrix_of_pairs(
-    pairs: Iterable[Mapping[str, Any]], classes: Sequence[Any]
-) -> NDArray[np.float64]:
-    """Take the noise matrix from an audit's table of class pairs.
-
-    Parameters
-    ----------
-    pairs : iterable of mapping
-        Rows of one run, by ``schema.PAIRS``: ``given_label``, ``true_label``, ``noise_rate``. What
-        has no row is 0.
-    classes : sequence, length K
-        Labels, in the order that the matrix shall have.
-
-    Returns
-    -------
-    ndarray of float64, shape (K, K)
-        P(given | true), rows given, columns true, for `ForwardCorrection`.
-
-    Raises
-    ------
-    InputError
-        If a pair is of other classes, or occurs twice.
-    """
-    index = {label: k for k, label in enumerate(classes)}
-    matrix = np.full((len(index), len(index)), np.nan)
-    for pair in pairs:
-        names = pair[schema.GIVEN_LABEL], pair["true_label"]
-        if any(label not in index for label in names):
-            raise InputError(f"the pair {names} is not of the classes {list(index)[:5]}; name all")
-        place = index[names[0]], index[names[1]]
-        if not np.isnan(matrix[place]):
-            raise InputError(f"the pair {names} occurs twice; give the pairs of one run")
-        matrix[place] = pair["noise_rate"]
-    return np.nan_to_num(matrix)
-
-
-def _log_sum_exp(values: Array) -> Array:
-    """Compute log of the sum of exp over each row, shape (n, 1)."""
-    xp = array_namespace(values)
-    highest = xp.max(values, axis=1, keepdims=True)
-    return highest + xp.log(xp.sum(xp.exp(values - highest), axis=1, keepdims=True))
-
-
-def _entropy(xp: Any, log_probs: Array) -> Array:
-    """Compute each row's entropy in nats, shape (n, 1)."""
-    return -xp.sum(xp.exp(log_probs) * log_probs, axis=1, keepdims=True)
-
-
-def _is_own(xp: Any, labels: Array, log_probs: Array) -> Array:
-    """Mark the given class of each row, shape (n, K)."""
-    classes = xp.arange(log_probs.shape[1], device=device(log_probs))
-    return labels[:, None] == classes[None, :]
-
-
-def _log_own(xp: Any, labels: Array, log_probs: Array) -> Array:
-    """Pick log p_y of each row, shape (n,)."""
-    own = xp.where(_is_own(xp, labels, log_probs), log_probs, xp.zeros_like(log_probs))
-    return xp.sum(own, axis=1)
-
-
-def _cross_entropy_gradient(xp: Any, labels: Array, log_probs: Array) -> Array:
-    """Compute p - e_y, without cancellation where p_y is nearly 1, shape (n, K)."""
-    return xp.where(_is_own(xp, labels, log_probs), xp.expm1(log_probs), xp.exp(log_probs))
-
-
-def _check_labels(labels: Array, log_probs: Array) -> None:
-    if log_probs.ndim != 2 or labels.shape != log_probs.shape[:1]:
-        raise InputError(
-            f"labels of shape {tuple(labels.shape)} and log_probs of shape "
-            f"{tuple(log_probs.shape)}; give (n,) and (n, K)"
-        )
-    xp = array_namespace(labels)
-    # a label that is no class would pass as a row without loss
-    if not bool(xp.all((labels >= 0) & (labels < log_probs.shape[1]))):
-        raise InputError(f"there are labels outside 0 to {log_probs.shape[1] - 1}; encode them")
-
-
 def _check_parameters(loss: Loss, **rules: _Rule) -> None:
     findings = []
     for name, (holds, words) in rules.items():
@@ -493,19 +340,3 @@ def _check_parameters(loss: Loss, **rules: _Rule) -> None:
         object.__setattr__(loss, name, float(value))
     if findings:
         raise ConfigError(findings)
-
-
-def _check_noise_matrix(matrix: NDArray[np.float64]) -> None:
-    subject = "forward_correction: noise_matrix"
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ConfigError(f"{subject} has the shape {matrix.shape}; give (K, K)")
-    if not (matrix >= 0.0).all():
-        raise ConfigError(f"{subject} holds {matrix.min()}; give probabilities")
-    sums = matrix.sum(axis=0)
-    wrong = np.flatnonzero((np.abs(sums - 1.0) > _SUM_TOLERANCE) & (sums != 0.0))
-    if len(wrong):
-        rows = np.allclose(matrix.sum(axis=1), 1.0, rtol=0.0, atol=_SUM_TOLERANCE)
-        raise ConfigError(
-            f"{subject}: column {wrong[0]} sums to {sums[wrong[0]]:.6g}, not to 1; rows are given "
-            "classes, columns true ones" + ("; it seems to be transposed" if rows else "")
-        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import uuid
@@ -11,13 +10,39 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sparkclean.errors import VersionExistsError
+from sparkclean.lake import safe_run_id
 from sparkclean.lake.files import write_errors
-from sparkclean.learning.models import MANIFEST
+from sparkclean.learning.model_files import MANIFEST, read_manifest
+from sparkclean.locations import local_path
 
 _log = logging.getLogger("sparkclean")
 
 #: Beside the manifest of the models: what they were trained on.
 PIN = "pin.json"
+
+
+def model_folder(models: str, job: str, run_id: str) -> Path:
+    """Find the folder of the models of a run, or name it: ``<output.models>/<job>/<run id>``.
+
+    Parameters
+    ----------
+    models : str
+        ``output.models``.
+    job : str
+    run_id : str
+        The scheduler's.
+
+    Returns
+    -------
+    Path
+        That of version 0.1.0, ``<output.models>/<run id>``, where the models of the job lie there.
+    """
+    name = safe_run_id(run_id)
+    folder, before = local_path(models) / job / name, local_path(models) / name
+    if not (before / MANIFEST).exists() or (folder / MANIFEST).exists():
+        return folder
+    is_final = "train_mode" in read_manifest(before)
+    return before if is_final == (job == "train") else folder
 
 
 def has_models(folder: Path, identity: Mapping[str, str], run_id: str) -> bool:
@@ -42,8 +67,7 @@ def has_models(folder: Path, identity: Mapping[str, str], run_id: str) -> bool:
     """
     if not (folder / MANIFEST).exists():
         return False
-    before = json.loads((folder / MANIFEST).read_text())["identity"]
-    if before != dict(identity):
+    if read_manifest(folder)["identity"] != dict(identity):
         raise VersionExistsError(
             f"run id {run_id!r} has trained the models in {folder} with another configuration or "
             "input; use a new run id"

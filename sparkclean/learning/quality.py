@@ -6,7 +6,7 @@ Runs on executors: numpy only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,18 @@ class Quality(ClassQuality):
     """
 
     calibration_error: float
+
+    def metrics(self) -> dict[str, float]:
+        """Give the numbers by name, without the rows."""
+        found = asdict(self)
+        found.pop("rows")
+        return found
+
+    def __str__(self) -> str:
+        return (
+            f"accuracy {self.accuracy:.4f}, log loss {self.log_loss:.4f}, Brier score "
+            f"{self.brier_score:.4f}, calibration error {self.calibration_error:.4f}"
+        )
 
 
 @dataclass(frozen=True)

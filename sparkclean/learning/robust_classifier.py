@@ -40,7 +40,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     Parameters
     ----------
     loss : str or Loss
-        Name of one of `sparkclean.learning.losses.LOSSES`, or a loss.
+        Name of one of `sparkclean.losses.LOSSES`, or a loss.
     loss_params : mapping, optional
         Attributes of the loss that is named. A noise matrix has its classes in sorted order, as
         ``classes_``.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +13,13 @@ from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL
-from sparkclean.learning.columns import Profile
+from sparkclean.lake import spark_path
+from sparkclean.learning.feature_files import FeatureFiles
+from sparkclean.learning.profile import Profile
 from sparkclean.learning.scored import PLACE
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column
+    from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import DataType
 
 #: Bytes of the features that a model is trained on, by default.
@@ -102,6 +106,73 @@ def is_sampled(
         ]
     )
     return F.col(PLACE) <= F.try_element_at(by_label, F.col(LABEL))
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows in files, on which models are trained.
+
+    Attributes
+    ----------
+    folder : Path
+        Of their Parquet files.
+    shares : ndarray of float64, shape (K,)
+        Of the rows of each class that were sampled.
+    most : int
+        Rows of a training.
+    """
+
+    folder: Path
+    shares: NDArray[np.float64]
+    most: int
+
+
+def write_training_rows(
+    frame: DataFrame,
+    folder: Path,
+    profile: Profile,
+    *,
+    num_texts: int,
+    label_type: DataType,
+    max_rows: int | None,
+    rare: Sequence[Any] = (),
+    files: FeatureFiles | None = None,
+) -> TrainingRows:
+    """Sample the rows that models are trained on, and write them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        By `narrow`.
+    folder : Path
+        To write to, unless the files know a place.
+    profile : Profile
+    num_texts : int
+    label_type : DataType
+    max_rows : int or None
+        Of a training; None: what 256 MiB hold.
+    rare : sequence
+        Classes that no model is trained on.
+    files : FeatureFiles, optional
+        That hold the same rows, and are read where that can be.
+
+    Returns
+    -------
+    TrainingRows
+
+    Notes
+    -----
+    One job that reads the features.
+    """
+    most = max_rows or default_train_rows(profile.num_numbers, num_texts)
+    shares = sample_shares(profile, most)
+    if files is not None:
+        written = files.write_sample(profile.classes, last_places(profile, shares, rare))
+        if written is not None:
+            return TrainingRows(written, shares, most)
+    rows = frame.where(is_sampled(profile, shares, rare, label_type))
+    rows.write.parquet(spark_path(folder))
+    return TrainingRows(folder, shares, most)
 
 
 def check_seen(profile: Profile, rare: Sequence[Any], found: Mapping[int, Sequence[int]]) -> None:

@@ -5,9 +5,9 @@ Runs on executors: numpy and pyarrow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +15,18 @@ from numpy.typing import NDArray
 
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL, class_index
-from sparkclean.learning.quality import QualitySums
+from sparkclean.learning.quality import QualityReport, QualitySums
 from sparkclean.rows.emitted import ID_PREFIX, KIND, STATE, state_fields
 from sparkclean.rows.types import Fields
 from sparkclean.schema import PRED_PROBS
 
+if TYPE_CHECKING:
+    from sparkclean.rows.streams import State
+
 #: Fold of a row; its place in the order of training rows; its inner fold, for calibration.
 FOLD, PLACE, INNER = "__fold", "__place", "__inner"
+#: Weight of a row in a training by weights.
+WEIGHT = "__weight"
 INNER_FOLDS = 3
 #: Kinds: sums of quality, which are state, and predicted rows.
 PREDICTIVE, PREDICTED = 0, 1
@@ -110,3 +115,25 @@ class PredictedRows:
             pa.array(state[fold, place].tolist(), pa.list_(pa.int64())),
         ]
         yield pa.RecordBatch.from_arrays(columns, [KIND, *self.keys, STATE])
+
+
+def quality_of(states: Iterable[State], num_folds: int, num_classes: int) -> QualityReport:
+    """Report the quality of predicted rows, by the sums that their tasks have emitted.
+
+    Parameters
+    ----------
+    states : iterable of State
+        Of `PredictedRows.emit_state`; other kinds are passed over.
+    num_folds, num_classes : int
+
+    Returns
+    -------
+    QualityReport
+    """
+    sums = QualitySums(num_folds, num_classes)
+    total = sums.state()
+    for state in states:
+        if state.kind == PREDICTIVE:
+            total[state.first, state.second] = state.values
+    sums.merge(total)
+    return sums.report()

@@ -8,23 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sparkclean.config.model import PredictSection
+from sparkclean.config.sections import PredictSection
 from sparkclean.errors import InputError
-from sparkclean.lake import spark_path
-from sparkclean.learning.columns import Profile
-from sparkclean.learning.engine import Job, versions_of
+from sparkclean.learning.engine import EngineInput, versions_of
+from sparkclean.learning.estimators import make_estimator
 from sparkclean.learning.folds import ScoreFolds, TrainFolds
-from sparkclean.learning.models import ModelEntry, make_estimator
-from sparkclean.learning.sampling import (
-    check_seen,
-    default_train_rows,
-    is_sampled,
-    last_places,
-    sample_shares,
-)
+from sparkclean.learning.model_files import ModelEntry
+from sparkclean.learning.profile import Profile
+from sparkclean.learning.sampling import check_seen, write_training_rows
 from sparkclean.learning.scored import INNER, PLACE
 from sparkclean.rows.frame_stream import FrameStream
 from sparkclean.rows.stores import FolderStore
@@ -45,10 +36,10 @@ class SklearnEngine:
 
     Parameters
     ----------
-    job : Job
+    job : EngineInput
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: EngineInput) -> None:
         self._job = job
 
     @staticmethod
@@ -82,14 +73,19 @@ class SklearnEngine:
         """
         job, predict = self._job, self._job.predict
         with job.progress.phase("sample training rows"):
-            most = predict.max_train_rows or default_train_rows(
-                job.profile.num_numbers, job.num_texts
+            sample = write_training_rows(
+                job.frame,
+                job.work / "training rows",
+                job.profile,
+                num_texts=job.num_texts,
+                label_type=job.label_type,
+                max_rows=predict.max_train_rows,
+                rare=rare,
+                files=job.files,
             )
-            shares = sample_shares(job.profile, most)
-            sample = self._sample(shares, rare)
         with job.progress.phase("train") as phase:
             train = TrainFolds(
-                sample=str(sample),
+                sample=str(sample.folder),
                 models=str(folder),
                 estimator=predict.estimator,
                 params=predict.params,
@@ -97,26 +93,13 @@ class SklearnEngine:
                 classes=job.profile.classes,
                 num_numbers=job.profile.num_numbers,
                 num_texts=job.num_texts,
-                shares=shares,
-                max_rows=most,
+                shares=sample.shares,
+                max_rows=sample.most,
                 seed=predict.seed,
             )
             entries = collect_models(job.spark, train, predict.n_folds, job.profile, rare)
             phase.rows = sum(entry.training_rows for entry in entries)
         return entries
-
-    def _sample(self, shares: NDArray[np.float64], rare: Sequence[Any]) -> Path:
-        """Write the training rows; the folder of their files."""
-        job = self._job
-        if job.files is not None:
-            last = last_places(job.profile, shares, rare)
-            written = job.files.write_sample(job.profile.classes, last)
-            if written is not None:
-                return written
-        folder = job.work / "training rows"
-        rows = job.frame.where(is_sampled(job.profile, shares, rare, job.label_type))
-        rows.write.parquet(spark_path(folder))
-        return folder
 
     def predict(self, folder: Path) -> Output:
         """Predict all rows by the models of a folder.

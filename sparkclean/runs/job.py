@@ -91,7 +91,14 @@ class Context:
     progress: Progress
     fit_batches: Callable[[int], None]
 
-    def pin(self, name: str, source: SourceTable, version: str | int | None = None) -> PinnedTable:
+    def pin(
+        self,
+        name: str,
+        source: SourceTable,
+        version: str | int | None = None,
+        *,
+        found: Pin | None = None,
+    ) -> PinnedTable:
         """Pin a table: as an unfinished attempt has pinned it, as given, or as it is now.
 
         Parameters
@@ -101,6 +108,8 @@ class Context:
         source : SourceTable
         version : str or int, optional
             The current one by default.
+        found : Pin, optional
+            What a new run reads, where the job has pinned the table itself.
 
         Returns
         -------
@@ -110,7 +119,7 @@ class Context:
         if pin is not None:
             source.verify(pin)
         else:
-            pin = self.given.get(name) or source.pin(version)
+            pin = self.given.get(name) or found or source.pin(version)
         return PinnedTable(source, pin, source.read(self.spark, pin))
 
     def note(self, name: str) -> str | None:
@@ -179,7 +188,7 @@ class Result:
     record: Mapping[str, Any] = field(default_factory=dict)
     gates: Sequence[Verdict] = ()
     result_hash: str | None = None
-    report: Report = Report(())
+    report: Report = field(default_factory=lambda: Report(()))
     places: Mapping[str, Path] = field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from sparkclean import __version__, errors, schema
-from sparkclean.config.model import Config
+from sparkclean.config.sections import Config
 from sparkclean.learning.final_model import load_model
 from sparkclean.schema import FILTERS, SCORES
 from tests.packaging.checkout import REPOSITORY, copy_checkout, make_command, run

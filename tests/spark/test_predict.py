@@ -22,8 +22,9 @@ import sparkclean
 from sparkclean.commands.main import main
 from sparkclean.errors import InputError
 from sparkclean.lake import open_target
-from sparkclean.learning.columns import check_features, narrow, resolve_features
-from sparkclean.learning.models import read_models
+from sparkclean.learning.columns import narrow, resolve_features
+from sparkclean.learning.model_files import read_models
+from sparkclean.learning.profile import check_features
 from sparkclean.runs.outputs import Outputs
 
 ROWS, K = 240, 3

@@ -18,11 +18,11 @@ from pyspark.sql import functions as F
 from sklearn.naive_bayes import MultinomialNB
 
 import sparkclean
-from sparkclean.config.model import Config
+from sparkclean.config.sections import Config
 from sparkclean.errors import UnsupportedFeatureError
 from sparkclean.lake import open_target
 from sparkclean.learning.features import Block, FeatureMatrix
-from sparkclean.learning.spark_ml import SparkMLEngine
+from sparkclean.learning.spark_ml.engine import SparkMLEngine
 from tests.spark.test_predict import (
     ROWS,
     K,

@@ -14,16 +14,12 @@ from sklearn.linear_model import LogisticRegression
 
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.learning.calibration import fit_calibration
+from sparkclean.learning.estimators import make_estimator, weight_parameter
 from sparkclean.learning.features import Block, FeatureMatrix
 from sparkclean.learning.final_model import load_model
-from sparkclean.learning.models import (
-    FoldModel,
-    make_estimator,
-    noise_of_sample,
-    weight_parameter,
-    write_manifest,
-    write_model,
-)
+from sparkclean.learning.model_files import write_manifest, write_model
+from sparkclean.learning.models import FoldModel
+from sparkclean.learning.noise_matrix import noise_of_sample
 
 ROWS = 40
 NUMBERS = np.random.default_rng(1).standard_normal((ROWS, 3))

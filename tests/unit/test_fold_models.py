@@ -17,19 +17,17 @@ from sklearn.linear_model import LogisticRegression
 
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.learning.calibration import fit_calibration
-from sparkclean.learning.columns import Profile
+from sparkclean.learning.estimators import make_estimator
 from sparkclean.learning.features import Block, FeatureMatrix, read_block
 from sparkclean.learning.folds import ScoreFolds, TrainFolds
-from sparkclean.learning.models import (
-    SCORED_ROWS,
-    FoldModel,
+from sparkclean.learning.model_files import (
     ModelEntry,
-    make_estimator,
-    predict_all,
     read_models,
     write_manifest,
     write_model,
 )
+from sparkclean.learning.models import SCORED_ROWS, FoldModel, predict_all
+from sparkclean.learning.profile import Profile
 from sparkclean.learning.sampling import check_seen, sample_shares
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sparkclean.config.model import GateSection
+from sparkclean.jobs.audit.sections import GateSection
 from sparkclean.errors import AuditGateError
 from sparkclean.jobs.audit.gate import judge
 from sparkclean.runs.gates import Verdict, gate_error

@@ -297,16 +297,24 @@ def test_audit_of_a_frame_loads_no_more_than_it_needs() -> None:
 
 def test_package_exports_its_names() -> None:
     assert sparkclean.__all__ == [
-        "AuditResult", "__version__", "audit", "find_label_issues", "read",
+        "AuditResult", "RobustClassifier", "__version__", "audit", "find_label_issues",
+        "load_model", "losses", "read",
     ]  # fmt: skip
+    assert dir(sparkclean) == sparkclean.__all__
 
 
 def test_package_exports_are_what_they_are_at_home() -> None:
     from sparkclean.confident.issues import find_label_issues
     from sparkclean.jobs.audit.api import AuditResult, audit
     from sparkclean.lake import read
+    from sparkclean.learning import losses
+    from sparkclean.learning.final_model import load_model
+    from sparkclean.learning.robust_classifier import RobustClassifier
 
+    assert sparkclean.RobustClassifier is RobustClassifier
     assert sparkclean.audit is audit
+    assert sparkclean.load_model is load_model
+    assert sparkclean.losses is losses
     assert sparkclean.AuditResult is AuditResult
     assert sparkclean.find_label_issues is find_label_issues
     assert sparkclean.read is read

@@ -12,8 +12,8 @@ import pytest
 from sparkclean.errors import InputError
 from sparkclean.learning.calibration import Temperature, Uncalibrated, fit_calibration
 from sparkclean.learning.features import HASHED, hash_texts
-from sparkclean.learning.spark_ml import digest_folder
-from sparkclean.learning.vectors import (
+from sparkclean.learning.spark_ml.files import digest_folder
+from sparkclean.learning.spark_ml.vectors import (
     EmitPredictions,
     FitCalibration,
     FoldFacts,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sparkclean import schema
 from sparkclean.confident.noise import NoiseModel
-from sparkclean.config.model import config_fingerprint, parse_config, resolve_classes
+from sparkclean.config.classes import resolve_classes
+from sparkclean.config.model import config_fingerprint, parse_config
 from sparkclean.errors import InputError
 from sparkclean.examples.checks import count_duplicate_ids
 from sparkclean.examples.columns import Columns, resolve_columns

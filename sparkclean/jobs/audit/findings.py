@@ -17,11 +17,11 @@ from sparkclean.confident.filters import (
     prune_counts,
 )
 from sparkclean.confident.noise import NoiseModel
-from sparkclean.config.model import MethodSection
 from sparkclean.examples.statistics import ClassStatistics, Scanner
 from sparkclean.jobs.audit.cuts import Counted
 from sparkclean.jobs.audit.issue_kernels import CountOutcomes, OfPairs, SelectIssues
 from sparkclean.jobs.audit.kinds import COUNTS, ISSUE, LOW, MARGIN, QUALITY
+from sparkclean.jobs.audit.sections import MethodSection
 from sparkclean.jobs.audit.selection import Quotas, collect_issue_cuts
 from sparkclean.numbers.result_hash import join_hash_limbs, result_hash
 from sparkclean.rows.emitted import KIND, STATE

@@ -12,7 +12,7 @@ from sparkclean.runs.gates import Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sparkclean.config.model import GateSection
+    from sparkclean.jobs.audit.sections import GateSection
 
 #: Modes whose cleaned version has fewer examples of a class than the input.
 _LOSING_MODES = ("drop", "quarantine")

@@ -21,7 +21,6 @@ from sparkclean.confident.joint import calibrate_joint, confident_joint
 from sparkclean.confident.noise import estimate_noise
 from sparkclean.confident.scores import WIDE_SCORES, ScoreInputs, prior_shift
 from sparkclean.confident.thresholds import confident_thresholds
-from sparkclean.config.model import AdmissionSection, MethodSection
 from sparkclean.errors import ConfigError
 from sparkclean.examples.checks import check_admission, data_warnings
 from sparkclean.examples.kernels import REJECTED, ClassSums, Kernel
@@ -30,6 +29,7 @@ from sparkclean.jobs.audit.findings import Findings, collect_issues, find_quotas
 from sparkclean.jobs.audit.kinds import LOW
 from sparkclean.jobs.audit.passes import Pass, run_pass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts, PairMargins, RowScore
+from sparkclean.jobs.audit.sections import AdmissionSection, MethodSection
 from sparkclean.jobs.audit.selection import collect_lowest_margins, ranked
 from sparkclean.rows.progress import Progress
 from sparkclean.schema import SUSPECT_REASONS

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 from pyspark.sql import functions as F
 
 from sparkclean import schema
-from sparkclean.config.model import Config
-from sparkclean.config.places import resolve_layout
+from sparkclean.config.sections import Config
 from sparkclean.errors import SparkCleanError
 from sparkclean.examples.columns import Columns
 from sparkclean.jobs.audit.clean import clean_dataset, edit_dataset
 from sparkclean.jobs.audit.findings import Findings
+from sparkclean.jobs.audit.sections import resolve_layout
 from sparkclean.jobs.audit.tables import (
     class_rows,
     pair_rows,

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from sparkclean.config.model import Config
-from sparkclean.config.places import same_place
+from sparkclean.config.sections import Config
 from sparkclean.errors import InputError
 from sparkclean.lake import TargetTable, safe_run_id
+from sparkclean.lake.run_records import find_record
+from sparkclean.locations import same_place
 from sparkclean.runs.record import PUBLISHED
-from sparkclean.schema import RUN_ID
+from sparkclean.schema import JOB, RUN_ID
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 #: Run records that are looked through for the last audit of a table.
 _NEWEST = 1000
 _SHOWN = 5
+_AUDIT = "audit"
 
 
 @dataclass(frozen=True)
@@ -78,27 +80,14 @@ def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, confi
     records = _records(spark, runs, table)
     if run_id is None:
         run_id = _last_audit(records, runs, table, columns)
-    # the name that every format accepts is known, too
-    named = (F.col("original_run_id") == run_id) | (F.col(RUN_ID) == safe_run_id(run_id))
-    rows = records.where(named).limit(1).collect()
-    if not rows:
-        newest = records.where(_is_audit()).orderBy(F.col("finished_at").desc())
-        there = [row[0] for row in newest.select("original_run_id").limit(_SHOWN).collect()]
-        raise InputError(
-            f"train.audit: there is no run {run_id!r} in {runs.location}; the last audits are "
-            f"{', '.join(map(repr, there)) or 'none'}"
-        )
-    (row,) = rows
+    row = find_record(runs, _AUDIT, run_id)
+    if row is None:
+        raise InputError(_unknown(records, runs, run_id))
     if row["status"] != PUBLISHED:
         reason = (row["message"] or "").splitlines()
         raise InputError(
             f"train.audit: run {run_id!r} has published no cleaned version, its record says "
             f"{row['status']}{': ' + reason[0] if reason else ''}; audit again, or name another run"
-        )
-    if row["result_hash"] is None:
-        raise InputError(
-            f"train.audit: run {run_id!r} was no audit; name the run id of `sparkclean audit` or "
-            "`sparkclean run`"
         )
     source = json.loads(row["input"])
     if not same_place(source["table"], table):
@@ -121,35 +110,26 @@ def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, confi
     )
 
 
-def recall_audit(spark: SparkSession, runs: TargetTable, run_id: str) -> str | None:
-    """Find the audit that a training went by, if it has published its model.
-
-    Parameters
-    ----------
-    spark : SparkSession
-    runs : TargetTable
-    run_id : str
-        Of the training, the scheduler's.
-
-    Returns
-    -------
-    str or None
-        Run id of the audit.
-
-    Notes
-    -----
-    One small job over the run records.
-    """
-    if runs.run_status(run_id) != PUBLISHED:  # one that was refused looks for its audit anew
-        return None
-    rows = runs.frame(spark).where(F.col(RUN_ID) == safe_run_id(run_id))
-    found = rows.select(F.get_json_object("input", "$.audit").alias("audit")).limit(1).collect()
-    return None if not found else found[0]["audit"]
+def _unknown(records: DataFrame, runs: TargetTable, run_id: str) -> str:
+    """Say that there is no such audit, and which there are."""
+    if records.where(F.col(RUN_ID) == safe_run_id(run_id)).limit(1).collect():
+        return (
+            f"train.audit: run {run_id!r} was no audit; name the run id of `sparkclean audit` or "
+            "`sparkclean run`"
+        )
+    newest = records.where(_is_audit(records)).orderBy(F.col("finished_at").desc())
+    there = [row[0] for row in newest.select("original_run_id").limit(_SHOWN).collect()]
+    return (
+        f"train.audit: there is no run {run_id!r} in {runs.location}; the last audits are "
+        f"{', '.join(map(repr, there)) or 'none'}"
+    )
 
 
-def _is_audit() -> Column:
-    """Tell records of published audits: others have no result hash."""
-    return (F.col("status") == PUBLISHED) & F.col("result_hash").isNotNull()
+def _is_audit(records: DataFrame) -> Column:
+    """Tell records of published audits; of those without a job, audits alone have a hash."""
+    job = F.col(JOB) if JOB in records.columns else F.lit(None)
+    known = F.coalesce(job == _AUDIT, F.col("result_hash").isNotNull())
+    return (F.col("status") == PUBLISHED) & known
 
 
 def _records(spark: SparkSession, runs: TargetTable, table: str) -> DataFrame:
@@ -171,7 +151,7 @@ def _no_audit(runs: TargetTable, table: str) -> str:
 def _last_audit(
     records: DataFrame, runs: TargetTable, table: str, columns: tuple[list[str], str]
 ) -> str:
-    newest = records.where(_is_audit()).orderBy(F.col("finished_at").desc()).limit(_NEWEST)
+    newest = records.where(_is_audit(records)).orderBy(F.col("finished_at").desc()).limit(_NEWEST)
     of = F.get_json_object("input", "$.table").alias("audited")
     for row in newest.select("original_run_id", of, "config").collect():
         same = _key_columns(json.loads(row["config"])) == columns

@@ -1,0 +1,102 @@
+"""What a prediction publishes and says: predicted rows, its run record, summary, description."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from sparkclean import schema
+from sparkclean.config.sections import PredictSection
+from sparkclean.examples.batches import LABEL
+from sparkclean.lake import Pin
+from sparkclean.learning.columns import LearningColumns
+from sparkclean.learning.profile import Profile
+from sparkclean.learning.quality import QualityReport
+from sparkclean.learning.scored import FOLD
+from sparkclean.rows.report import Grid, Line, Report
+from sparkclean.rows.streams import Stream
+from sparkclean.runs.outputs import Outputs
+from sparkclean.runs.provenance import Provenance
+
+
+def stage_predictions(
+    outputs: Outputs, predicted: Stream, columns: LearningColumns, provenance: Provenance
+) -> int:
+    """Stage the predicted rows; how many there are.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    predicted : Stream
+        Of `PredictedRows`.
+    columns : LearningColumns
+    provenance : Provenance
+
+    Returns
+    -------
+    int
+
+    Notes
+    -----
+    One job, unless the files that tasks have written are those of the output.
+    """
+    named = [*zip(columns.ids, columns.id_names, strict=True), (columns.label, LABEL)]
+    named += [(schema.PRED_PROBS, schema.PRED_PROBS), (schema.FOLD, FOLD)]
+    own = [F.col(internal).alias(name) for name, internal in named]
+    frame = predicted.frame.select(*own, *provenance.columns())
+    write = predicted.plan_copy(named, provenance.values())
+    if write is None or not outputs.takes_files("predictions"):
+        return outputs.stage_frame("predictions", frame)
+    return outputs.stage_files("predictions", frame, write)
+
+
+def numbers(profile: Profile, quality: QualityReport) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give what the run record says of predictions: metrics, and its columns.
+
+    Parameters
+    ----------
+    profile : Profile
+    quality : QualityReport
+
+    Returns
+    -------
+    metrics, record : dict
+    """
+    counts = {"classes": profile.classes, "quality": asdict(quality)}
+    metrics = {"rows": profile.rows, "classes": len(profile.classes)}
+    if quality.overall is not None:
+        metrics |= quality.overall.metrics()
+    record = {
+        "classes": len(profile.classes),
+        "counts": json.dumps(counts, ensure_ascii=False),
+    }
+    return metrics, record
+
+
+def summarise(quality: QualityReport, profile: Profile) -> Report:
+    """Sum a prediction up for people."""
+    text = f"{profile.rows:,} rows predicted out of sample, {len(profile.classes)} classes"
+    lines = [Line(text)]
+    if quality.overall is not None:
+        lines.append(Line(f"against the given labels: {quality.overall}"))
+    return Report(lines)
+
+
+def describe(pin: Pin, predict: PredictSection, places: Mapping[str, str]) -> Report:
+    """Describe what a prediction would do; places are those of its outputs."""
+    rows = "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"
+    together = predict.group or "the content of the features"
+    model = predict.estimator or "logistic regression"
+    facts = [
+        ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
+        ("rows", rows),
+        ("features", ", ".join(predict.feature_columns)),
+        ("folds", f"{predict.n_folds}, by {together}"),
+        ("model", f"{model} ({predict.engine}), calibration {predict.calibrate}"),
+    ]
+    published = [(f"publishes {name}", f"to {place}") for name, place in places.items()]
+    return Report([Grid(facts, line="{0:<9} {1}"), Grid(published, line="{0:<21} {1}")])

@@ -1,0 +1,248 @@
+"""The steps of a prediction: pin and check; profile, sample, train a model a fold, score, stage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparkclean import schema
+from sparkclean.config.classes import resolve_classes
+from sparkclean.config.sections import Config, PredictSection
+from sparkclean.errors import ConfigError, SparkCleanError
+from sparkclean.examples.columns import check_classes
+from sparkclean.faults import fault_point
+from sparkclean.jobs.predict.checks import collect_checked_profile, find_rare_classes, plan_files
+from sparkclean.jobs.predict.models import find_pins, train_models
+from sparkclean.jobs.predict.output import describe, numbers, stage_predictions, summarise
+from sparkclean.lake import Pin, TargetTable, open_source
+from sparkclean.learning.columns import LearningColumns, check_columns
+from sparkclean.learning.engine import EngineInput
+from sparkclean.learning.engines import open_engine
+from sparkclean.learning.feature_files import FeatureFiles
+from sparkclean.learning.model_folder import has_models, model_folder
+from sparkclean.learning.profile import Profile
+from sparkclean.learning.scored import PREDICTED, quality_of
+from sparkclean.rows.columns import where
+from sparkclean.rows.report import Report
+from sparkclean.runs.job import Context, Execution, Prepared, Result
+from sparkclean.schema import CONFIG_FINGERPRINT
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_JOB = "predict"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictPrepared(Prepared):
+    """A prediction that is ready.
+
+    Attributes
+    ----------
+    columns : LearningColumns
+    rows : DataFrame
+        Of the input, that are predicted.
+    """
+
+    columns: LearningColumns
+    rows: DataFrame
+
+
+def prepare_prediction(context: Context) -> PredictPrepared:
+    """Pin the input and check the configuration against it. Writes nothing.
+
+    Parameters
+    ----------
+    context : Context
+
+    Returns
+    -------
+    PredictPrepared
+
+    Raises
+    ------
+    ConfigError, InputError
+    """
+    config, predict = context.config, context.config.section(PredictSection)
+    if config.input.predictions is not None:
+        raise ConfigError(
+            "input.predictions: is for audits; predictions are written to output.predictions"
+        )
+    open_engine(predict.engine).check(context.spark, predict)
+    source = open_source(config.input.table, config.input.format, spark=context.spark)
+    table = context.pin("input", source, config.input.version)
+    rows = where(table.frame, config.input.where)
+    taken = {name for name, _ in schema.PREDICTIONS}
+    columns = check_columns(rows.schema, config.columns, predict, taken=taken)
+    classes = resolve_classes(config)
+    if classes is not None:
+        check_classes(classes, columns.label, columns.label_type)
+    types = [kind.simpleString() for kind in columns.id_types]
+    return PredictPrepared(
+        tables={"input": table},
+        classes=classes or (),
+        ids=tuple(zip(columns.ids, types, strict=True)),
+        label_type=columns.label_type.simpleString(),
+        columns=columns,
+        rows=rows,
+    )
+
+
+def describe_prediction(prepared: PredictPrepared, context: Context) -> Report:
+    """Say what a prediction would do.
+
+    Parameters
+    ----------
+    prepared : PredictPrepared
+    context : Context
+
+    Returns
+    -------
+    Report
+    """
+    places = {name: target.location for name, target in context.targets.items()}
+    return describe(prepared.input.pin, context.config.section(PredictSection), places)
+
+
+def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Result:
+    """Train and predict, and stage the probabilities.
+
+    Reads the features three times: to check them and count rows by fold and label (twice, where
+    they are not in files), to sample the training rows, and to predict; the record ids as
+    `count_duplicate_ids` does. For Spark ML sample and predictions are of one staged copy.
+
+    Parameters
+    ----------
+    prepared : PredictPrepared
+    execution : Execution
+
+    Returns
+    -------
+    Result
+    """
+    context, columns = execution.context, prepared.columns
+    config, predict = context.config, context.config.section(PredictSection)
+    folder = model_folder(config.output.models, _JOB, context.run_id)
+    identity = _identity(prepared, execution)
+    narrowed = columns.narrow(prepared.rows, predict, group=predict.group, n_folds=predict.n_folds)
+    files = plan_files(
+        prepared.input.frame,
+        columns,
+        config=config,
+        predict=predict,
+        paths=prepared.input.source.plain_files(prepared.input.pin),
+        work=execution.folder,
+    )
+    profile = _check(prepared, execution, narrowed, files)
+    engine = open_engine(predict.engine)(
+        EngineInput(
+            spark=context.spark,
+            predict=predict,
+            frame=narrowed,
+            profile=profile,
+            num_texts=len(columns.features.texts),
+            id_types=columns.id_types,
+            label_type=columns.label_type,
+            files=files,
+            work=execution.folder,
+            progress=execution.progress,
+        )
+    )
+    if not has_models(folder, identity, context.run_id):
+        train_models(
+            engine,
+            folder,
+            rare=find_rare_classes(profile, predict),
+            predict=predict,
+            pin=prepared.input.pin,
+            identity=identity,
+            run_id=context.run_id,
+        )
+    fault_point("predict.trained")
+    with execution.progress.phase("predict") as phase:
+        output = engine.predict(folder)
+        predicted = output.streams[PREDICTED]
+        quality = quality_of(output.states, predict.n_folds, len(profile.classes))
+        phase.rows = predicted.rows
+    execution.computed()
+    if predicted.rows != profile.rows:
+        raise SparkCleanError(
+            f"predictions: {predicted.rows:,} rows were predicted where {profile.rows:,} must "
+            "be; nothing was published. The input may have changed: run again"
+        )
+    outputs = execution.outputs
+    if outputs.wants("predictions"):
+        with execution.progress.phase("write predictions") as phase:
+            phase.rows = stage_predictions(outputs, predicted, columns, execution.provenance)
+    metrics, record = numbers(profile, quality)
+    return Result(
+        rows=profile.rows,
+        metrics=metrics,
+        record=record,
+        report=summarise(quality, profile),
+        places={"models": folder},
+    )
+
+
+def _check(
+    prepared: PredictPrepared,
+    execution: Execution,
+    narrowed: DataFrame,
+    files: FeatureFiles | None,
+) -> Profile:
+    """Check the input; note the classes, in whose order probabilities are, for the audit."""
+    predict = execution.context.config.section(PredictSection)
+    with execution.progress.phase("check features and record ids") as phase:
+        profile = collect_checked_profile(
+            prepared.rows,
+            narrowed,
+            prepared.columns,
+            predict,
+            classes=prepared.classes or None,
+            files=files,
+        )
+        phase.rows = profile.rows
+    execution.outputs.note(classes=json.dumps(profile.classes, ensure_ascii=False))
+    execution.context.fit_batches(max(len(profile.classes), profile.num_numbers))
+    return profile
+
+
+def _identity(prepared: PredictPrepared, execution: Execution) -> dict[str, str]:
+    pin = prepared.input.pin
+    return {
+        CONFIG_FINGERPRINT: execution.fingerprint,
+        "input": pin.dataset_version,
+        "input_table": pin.table,
+    }
+
+
+def pins_of_prediction(
+    config: Config, run_id: str, targets: Mapping[str, TargetTable], spark: SparkSession
+) -> dict[str, Pin]:
+    """Find what a prediction has read and written, for the audit of it.
+
+    Parameters
+    ----------
+    config : Config
+    run_id : str
+    targets : mapping
+        Of the prediction.
+    spark : SparkSession
+
+    Returns
+    -------
+    dict
+        Pins of the tables ``input`` and ``predictions``.
+
+    Raises
+    ------
+    InputError
+        If the predictions or the models of the run were removed.
+    """
+    target = targets["predictions"]
+    folder = model_folder(config.output.models, _JOB, run_id)
+    pin, version = find_pins(target, folder, run_id)
+    source = open_source(target.location, target.format, spark=spark)
+    return {"input": pin, "predictions": source.pin(version)}

@@ -1,0 +1,269 @@
+"""The steps of a training: find the audit, pin and check; profile, sample, train, measure."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sparkclean.config.classes import resolve_classes
+from sparkclean.config.sections import PredictSection
+from sparkclean.errors import ConfigError
+from sparkclean.examples.columns import check_classes
+from sparkclean.faults import fault_point
+from sparkclean.jobs.train.audits import Audit, find_audit
+from sparkclean.jobs.train.classifier import Classifier, check_classifier, choose_classifier
+from sparkclean.jobs.train.final import train_final_model
+from sparkclean.jobs.train.noise import collect_classes, collect_noise
+from sparkclean.jobs.train.output import describe, numbers, summarise
+from sparkclean.jobs.train.sections import TrainSection
+from sparkclean.jobs.train.training_table import (
+    collect_training_profile,
+    open_training_table,
+    rows_of_mode,
+)
+from sparkclean.jobs.train.trusted import (
+    check_trusted,
+    count_overlap,
+    measure_model,
+    open_trusted,
+)
+from sparkclean.learning.columns import LearningColumns, check_columns
+from sparkclean.learning.model_files import read_entries
+from sparkclean.learning.model_folder import has_models, model_folder
+from sparkclean.learning.quality import QualityReport
+from sparkclean.rows.columns import where
+from sparkclean.rows.report import Report
+from sparkclean.runs.job import Context, Execution, Parent, PinnedTable, Prepared, Result
+from sparkclean.runs.record import PUBLISHED
+from sparkclean.schema import CONFIG_FINGERPRINT, RUN_RECORDS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from sparkclean.lake import TargetTable
+
+_log = logging.getLogger("sparkclean")
+
+_JOB = "train"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainPrepared(Prepared):
+    """A training that is ready.
+
+    Attributes
+    ----------
+    audit : Audit
+    classifier : Classifier
+    columns : LearningColumns
+    rows : DataFrame
+        That are trained on.
+    """
+
+    audit: Audit
+    classifier: Classifier
+    columns: LearningColumns
+    rows: DataFrame
+
+    @property
+    def test(self) -> PinnedTable | None:
+        """The table of trusted labels."""
+        return self.tables.get("test")
+
+
+# -- before anything is written ------------------------------------------------------------------
+
+
+def prepare_training(context: Context) -> TrainPrepared:
+    """Find the audit, pin what is read and check the configuration. Writes nothing.
+
+    Parameters
+    ----------
+    context : Context
+
+    Returns
+    -------
+    TrainPrepared
+
+    Raises
+    ------
+    ConfigError, InputError
+    """
+    config, train = context.config, context.config.section(TrainSection)
+    predict = config.section(PredictSection)
+    classifier = choose_classifier(train, predict)
+    check_classifier(classifier, predict)
+    audit = _find_audit(context)
+    state, record = context.state, context.record
+    source, pin = open_training_table(
+        context.spark,
+        config.input,
+        audit,
+        train.mode,
+        pin=state is None,
+        is_finished=state is None and record is not None and record["status"] == PUBLISHED,
+    )
+    tables = {"input": context.pin("input", source, found=pin)}
+    audited = where(tables["input"].frame, config.input.where)
+    columns = check_columns(audited.schema, config.columns, predict)
+    classes = resolve_classes(config)
+    if classes is not None:
+        check_classes(classes, columns.label, columns.label_type)
+    if train.test is not None:
+        tables["test"] = open_trusted(context, train.test, columns, predict)
+    return TrainPrepared(
+        tables=tables,
+        classes=classes or (),
+        notes={"audit": audit.run_id},
+        parents=(Parent("audit", audit.run_id),),
+        about={"audit": audit.run_id, "train_mode": train.mode},
+        audit=audit,
+        classifier=classifier,
+        columns=columns,
+        rows=rows_of_mode(audited, train.mode),
+    )
+
+
+def _find_audit(context: Context) -> Audit:
+    """Find the audit: the one that is configured, or that the run was begun with, or the last."""
+    source = context.config.input
+    name = context.config.section(TrainSection).audit or _known_audit(context)
+    audit = find_audit(context.spark, _records(context.targets), name, context.config)
+    if audit.where != source.where:
+        _log.warning(
+            "input.where is %s, and that of audit %s was %s: rows that were not audited may be "
+            "trained on",
+            source.where,
+            audit.run_id,
+            audit.where,
+        )
+    return audit
+
+
+def _known_audit(context: Context) -> str | None:
+    """Give the audit that an earlier attempt of the run has gone by."""
+    if context.state is not None:
+        return context.note("audit")
+    record = context.record
+    if record is None or record["status"] != PUBLISHED:
+        return None  # one that was refused looks for its audit anew
+    audit: str | None = json.loads(record["input"]).get("audit")
+    return audit
+
+
+def _records(targets: Mapping[str, TargetTable]) -> TargetTable:
+    if RUN_RECORDS.name not in targets:
+        raise ConfigError(
+            "output.runs: null, but a training finds its audit in the run records; name those "
+            "of the audit"
+        )
+    return targets[RUN_RECORDS.name]
+
+
+def describe_training(prepared: TrainPrepared, context: Context) -> Report:
+    """Say what a training would do.
+
+    Parameters
+    ----------
+    prepared : TrainPrepared
+    context : Context
+
+    Returns
+    -------
+    Report
+    """
+    return describe(
+        prepared.input.pin,
+        prepared.audit,
+        context.config.section(PredictSection),
+        prepared.classifier,
+        None if prepared.test is None else prepared.test.pin,
+        folder=model_folder(context.config.output.models, _JOB, context.run_id),
+        runs=_records(context.targets).location,
+    )
+
+
+# -- the run -------------------------------------------------------------------------------------
+
+
+def execute_training(prepared: TrainPrepared, execution: Execution) -> Result:
+    """Train, measure, and write the model.
+
+    Reads the features of the training table three times: to check them, to count rows by label,
+    and to sample the training rows; the record ids as `count_duplicate_ids` does. With a test table
+    it reads them once more, to look for its rows among them.
+
+    Parameters
+    ----------
+    prepared : TrainPrepared
+    execution : Execution
+
+    Returns
+    -------
+    Result
+    """
+    context, columns, test = execution.context, prepared.columns, prepared.test
+    predict, progress = context.config.section(PredictSection), execution.progress
+    folder = model_folder(context.config.output.models, _JOB, context.run_id)
+    identity = _identity(prepared, execution)
+    noise: Any = None
+    classes: tuple[Any, ...] | None = prepared.classes or None
+    if prepared.classifier.needs_noise:
+        noise, classes = collect_noise(context.spark, prepared.audit, classes)
+    elif classes is None:
+        classes = collect_classes(context.spark, prepared.audit)
+    with progress.phase("check features and record ids") as phase:
+        profile = collect_training_profile(prepared.rows, columns, predict, classes)
+        phase.rows = profile.rows
+    context.fit_batches(max(len(profile.classes), profile.num_numbers))
+    overlap = 0
+    if test is not None:
+        with progress.phase("check the test table"):
+            check_trusted(test, columns, predict, profile)
+            overlap = count_overlap(test, prepared.rows, columns, profile)
+    if not has_models(folder, identity, context.run_id):
+        train_final_model(
+            prepared.rows,
+            columns,
+            predict,
+            prepared.classifier,
+            profile,
+            noise=noise,
+            folder=folder,
+            work=execution.folder,
+            pin=prepared.input.pin,
+            identity=identity,
+            run_id=context.run_id,
+            progress=progress,
+        )
+    fault_point("predict.trained")
+    quality: QualityReport | None = None
+    if test is not None:
+        with progress.phase("measure on the test table") as phase:
+            quality = measure_model(
+                test, columns, predict, profile, folder=folder, work=execution.folder
+            )
+            phase.rows = quality.overall.rows if quality.overall else 0
+    execution.computed()
+    (entry,) = read_entries(folder)
+    metrics, record = numbers(entry, profile, quality, overlap)
+    return Result(
+        rows=profile.rows,
+        metrics=metrics,
+        record=record,
+        report=summarise(entry, prepared.classifier, prepared.audit, profile, quality=quality),
+        places={"model": folder},
+    )
+
+
+def _identity(prepared: TrainPrepared, execution: Execution) -> dict[str, str]:
+    pin = prepared.input.pin
+    return {
+        CONFIG_FINGERPRINT: execution.fingerprint,
+        "input": pin.dataset_version,
+        "input_table": pin.table,
+        "audit": prepared.audit.run_id,
+    }

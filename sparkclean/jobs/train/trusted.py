@@ -1,0 +1,234 @@
+"""The table of trusted labels: opened, checked, told from the training rows, and measured on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from sparkclean.config.sections import PredictSection
+from sparkclean.errors import InputError
+from sparkclean.examples.columns import check_id_types, check_label_type, check_present
+from sparkclean.jobs.train.training_table import about
+from sparkclean.lake import open_source
+from sparkclean.learning.columns import LearningColumns, resolve_features
+from sparkclean.learning.folds import MeasureModel, ScoreFolds
+from sparkclean.learning.profile import Profile, check_features
+from sparkclean.learning.quality import QualityReport
+from sparkclean.learning.scored import INNER, PLACE, quality_of
+from sparkclean.rows.columns import quoted
+from sparkclean.rows.frame_stream import FrameStream
+from sparkclean.rows.stores import FolderStore
+from sparkclean.runs.job import Context, PinnedTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_log = logging.getLogger("sparkclean")
+
+_SHOWN = 5
+_SAME = "__same"
+
+
+def open_trusted(
+    context: Context, table: str, columns: LearningColumns, predict: PredictSection
+) -> PinnedTable:
+    """Pin the test table, and give its columns the types of the training table.
+
+    Parameters
+    ----------
+    context : Context
+    table : str
+        Location.
+    columns : LearningColumns
+        Of the training table.
+    predict : PredictSection
+        Names the features.
+
+    Returns
+    -------
+    PinnedTable
+        Record ids and label of the types of the training table.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or its columns are not those of the training table.
+    """
+    keys = [*columns.ids, columns.label]
+    types = dict(zip(keys, (*columns.id_types, columns.label_type), strict=True))
+    with about("train.test"):
+        test = context.pin("test", open_source(table, "auto", spark=context.spark))
+        schema = test.frame.schema
+        check_present(schema, [*keys, *predict.feature_columns], "train.test")
+        findings = check_id_types(schema, columns.ids)
+        findings += check_label_type(schema, columns.label)
+        findings += [
+            f"column {name!r} is {schema[name].dataType.simpleString()}, and "
+            f"{types[name].simpleString()} in the table that is trained on"
+            for name in keys
+            if _is_text(schema[name].dataType) != _is_text(types[name])
+        ]
+        if resolve_features(schema, predict.feature_columns) != columns.features:
+            findings.append("its features are of other types than those that are trained on")
+        if findings:
+            raise InputError(findings)
+    casts = {name: quoted(name).cast(kind) for name, kind in types.items()}
+    return replace(test, frame=test.frame.withColumns(casts))
+
+
+def check_trusted(
+    test: PinnedTable, columns: LearningColumns, predict: PredictSection, profile: Profile
+) -> None:
+    """Check that all rows can be scored, and have a label of the classes.
+
+    Parameters
+    ----------
+    test : PinnedTable
+    columns : LearningColumns
+    predict : PredictSection
+    profile : Profile
+        Of the training table.
+
+    Raises
+    ------
+    InputError
+
+    Notes
+    -----
+    Three jobs, of which one reads the features.
+    """
+    ids, label = columns.ids, columns.label
+    with about("train.test"):
+        if not test.frame.limit(1).count():
+            raise InputError("holds no rows")
+        size = check_features(
+            test.frame,
+            columns.features,
+            impute=predict.missing == "impute",
+            ids=ids,
+            group=None,
+        )
+        if size != profile.num_numbers:
+            raise InputError(
+                f"has {size} numbers a row in its features, and the table that is trained on "
+                f"{profile.num_numbers}; embed with one model"
+            )
+        known = F.coalesce(quoted(label).isin(list(profile.classes)), F.lit(False))
+        strange = test.frame.where(~known)
+        count = strange.count()
+        if count:
+            some = strange.select(*map(quoted, (*ids, label))).limit(_SHOWN).collect()
+            shown = ", ".join(
+                f"{row[0] if len(ids) == 1 else tuple(row)[:-1]!r} ({row[len(ids)]!r})"
+                for row in some
+            )
+            raise InputError(
+                f"column {label!r}: {count:,} rows have a label that is not among the classes, "
+                f"record ids {shown}; correct them, or leave them out"
+            )
+
+
+def count_overlap(
+    test: PinnedTable, rows: DataFrame, columns: LearningColumns, profile: Profile
+) -> int:
+    """Refuse rows that are trained on; count those that only look the same.
+
+    Parameters
+    ----------
+    test : PinnedTable
+    rows : DataFrame
+        That are trained on.
+    columns : LearningColumns
+    profile : Profile
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        If a row of the test table is trained on.
+
+    Notes
+    -----
+    One join by a hash of the features, 8 bytes a row; another one where there are any.
+    """
+    same = F.xxhash64(*columns.features.arrays(), *columns.features.words()).alias(_SAME)
+    names = columns.id_names
+    keys = [quoted(of).alias(name) for of, name in zip(columns.ids, names, strict=True)]
+    known = quoted(columns.label).isin(list(profile.classes))
+    tested = test.frame.select(*keys, same)
+    trained = rows.where(known).select(*keys, same)
+    alike = tested.join(trained.select(_SAME), _SAME, "left_semi").count()
+    if not alike:
+        return 0
+    there = tested.join(trained, [_SAME, *names], "left_semi")
+    count = there.count()
+    if count:
+        some = there.orderBy(*names).select(*names).limit(_SHOWN).collect()
+        shown = ", ".join(repr(row[0] if len(names) == 1 else tuple(row)) for row in some)
+        raise InputError(
+            f"train.test: {count:,} rows are among those that are trained on, record ids "
+            f"{shown}; a test of them says nothing. Leave them out of the table, or out of the "
+            "training by input.where"
+        )
+    _log.warning(
+        "train.test: %s rows have the same features as rows that are trained on, under other "
+        "record ids; they flatter the model",
+        f"{alike:,}",
+    )
+    return alike
+
+
+def measure_model(
+    test: PinnedTable,
+    columns: LearningColumns,
+    predict: PredictSection,
+    profile: Profile,
+    *,
+    folder: Path,
+    work: Path,
+) -> QualityReport:
+    """Measure a final model on the test table.
+
+    Parameters
+    ----------
+    test : PinnedTable
+    columns : LearningColumns
+    predict : PredictSection
+    profile : Profile
+    folder : Path
+        Of the model.
+    work : Path
+        Folder that driver and executors share, for what is removed at the end of the run.
+
+    Returns
+    -------
+    QualityReport
+        Of one fold.
+
+    Notes
+    -----
+    One job.
+    """
+    score = ScoreFolds(
+        models=str(folder),
+        classes=profile.classes,
+        num_numbers=profile.num_numbers,
+        num_texts=len(columns.features.texts),
+        id_types=tuple(kind.simpleString() for kind in columns.id_types),
+        label_type=columns.label_type.simpleString(),
+    )
+    frame = columns.narrow(test.frame, predict, group=None, n_folds=1)
+    rows = FrameStream(frame.drop(PLACE, INNER), FolderStore(str(work)))
+    states = rows.collect(MeasureModel(score))
+    return quality_of(states, 1, len(profile.classes))
+
+
+def _is_text(kind: Any) -> bool:
+    return str(kind.simpleString()) == "string"
