@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
-
 RUN_ID: Final = "run_id"
+JOB: Final = "job"
 CONFIG_FINGERPRINT: Final = "config_fingerprint"
 DATASET_VERSION: Final = "dataset_version"
 
@@ -126,11 +125,12 @@ SCORES: Final = (
 
 CALIBRATIONS: Final = ("none", "temperature", "isotonic")
 
-#: One row per run. Nested content is JSON text, so that the schema outlives changes of ours.
+#: One row per job and run id. Nested content is JSON text, so that the schema outlives changes of
+#: ours.
 RUNS: Final = (
     (RUN_ID, "string"),
     ("original_run_id", "string"),
-    ("status", "string"),  # published | gate_failed | cleaned_conflict | reverted
+    ("status", "string"),  # published | gate_failed | failed | cleaned_conflict | reverted
     ("started_at", "timestamp"),
     ("finished_at", "timestamp"),
     ("seconds", "double"),
@@ -152,4 +152,7 @@ RUNS: Final = (
     ("message", "string"),
     ("bytes_written", "bigint"),  # by the cleaned versions
     ("remembered", "string"),  # what a later run may expect
+    (JOB, "string"),  # null in records of before
+    ("metrics", "string"),  # JSON, by job
+    ("parents", "string"),  # JSON list of {"job", "run_id"} whose outputs were read
 )

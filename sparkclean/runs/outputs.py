@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sparkclean.errors import SparkCleanError
 from sparkclean.faults import fault_point
 from sparkclean.lake import (
     Edit,
@@ -18,9 +16,11 @@ from sparkclean.lake import (
     StagingFolder,
     TargetTable,
     Version,
+    safe_run_id,
+    shared_run_id,
 )
-from sparkclean.lake.edited import EditedTarget
 from sparkclean.rows.types import arrow_type, schema_json
+from sparkclean.schema import JOB, RUN_ID
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -42,8 +42,10 @@ class Outputs:
     ----------
     targets : dict
         By name.
+    job : str
     run_id : str
-        The scheduler's; targets map it to a safe name.
+        The scheduler's; targets map it to a safe name. Jobs share the run records, which are kept
+        by both.
     parents : dict
         Number of the version that was current when the attempt began, for dataset targets.
     properties : dict
@@ -51,6 +53,7 @@ class Outputs:
     """
 
     targets: Mapping[str, TargetTable]
+    job: str
     run_id: str
     properties: Mapping[str, str]
     parents: dict[str, int | None] = field(default_factory=dict)
@@ -60,12 +63,19 @@ class Outputs:
 
     def __post_init__(self) -> None:
         for name, target in self.targets.items():
-            if name not in ACCUMULATING and not isinstance(target, EditedTarget):
+            if name not in ACCUMULATING and not target.keeps_versions_apart:
                 current = target.current()
                 self.parents[name] = current.number if current else None
-            before = target.find_run(self.run_id)
+            before = target.find_run(self._run_id_of(name))
+            if before is None and name == "runs":  # recorded before jobs had run ids in common
+                before = target.find_run(self.run_id)
+                if before is not None and target.find_record(self.job, self.run_id) is None:
+                    before = None  # of another job
             if before is not None:
                 self.published[name] = before
+
+    def _run_id_of(self, name: str) -> str:
+        return shared_run_id(self.job, self.run_id) if name == "runs" else self.run_id
 
     def wants(self, name: str) -> bool:
         """Tell whether an output is configured and this run has not published it before."""
@@ -73,7 +83,7 @@ class Outputs:
 
     def takes_files(self, name: str) -> bool:
         """Tell whether an output is files that tasks may write; other formats write their own."""
-        return self.targets[name].format == "parquet"
+        return self.targets[name].takes_files
 
     def stage_frame(self, name: str, frame: DataFrame) -> int:
         """Write a frame to its staging folder.
@@ -116,7 +126,7 @@ class Outputs:
         return self._stage(name, frame, lambda staging: staging.write_files(write))
 
     def _stage(self, name: str, frame: DataFrame, write: Callable[[Any], None]) -> int:
-        staging = self.targets[name].stage(self.run_id, accumulate=name in ACCUMULATING)
+        staging = self.targets[name].stage(self._run_id_of(name), accumulate=name in ACCUMULATING)
         self.staged[name] = staging
         self.schemas[name] = frame.schema.json()
         fault_point(f"stage.{name}.begin")
@@ -144,8 +154,6 @@ class Outputs:
         See `EditedTarget.stage_edit`.
         """
         target = self.targets[name]
-        if not isinstance(target, EditedTarget):
-            raise SparkCleanError(f"{target.location} is no branch and no place of clones")
         fault_point(f"stage.{name}.begin")
         staging = target.stage_edit(self.run_id, edit, changes, pin, self._properties_of(name))
         self.staged[name] = staging
@@ -155,10 +163,10 @@ class Outputs:
 
     def _properties_of(self, name: str) -> dict[str, str]:
         target = self.targets[name]
-        records = name in ACCUMULATING or isinstance(target, EditedTarget)
+        records = name in ACCUMULATING or target.keeps_versions_apart
         if not records or name == "runs" or "runs" not in self.targets:
             return dict(self.properties)
-        return dict(self.properties) | {"runs": _as_seen_from(target, self.targets["runs"])}
+        return dict(self.properties) | {"runs": self.targets["runs"].seen_from(target)}
 
     @property
     def bytes_written(self) -> int | None:
@@ -186,7 +194,7 @@ class Outputs:
             Of columns with the type of the label.
         """
         table, schema_json = arrow_table(rows, contract, label_type)
-        staging = self.targets[name].stage(self.run_id, accumulate=name in ACCUMULATING)
+        staging = self.targets[name].stage(self._run_id_of(name), accumulate=name in ACCUMULATING)
         self.staged[name] = staging
         self.schemas[name] = schema_json
         fault_point(f"stage.{name}.begin")
@@ -224,6 +232,7 @@ class Outputs:
             properties=properties,
             schema=self.schemas[name],
             replace_run=replace_run,
+            key={RUN_ID: safe_run_id(self.run_id), JOB: self.job} if name == "runs" else None,
         )
         fault_point(f"publish.{name}.end")
         del self.staged[name]
@@ -256,13 +265,6 @@ class Outputs:
         list of StagingFolder
         """
         return [staging for name, staging in self.staged.items() if name not in keep]
-
-
-def _as_seen_from(target: TargetTable, other: TargetTable) -> str:
-    """Name an output in the metadata of another; relative, so that both can be moved together."""
-    if target.format == other.format == "parquet":
-        return os.path.relpath(other.location, target.location)
-    return other.location
 
 
 def arrow_table(

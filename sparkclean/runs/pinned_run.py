@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import functions as F
@@ -25,6 +25,7 @@ from sparkclean.lake import (
     TargetTable,
     open_source,
     safe_run_id,
+    shared_run_id,
     translate_read_error,
     translate_write_error,
 )
@@ -72,6 +73,8 @@ class PinnedRun(ABC):
 
     Attributes
     ----------
+    job : str
+        As the run records name it.
     spark : SparkSession
     config : Config
     run_id : str
@@ -82,6 +85,7 @@ class PinnedRun(ABC):
         What to read, where another job has pinned it; the current version by default.
     """
 
+    job: ClassVar[str]
     spark: SparkSession
     config: Config
     run_id: str
@@ -105,7 +109,7 @@ class PinnedRun(ABC):
         self.targets: dict[str, TargetTable] = self._open_targets(work)
         #: Folder of intermediate files and of the state of unfinished runs: beside the run record,
         #: or the last of the outputs on Parquet, where no other is configured.
-        places = [t.location for t in self.targets.values() if t.format == "parquet"]
+        places = [t.location for t in self.targets.values() if t.has_folder]
         if work is None and not places:
             raise ConfigError(
                 f"output.work: null, but {' and '.join(self.targets)} of this job are not on "
@@ -131,9 +135,9 @@ class PinnedRun(ABC):
 
     def _pin(self) -> None:
         """Pin the input, as an unfinished attempt of this run has pinned it."""
-        self.state = RunState.load(str(self.home), self.run_id)
+        self.state = RunState.load(str(self.home), self.job, self.run_id)
         if self.state is not None:
-            self.pin: Pin = self.state.pin
+            self.pin: Pin = self.state.pins["input"]
             self.source.verify(self.pin)
             _log.info("resuming run %s on its pinned input", self.run_id)
         else:
@@ -195,8 +199,10 @@ class PinnedRun(ABC):
         """
         outputs = Outputs(
             self.targets,
+            self.job,
             self.run_id,
             {
+                "job": self.job,
                 "config_fingerprint": self.fingerprint,
                 "input": self._input_version,
                 "input_table": self.pin.table,
@@ -204,13 +210,13 @@ class PinnedRun(ABC):
         )
         if self._is_finished(outputs):
             self.is_published = True
-            forget_run(str(self.home), self.run_id)
+            self._forget()
             text = f"run {self.run_id} has finished before; nothing was done"
             return RunResult(text, repeated=True)
         remember_run(str(self.home), self._run_state())
         fault_point("run.pinned")
         record = self._record()
-        staging = Staging(self.home, self.run_id)
+        staging = Staging(self.home, shared_run_id(self.job, self.run_id))
         try:
             with self.engine_errors():
                 text = self._work(staging, outputs, record)
@@ -219,22 +225,31 @@ class PinnedRun(ABC):
             keep: tuple[str, ...] = ()
             if record.status == GATE_FAILED:
                 # nothing of it was published: a repetition looks at the input anew
-                forget_run(str(self.home), self.run_id)
+                self._forget()
                 keep = ("suspects",)
             self._leftovers = [staging, *outputs.leftovers(keep=keep)]
             self.discard()
-        forget_run(str(self.home), self.run_id)
+        self._forget()
         return RunResult(text)
+
+    def _forget(self) -> None:
+        forget_run(str(self.home), self.job, self.run_id, adopted=self._has_adopted)
+
+    @property
+    def _has_adopted(self) -> bool:
+        return self.state is not None and (self.state.is_of_before or self.state.has_adopted)
 
     def _run_state(self) -> RunState:
         """Gather what a repetition must know to go on with the same."""
+        more = {} if self.predictions is None else {"predictions": self.predictions}
         return RunState(
+            self.job,
             self.run_id,
             self.fingerprint,
             self._input_table,
-            self.pin,
             self._version,
-            self.predictions,
+            {"input": self.pin, **more},
+            has_adopted=self._has_adopted,
         )
 
     @contextmanager
@@ -269,7 +284,9 @@ class PinnedRun(ABC):
 
     def _is_finished(self, outputs: Outputs) -> bool:
         """Recognise a run that has published everything before; refuse another of its name."""
-        status = self.targets["runs"].run_status(self.run_id) if "runs" in self.targets else None
+        status = None
+        if "runs" in self.targets:
+            status = self.targets["runs"].run_status(self.job, self.run_id)
         for name, version in outputs.published.items():
             if name == "runs" and status == GATE_FAILED:
                 continue  # nothing stands for this run id yet
@@ -293,6 +310,7 @@ class PinnedRun(ABC):
 
     def _record(self) -> RunRecord:
         return RunRecord(
+            job=self.job,
             run_id=safe_run_id(self.run_id),
             original_run_id=self.run_id,
             config_fingerprint=self.fingerprint,

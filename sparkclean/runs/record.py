@@ -68,14 +68,15 @@ class RunRecord:
 
     Attributes
     ----------
-    run_id, original_run_id : str
-        The safe name, and the scheduler's.
+    job, run_id, original_run_id : str
+        The safe name of the run, and the scheduler's.
     config_fingerprint, dataset_version : str
     config, input : dict
         The configuration; the pin without its list of files.
     versions : dict
     """
 
+    job: str
     run_id: str
     original_run_id: str
     config_fingerprint: str
@@ -107,6 +108,7 @@ class RunRecord:
         """
         finished = datetime.now(timezone.utc)
         return dict.fromkeys(name for name, _ in RUNS) | {
+            "job": self.job,
             "run_id": self.run_id,
             "original_run_id": self.original_run_id,
             "status": self.status,

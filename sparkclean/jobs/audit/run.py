@@ -31,13 +31,13 @@ from sparkclean.lake import (
     open_target,
     safe_run_id,
 )
-from sparkclean.lake.run_records import recall_run
 from sparkclean.rows.columns import quoted
 from sparkclean.rows.workspace import FolderWorkspace
 from sparkclean.runs.gates import gate_error
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.pinned_run import PinnedRun
 from sparkclean.runs.provenance import Provenance
+from sparkclean.runs.recall import recall_run
 from sparkclean.runs.record import CLEANED_CONFLICT, GATE_FAILED, RunRecord
 from sparkclean.runs.targets import check_columns, open_targets
 
@@ -58,6 +58,7 @@ class Run(PinnedRun):
         Of ``input.predictions``; the current one by default.
     """
 
+    job = "audit"
     predictions_version: str | int | None = None
 
     def _open_targets(self, work: Path | None) -> dict[str, TargetTable]:
@@ -103,7 +104,7 @@ class Run(PinnedRun):
     def _pin_predictions(self, table: str) -> None:
         self.examples: DataFrame = self.audited
         self.scanned = open_source(table, "auto", spark=self.spark)
-        remembered = None if self.state is None else self.state.predictions
+        remembered = None if self.state is None else self.state.pins.get("predictions")
         if remembered is not None:
             self.scanned.verify(remembered)
         self.predictions = remembered or self.scanned.pin(self.predictions_version)
@@ -218,7 +219,7 @@ class Run(PinnedRun):
         """Give what the last published run of this configuration has left."""
         if "runs" not in self.targets:
             return None
-        return recall_run(self.spark, self.targets["runs"].location, self.fingerprint)
+        return recall_run(self.spark, self.targets["runs"], (self.fingerprint,))
 
     def _check_ids(self, scanner: Scanner) -> int:
         """Check that record ids are unique; count the rows of the table."""

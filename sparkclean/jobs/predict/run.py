@@ -59,6 +59,8 @@ _SHOWN = 10
 class PredictRun(PinnedRun):
     """One prediction of one table."""
 
+    job = "predict"
+
     @property
     def predict(self) -> PredictSection:
         """Section ``predict`` of the configuration."""
@@ -280,13 +282,13 @@ class PredictRun(PinnedRun):
             "input_table": self.pin.table,
         }
 
-    def collect_pins(self) -> tuple[Pin, str | int]:
+    def collect_pins(self) -> tuple[Pin, str | int | None]:
         """Find what a run that has ended has read, and the version of its predictions.
 
         Returns
         -------
         pin : Pin
-        version : str or int
+        version : str or int or None
             As ``input.version`` has it.
 
         Raises
@@ -303,8 +305,7 @@ class PredictRun(PinnedRun):
             raise InputError(
                 f"what run {self.run_id!r} has predicted was removed; use a new run id"
             )
-        iceberg = self.targets["predictions"].format == "iceberg"
-        return pin, f"snapshot:{version.number}" if iceberg else version.number
+        return pin, self.targets["predictions"].version_selector(version)
 
     def _has_models(self) -> bool:
         return has_models(self._models, self._identity, self.run_id)

@@ -13,6 +13,7 @@ from sparkclean.config.model import Config
 from sparkclean.config.places import same_place
 from sparkclean.errors import InputError
 from sparkclean.lake import TargetTable, safe_run_id
+from sparkclean.lake.record_rows import job_of_record
 from sparkclean.runs.record import PUBLISHED
 from sparkclean.schema import RUN_ID
 
@@ -80,7 +81,9 @@ def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, confi
         run_id = _last_audit(records, runs, table, columns)
     # the name that every format accepts is known, too
     named = (F.col("original_run_id") == run_id) | (F.col(RUN_ID) == safe_run_id(run_id))
-    rows = records.where(named).limit(1).collect()
+    # of other jobs that have the same run id, too
+    newest = records.where(named).orderBy(F.col("finished_at").desc())
+    rows = [row.asDict() for row in newest.collect()]
     if not rows:
         newest = records.where(_is_audit()).orderBy(F.col("finished_at").desc())
         there = [row[0] for row in newest.select("original_run_id").limit(_SHOWN).collect()]
@@ -88,7 +91,7 @@ def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, confi
             f"train.audit: there is no run {run_id!r} in {runs.location}; the last audits are "
             f"{', '.join(map(repr, there)) or 'none'}"
         )
-    (row,) = rows
+    row = next((r for r in rows if job_of_record(r) == "audit"), rows[0])
     if row["status"] != PUBLISHED:
         reason = (row["message"] or "").splitlines()
         raise InputError(
@@ -121,12 +124,11 @@ def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, confi
     )
 
 
-def recall_audit(spark: SparkSession, runs: TargetTable, run_id: str) -> str | None:
+def recall_audit(runs: TargetTable, run_id: str) -> str | None:
     """Find the audit that a training went by, if it has published its model.
 
     Parameters
     ----------
-    spark : SparkSession
     runs : TargetTable
     run_id : str
         Of the training, the scheduler's.
@@ -138,13 +140,13 @@ def recall_audit(spark: SparkSession, runs: TargetTable, run_id: str) -> str | N
 
     Notes
     -----
-    One small job over the run records.
+    Reads the records of this run id.
     """
-    if runs.run_status(run_id) != PUBLISHED:  # one that was refused looks for its audit anew
+    record = runs.find_record("train", run_id)
+    if record is None or record["status"] != PUBLISHED:  # one that was refused looks anew
         return None
-    rows = runs.frame(spark).where(F.col(RUN_ID) == safe_run_id(run_id))
-    found = rows.select(F.get_json_object("input", "$.audit").alias("audit")).limit(1).collect()
-    return None if not found else found[0]["audit"]
+    audit: str | None = json.loads(record["input"]).get("audit")
+    return audit
 
 
 def _is_audit() -> Column:

@@ -42,6 +42,7 @@ from sparkclean.lake import (
     open_version,
     safe_run_id,
     spark_path,
+    version_selector,
 )
 from sparkclean.lake.run_state import RunState
 from sparkclean.learning.columns import (
@@ -118,6 +119,7 @@ class TrainRun(PinnedRun):
     robust loss, what it has audited.
     """
 
+    job = "train"
     audit: Audit = field(init=False)
     test: TrustedTable | None = field(default=None, init=False)
 
@@ -164,10 +166,10 @@ class TrainRun(PinnedRun):
         """
         train = self.train
         self._check_model()
-        state = RunState.load(str(self.home), self.run_id)
+        state = RunState.load(str(self.home), self.job, self.run_id)
         # a repetition goes by the audit that it was begun with, whatever was audited since
         name = train.audit or (
-            state.audit if state else recall_audit(self.spark, self.targets["runs"], self.run_id)
+            state.notes["audit"] if state else recall_audit(self.targets["runs"], self.run_id)
         )
         self.audit = find_audit(self.spark, self.targets["runs"], name, self.config)
         if self.audit.where != self.config.input.where:
@@ -186,7 +188,9 @@ class TrainRun(PinnedRun):
         if self.classes is not None:
             check_classes(self.classes, label, kinds[label].dataType)
         if train.test is not None:
-            self.test = self._open_test(train.test, None if state is None else state.test)
+            self.test = self._open_test(
+                train.test, None if state is None else state.pins.get("test")
+            )
         self._check_run(training_fingerprint(self.config, self.classes or ()))
 
     def _check_model(self) -> None:
@@ -259,13 +263,10 @@ class TrainRun(PinnedRun):
         self.source = open_source(source.table, source.format, spark=self.spark)
         if not pin:
             return
-        version = then["version"]
-        if version is not None and then["format"] == "iceberg":
-            version = f"snapshot:{version}"
-        self.given = self.source.pin(version)
+        self.given = self.source.pin(version_selector(then["format"], then["version"]))
         now = self.given.dataset_version, self.given.table_id
         # one that has finished does not look at its input again
-        finished = self.targets["runs"].run_status(self.run_id) == PUBLISHED
+        finished = self.targets["runs"].run_status(self.job, self.run_id) == PUBLISHED
         if not finished and now != (then["dataset_version"], then["table_id"]):
             raise InputError(
                 f"input.table: {then['table']} is not what run {self.audit.run_id!r} has audited "
@@ -324,8 +325,9 @@ class TrainRun(PinnedRun):
     # -- the run -------------------------------------------------------------------------------
 
     def _run_state(self) -> RunState:
-        test = None if self.test is None else self.test.pin
-        return replace(super()._run_state(), audit=self.audit.run_id, test=test)
+        state = super()._run_state()
+        tested = {} if self.test is None else {"test": self.test.pin}
+        return replace(state, pins={**state.pins, **tested}, notes={"audit": self.audit.run_id})
 
     def _record(self) -> RunRecord:
         record = super()._record()
