@@ -53,6 +53,10 @@ class InputError(SparkCleanError):
         super().__init__("\n".join(self.findings))
 
 
+class InputChangedError(InputError):
+    """The pinned input changed or vanished in the middle of a run; exit code 3."""
+
+
 class AuditGateError(SparkCleanError):
     """The result lies outside the configured limits and nothing was published; exit code 4."""
 

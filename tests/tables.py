@@ -17,7 +17,13 @@ from pyspark.sql import functions as F
 import sparkclean
 from sparkclean.commands.main import main
 from sparkclean.faults import watched
-from sparkclean.lake import TargetTable, open_edited_target, open_target
+from sparkclean.lake import (
+    TargetTable,
+    open_edited_target,
+    open_target,
+    safe_run_id,
+    shared_run_id,
+)
 from sparkclean.schema import RUN_ID
 from tests.conftest import lake_settings
 from tests.data import noisy_data, write_table
@@ -143,7 +149,8 @@ class Place:
         """Names of the versions that a run has published."""
         target = self.target(name)
         versions = target.versions() if target.current() else []
-        return [version.name for version in versions if version.run_id == run_id]
+        run = safe_run_id(shared_run_id("audit", run_id)) if name == "runs" else run_id
+        return [version.name for version in versions if version.run_id == run]
 
     def publish_earlier_run(self, like: Place, names: tuple[str, ...]) -> None:
         """Give outputs a version of a run ``r0``, with few of the rows of another place."""
@@ -151,7 +158,8 @@ class Place:
             rows = like.raw(name).limit(EARLIER)
             accumulate = RUN_ID in rows.columns
             if accumulate:
-                rows = rows.withColumn(RUN_ID, F.lit("r0"))
+                ids = {name for name in (RUN_ID, "original_run_id") if name in rows.columns}
+                rows = rows.withColumns(dict.fromkeys(ids, F.lit("r0")))
             target = self.target(name)
             staging = target.stage("r0", accumulate=accumulate)
             staging.write_frame(rows)

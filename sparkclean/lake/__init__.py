@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
-from sparkclean.errors import InputError, UnsupportedFeatureError
 from sparkclean.lake.base import (
     ANY,
     AnyParent,
@@ -13,44 +9,27 @@ from sparkclean.lake.base import (
     DataFile,
     NoPlainFiles,
     Pin,
-    SourceTable,
-    StagingFolder,
-    TargetTable,
     Version,
     find_version,
+    version_selector,
 )
 from sparkclean.lake.edits import Edit
 from sparkclean.lake.engine_errors import translate_read_error
-from sparkclean.lake.files import (
-    format_of_folder,
-    missing_files,
-    spark_path,
-    spark_paths,
-    translate_write_error,
+from sparkclean.lake.files import missing_files, spark_path, spark_paths, translate_write_error
+from sparkclean.lake.opening import (
+    needs_spark,
+    open_edited_target,
+    open_source,
+    open_target,
+    open_version,
+    read,
 )
-from sparkclean.lake.formats import (
-    FORMATS,
-    check_format,
-    checked_session,
-    find_format,
-    has_clones,
-)
-from sparkclean.lake.parquet.runs import published_runs
 from sparkclean.lake.parquet.source import ParquetSource
 from sparkclean.lake.parquet.staging import Staging
 from sparkclean.lake.parquet.target import ParquetTarget
-from sparkclean.lake.run_ids import original_run_id, safe_run_id
+from sparkclean.lake.protocols import SourceTable, StagingFolder, TargetTable
+from sparkclean.lake.run_ids import original_run_id, safe_run_id, shared_run_id
 from sparkclean.lake.schemas import SchemaMismatchError, unite_schemas
-from sparkclean.locations import local_path
-from sparkclean.names import TableName, parse_table_name
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pyspark.sql import DataFrame, SparkSession
-
-    from sparkclean.lake.edited import EditedTarget
-    from sparkclean.lake.iceberg.branch import BranchOptions
 
 __all__ = [
     "ANY",
@@ -76,250 +55,13 @@ __all__ = [
     "open_target",
     "open_version",
     "original_run_id",
-    "published_runs",
     "read",
     "safe_run_id",
+    "shared_run_id",
     "spark_path",
     "spark_paths",
     "translate_read_error",
     "translate_write_error",
     "unite_schemas",
+    "version_selector",
 ]
-
-
-def open_source(
-    table: str,
-    format: str = "auto",  # noqa: A002 (the key's name)
-    *,
-    spark: SparkSession | None = None,
-) -> SourceTable:
-    """Open a table to read.
-
-    Parameters
-    ----------
-    table : str
-        Path or URI, or a name in a catalog.
-    format : {"auto", "parquet", "delta", "iceberg"}
-        ``auto`` asks the table.
-    spark : SparkSession, optional
-        Not needed for Parquet at a path.
-
-    Returns
-    -------
-    SourceTable
-
-    Raises
-    ------
-    InputError
-        If a catalog has no such table.
-    UnsupportedFeatureError
-        If the format or the place is not supported, or the session lacks what the format needs.
-    """
-    check_format(format, "input.format", ("auto", *FORMATS))
-    name = _resolved(table)
-    kind = find_format(spark, name) if format == "auto" else format
-    if kind == "parquet":
-        return ParquetSource(table if name.path is None else name.path)
-    session = checked_session(spark, kind, name)
-    if kind == "delta":
-        from sparkclean.lake.delta.source import DeltaSource  # noqa: PLC0415 (imports pyspark)
-
-        return DeltaSource(session, name)
-    from sparkclean.lake.iceberg.source import IcebergSource  # noqa: PLC0415
-
-    return IcebergSource(session, name)
-
-
-def open_target(
-    location: str,
-    format: str = "auto",  # noqa: A002
-    *,
-    spark: SparkSession | None = None,
-    work: Path | None = None,
-    layout: str = "auto",
-) -> TargetTable:
-    """Open an output. Writes nothing.
-
-    Parameters
-    ----------
-    location : str
-        Path or URI, or a name in a catalog.
-    format : {"auto", "parquet", "delta", "iceberg"}
-        ``auto`` asks the table, which must exist.
-    spark : SparkSession, optional
-        Not needed for Parquet.
-    work : Path, optional
-        Folder that driver and executors share, in which outputs of Delta and Iceberg are staged.
-    layout : {"auto", "copy"}
-        ``copy`` where the versions of a dataset are the versions of its table; by default the
-        table is asked whether versions of layout ``clone`` or ``branch`` are in it.
-
-    Returns
-    -------
-    TargetTable
-
-    Raises
-    ------
-    InputError
-        If a catalog has no such table (``auto``).
-    UnsupportedFeatureError
-        If the format or the place is not supported, or the session lacks what the format needs.
-    """
-    check_format(format, "output.format", ("auto", *FORMATS))
-    name = _resolved(location)
-    if layout == "auto" and has_clones(name):
-        return open_edited_target(location, "delta", spark=spark, work=work)
-    kind = name.format or (find_format(spark, name) if format == "auto" else format)
-    if kind == "parquet":
-        return ParquetTarget(location if name.path is None else name.path)
-    session = checked_session(spark, kind, name)
-    if kind == "delta":
-        from sparkclean.lake.delta.target import DeltaTarget  # noqa: PLC0415 (imports pyspark)
-
-        return DeltaTarget(session, name, work)
-    from sparkclean.lake.iceberg.target import IcebergTarget  # noqa: PLC0415
-
-    if layout == "auto" and name.path is None:
-        edited = open_edited_target(location, kind, spark=session, work=work)
-        if edited.versions():
-            return edited
-    return IcebergTarget(session, name, work)
-
-
-def open_edited_target(
-    location: str,
-    format: str,  # noqa: A002
-    *,
-    spark: SparkSession | None,
-    work: Path | None = None,
-    output: str = "cleaned",
-    options: BranchOptions | None = None,
-) -> EditedTarget:
-    """Open a place of versions that are a pinned table and changes: clones or branches.
-
-    Parameters
-    ----------
-    location : str
-        Folder of the clones; name of the Iceberg table.
-    format : {"delta", "iceberg"}
-    spark : SparkSession
-    work : Path, optional
-    output : {"cleaned", "quarantine"}
-    options : BranchOptions, optional
-        Of branches.
-
-    Returns
-    -------
-    EditedTarget
-    """
-    name = _resolved(location)
-    session = checked_session(spark, format, name)
-    if format == "delta":
-        from sparkclean.lake.delta.clone import DeltaCloneTarget  # noqa: PLC0415
-
-        return DeltaCloneTarget(session, name, work, output)
-    from sparkclean.lake.iceberg.branch import IcebergBranchTarget  # noqa: PLC0415
-
-    return IcebergBranchTarget(session, name, work, output, options)
-
-
-def open_version(
-    location: str, run_id: str, *, spark: SparkSession
-) -> tuple[SourceTable, str | int | None] | None:
-    """Open what a run has published in an output, to read and pin it like any table.
-
-    Parameters
-    ----------
-    location : str
-        Of the output, of whatever layout.
-    run_id : str
-    spark : SparkSession
-
-    Returns
-    -------
-    source : SourceTable
-    version : str or int or None
-        What `SourceTable.pin` takes.
-
-    None in place of both where the output has no such version (any longer).
-
-    Notes
-    -----
-    Reads metadata; for layouts ``clone`` and ``branch`` a job over it.
-    """
-    from sparkclean.lake.edited import EditedTarget  # noqa: PLC0415 (imports pyspark)
-
-    try:
-        target = open_target(location, spark=spark)
-        found = target.find_run(run_id)
-    except InputError:  # no such table
-        return None
-    if found is None:
-        return None
-    if isinstance(target, EditedTarget) and target.format == "delta":
-        return open_source(f"{location}/{found.name}", "delta", spark=spark), None
-    source = open_source(location, target.format, spark=spark)
-    if isinstance(target, EditedTarget):
-        return source, f"tag:{found.name}"
-    return source, f"snapshot:{found.number}" if target.format == "iceberg" else found.number
-
-
-def _resolved(text: str) -> TableName:
-    """Parse a name; a local path becomes absolute, as SQL does not know this folder."""
-    name = parse_table_name(text)
-    if name.path is None:
-        return name
-    try:
-        return replace(name, path=str(local_path(name.path)))
-    except UnsupportedFeatureError:
-        return name
-
-
-def needs_spark(table: str) -> bool:
-    """Tell whether a table can only be looked at with a Spark session.
-
-    Parameters
-    ----------
-    table : str
-        Path or URI, or a name in a catalog.
-
-    Returns
-    -------
-    bool
-        False for Parquet at a local path.
-    """
-    name = parse_table_name(table)
-    if name.path is None or name.format not in (None, "parquet"):
-        return True
-    try:
-        return has_clones(name) or format_of_folder(local_path(name.path)) is not None
-    except UnsupportedFeatureError:
-        return True
-
-
-def read(spark: SparkSession, target: str, version: str | int | None = None) -> DataFrame:
-    """Read an output: the current version, or an older one.
-
-    Parameters
-    ----------
-    spark : SparkSession
-    target : str
-        Path or URI of an output, or its name in a catalog.
-    version : str or int, optional
-        Number, or name such as ``v00000003``.
-
-    Returns
-    -------
-    DataFrame
-        Lazy. Rows of runs that did not finish are left out.
-
-    Raises
-    ------
-    InputError
-        If there is no such output or version, or files of it are gone.
-
-    Notes
-    -----
-    Looks at the size of every file, on the driver; no job but for listing many files.
-    """
-    return open_target(target, spark=spark).frame(spark, version)

@@ -1,4 +1,4 @@
-"""The protocol of the lake: what any table format must offer. Knows nothing of labels."""
+"""Pins, versions and what else any table format speaks of. Knows nothing of labels."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import enum
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from sparkclean.errors import InputError, VersionExistsError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
-
 
 _T = TypeVar("_T")
 
 #: Properties that a run id stands for: the same run id with others of these is another run.
 IDENTITY: Final = ("config_fingerprint", "input")
+#: Selectors of a version by its name, where `SourceTable.pin` does not take the bare name.
+_SELECTORS: Final = {"iceberg": "snapshot:"}
 #: Statuses of run records whose rows count.
 COUNTED: Final = ("published", "cleaned_conflict")
 
@@ -88,6 +85,23 @@ class Pin:
         return cls(**content)
 
 
+def version_selector(kind: str, version: str | None) -> str | None:
+    """Write a pinned version as `SourceTable.pin` takes it.
+
+    Parameters
+    ----------
+    kind : str
+        Format of the pin.
+    version : str or None
+        Of the pin.
+
+    Returns
+    -------
+    str or None
+    """
+    return None if version is None else _SELECTORS.get(kind, "") + version
+
+
 @dataclass(frozen=True)
 class NoPlainFiles:
     """Why the rows of a pin are not simply those of some files.
@@ -98,24 +112,6 @@ class NoPlainFiles:
     """
 
     reason: str
-
-
-class SourceTable(Protocol):
-    """A table to read."""
-
-    format: str
-
-    def pin(self, version: str | int | None = None) -> Pin:
-        """Decide which version is read; the current one by default."""
-
-    def read(self, spark: SparkSession, pin: Pin) -> DataFrame:
-        """Return the rows of exactly the pinned version. Lazy."""
-
-    def plain_files(self, pin: Pin) -> Sequence[str] | NoPlainFiles:
-        """List local Parquet files that hold exactly the rows of `read`, by the same names."""
-
-    def verify(self, pin: Pin) -> None:
-        """Raise `InputError` if what was pinned is no longer there."""
 
 
 @dataclass(frozen=True)
@@ -266,92 +262,3 @@ class AnyParent(enum.Enum):
 
 #: Publish on whatever version is current.
 ANY: Final = AnyParent.ANY
-
-
-class StagingFolder(Protocol):
-    """What one attempt of one run has written and nobody sees yet."""
-
-    run_id: str
-
-    @property
-    def path(self) -> str:
-        """Folder of the attempt; empty where there is none."""
-
-    @property
-    def data_path(self) -> str:
-        """Where rows are written; empty where they are kept as a frame."""
-
-    def write_frame(self, frame: DataFrame) -> None:
-        """Write rows with Spark."""
-
-    def write_arrow(self, table: pa.Table) -> None:
-        """Write rows from the driver."""
-
-    def count_rows(self) -> int:
-        """Rows written so far."""
-
-    def discard(self) -> None:
-        """Remove it."""
-
-
-class TargetTable(Protocol):
-    """A table to publish versions of."""
-
-    format: str
-
-    @property
-    def location(self) -> str:
-        """Where it is."""
-
-    def current(self) -> Version | None:
-        """Return the current version; None where nothing was published."""
-
-    def versions(self) -> list[Version]:
-        """List all versions, oldest first."""
-
-    def schema(self) -> str | None:
-        """Spark's JSON of the columns of the current version; None where nothing was published."""
-
-    def find_run(self, run_id: str) -> Version | None:
-        """Find the version by which a run published, reverted away since or not."""
-
-    def run_statuses(self) -> dict[str, str]:
-        """Statuses of all runs, by safe name, by this target of run records."""
-
-    def run_status(self, run_id: str) -> str | None:
-        """Status of a run by this target of run records; None without a record."""
-
-    def check_writable(self) -> None:
-        """Refuse a place that cannot be published to. Writes nothing."""
-
-    def stage(self, run_id: str, *, accumulate: bool) -> StagingFolder:
-        """Open a place for an attempt of a run."""
-
-    def publish(
-        self,
-        staging: Any,
-        *,
-        expected_parent: int | AnyParent | None,
-        accumulate: bool,
-        properties: Mapping[str, str],
-        schema: str,
-        replace_run: bool = False,
-    ) -> Version:
-        """Publish what is staged as the new current version, in one atomic step."""
-
-    def frame(self, spark: SparkSession, version: str | int | None = None) -> DataFrame:
-        """Return the rows of a version. Lazy."""
-
-    def head(self, rows: int, *, version: str | int | None = None) -> pa.Table:
-        """Read the first rows of the newest run, by rank where there is one."""
-
-    def data_files(self, version: str) -> list[str]:
-        """List the files that a version needs, by its name."""
-
-    def revert(self, to: Any) -> Version:
-        """Publish an older version's rows as the new current version."""
-
-    def clean_up(
-        self, *, older_than_seconds: float | None, keep: int | None, dry_run: bool
-    ) -> CleanUp:
-        """Remove what dead runs left; retire old versions if asked."""

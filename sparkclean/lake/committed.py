@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
@@ -16,15 +18,24 @@ from sparkclean.errors import (
     SparkCleanError,
 )
 from sparkclean.faults import fault_point
-from sparkclean.lake.base import ANY, AnyParent, StagingFolder, Version, check_identity
+from sparkclean.lake.base import ANY, AnyParent, Pin, Version, check_identity
 from sparkclean.lake.counted import collect_head, counted_rows
+from sparkclean.lake.edits import Edit
 from sparkclean.lake.engine_errors import is_conflict, is_schema_mismatch
 from sparkclean.lake.outcome import write_commit
 from sparkclean.lake.parquet.staging import Staging
+from sparkclean.lake.protocols import (
+    OpenTable,
+    StagedRows,
+    StagingFolder,
+    TargetTable,
+    refuse_edit,
+)
+from sparkclean.lake.record_rows import JOB_TELLING, TELLING, Statuses, newest_record, statuses_of
 from sparkclean.lake.run_ids import safe_run_id
-from sparkclean.lake.staged import StagedFrame, staged_rows
+from sparkclean.lake.staged import StagedFrame
 from sparkclean.names import TableName
-from sparkclean.schema import RANK, RUN_ID
+from sparkclean.schema import JOB, RANK, RUN_ID
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +45,8 @@ if TYPE_CHECKING:
 _ATTEMPTS = 20
 #: Operation of a commit that only made the table.
 MADE = "made"
+#: Property of a commit whose rows are told from others' by more than their run id.
+_KEY = "key"
 
 
 class CommittedTarget(ABC):
@@ -49,14 +62,22 @@ class CommittedTarget(ABC):
     name : TableName
     work : Path or None
         Folder that driver and executors share, for what is staged.
+    open_runs : callable
+        Opens the run records, which say which rows count.
     """
 
     format: str
+    takes_files = False
+    has_folder = False
+    keeps_versions_apart = False
 
-    def __init__(self, spark: SparkSession, name: TableName, work: Path | None = None) -> None:
+    def __init__(
+        self, spark: SparkSession, name: TableName, work: Path | None, open_runs: OpenTable
+    ) -> None:
         self.spark = spark
         self.name = name
         self.work = work
+        self.open_runs = open_runs
 
     @property
     def location(self) -> str:
@@ -74,8 +95,14 @@ class CommittedTarget(ABC):
         """Return all rows of a version."""
 
     @abstractmethod
-    def _put_run(self, rows: DataFrame, run: str, properties: Mapping[str, str]) -> None:
-        """Put the rows of a run in the place of those it has written before, in one commit."""
+    def _put_run(
+        self, rows: DataFrame, key: Mapping[str, str], properties: Mapping[str, str]
+    ) -> None:
+        """Put rows in the place of those that have the values of the key, in one commit."""
+
+    @abstractmethod
+    def version_selector(self, version: Version) -> str | int:
+        """Write a version as `SourceTable.pin` takes it."""
 
     @abstractmethod
     def _replace(
@@ -127,18 +154,66 @@ class CommittedTarget(ABC):
         name = safe_run_id(run_id)
         return next((v for v in reversed(self._commits() or []) if v.run_id == name), None)
 
-    def run_statuses(self) -> dict[str, str]:
-        """Statuses of all runs, by safe name, by this target of run records."""
+    def version_location(self, version: Version) -> str:  # noqa: ARG002
+        """Name the table that holds the rows of a version: this one."""
+        return self.location
+
+    def seen_from(self, other: TargetTable) -> str:  # noqa: ARG002
+        """Write the location for the metadata of another table."""
+        return self.location
+
+    def run_statuses(self) -> Statuses:
+        """Statuses by job and safe run id, by this table of run records.
+
+        Notes
+        -----
+        One job: a few narrow columns of a row for each run.
+        """
         if not self._commits():
             return {}
-        rows = self._read(None).select(RUN_ID, "status").collect()
-        return {row[RUN_ID]: row["status"] for row in rows}
+        records = self._read(None)
+        there = set(records.columns)
+        # of a record that names its job no more is needed
+        named = F.col(JOB).isNotNull() if JOB in there else F.lit(False)
+        columns = [F.col(name) for name in TELLING if name in there]
+        columns += [
+            F.when(~named, F.col(name)).alias(name) for name in JOB_TELLING if name in there
+        ]
+        return statuses_of([row.asDict() for row in records.select(*columns).collect()])
 
-    def run_status(self, run_id: str) -> str | None:
-        """Status of a run by this target of run records; None without a record."""
-        return self.run_statuses().get(safe_run_id(run_id))
+    def find_record(self, job: str, run_id: str) -> dict[str, Any] | None:
+        """Find the newest record of a run in this table of run records.
 
-    def frame(self, spark: SparkSession, version: str | int | None = None) -> DataFrame:
+        Parameters
+        ----------
+        job : str
+        run_id : str
+            The scheduler's.
+
+        Returns
+        -------
+        dict or None
+            By column.
+
+        Notes
+        -----
+        One job over the records of this run id.
+        """
+        if not self._commits():
+            return None
+        records = self._read(None)
+        mine = records.where(F.col(RUN_ID) == safe_run_id(run_id))
+        if JOB in records.columns:
+            mine = mine.where(F.col(JOB).isNull() | (F.col(JOB) == job))
+        found = newest_record([row.asDict() for row in mine.collect()], job, run_id)
+        return None if found is None else {name: _in_utc(value) for name, value in found.items()}
+
+    def run_status(self, job: str, run_id: str) -> str | None:
+        """Status of a run by this table of run records; None without a record."""
+        record = self.find_record(job, run_id)
+        return None if record is None else record["status"]
+
+    def frame(self, spark: SparkSession, version: str | int | None = None) -> DataFrame:  # noqa: ARG002
         """Return the rows of a version; the current one by default.
 
         Parameters
@@ -162,8 +237,8 @@ class CommittedTarget(ABC):
             there = ", ".join(v.name for v in known[-5:])
             raise InputError(f"{self.location} has no version {version}; it has {there}")
         ours = [v for v in known if v.run_id]
-        runs = ours[-1].properties.get("runs") if ours else None
-        return counted_rows(spark, self._read(version), runs, self.location)
+        newest = ours[-1].properties if ours else {}
+        return counted_rows(self._read(version), newest, self.location, self.open_runs)
 
     def head(self, rows: int, *, version: str | int | None = None) -> pa.Table:
         """Read the first rows of the newest run, by rank where there is one.
@@ -179,12 +254,20 @@ class CommittedTarget(ABC):
         """
         frame = self.frame(self.spark, version)
         if RUN_ID in frame.columns:
-            counted = {row[0] for row in frame.select(RUN_ID).distinct().collect()}
-            runs = [v.run_id for v in self.versions() if v.run_id in counted]
-            frame = frame.where(F.col(RUN_ID) == (runs[-1] if runs else ""))
+            for name, value in self._newest_key(frame).items():
+                frame = frame.where(F.col(name) == value)
         if RANK in frame.columns:
             frame = frame.where(F.col(RANK) <= rows).orderBy(RANK)
         return collect_head(frame, rows)
+
+    def _newest_key(self, frame: DataFrame) -> dict[str, str]:
+        """Find the key of the newest run that has rows in a frame."""
+        keys = [_key_of(version) for version in reversed(self.versions()) if version.run_id]
+        names = sorted({name for key in keys for name in key} & set(frame.columns))
+        rows = [row.asDict() for row in frame.select(*names).distinct().collect()] if names else []
+        known = {frozenset(row.items()) for row in rows}
+        known |= {frozenset({(RUN_ID, row[RUN_ID])}) for row in rows}
+        return next((key for key in keys if frozenset(key.items()) in known), {RUN_ID: ""})
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -202,7 +285,7 @@ class CommittedTarget(ABC):
                 "own, nothing is ever written into a table of somebody else"
             )
 
-    def stage(self, run_id: str, *, accumulate: bool) -> StagingFolder:
+    def stage(self, run_id: str, *, accumulate: bool) -> StagedRows:
         """Open a place for an attempt of a run: files for few rows, a frame for a dataset.
 
         Parameters
@@ -214,7 +297,7 @@ class CommittedTarget(ABC):
 
         Returns
         -------
-        StagingFolder
+        StagedRows
         """
         if not accumulate:
             return StagedFrame(run_id)
@@ -222,17 +305,32 @@ class CommittedTarget(ABC):
             raise SparkCleanError(f"{self.location} was opened without a folder to stage in")
         return Staging(self.work, run_id)
 
+    def stage_edit(
+        self,
+        run_id: str,  # noqa: ARG002
+        edit: Edit,  # noqa: ARG002
+        changes: DataFrame,  # noqa: ARG002
+        pin: Pin,  # noqa: ARG002
+        properties: Mapping[str, str],  # noqa: ARG002
+    ) -> StagingFolder:
+        """Refuse: versions of this table replace one another."""
+        raise refuse_edit(self.location)
+
     def publish(
         self,
-        staging: StagingFolder,
+        staging: StagedRows,
         *,
         expected_parent: int | AnyParent | None,
         accumulate: bool,
         properties: Mapping[str, str],
         schema: str,
         replace_run: bool = False,
+        key: Mapping[str, str] | None = None,
     ) -> Version:
         """Publish what is staged, in one commit; see `ParquetTarget.publish`.
+
+        The rows that have the values of the key are this run's, and give way to those that it
+        publishes; by default those of its run id.
 
         Notes
         -----
@@ -245,10 +343,13 @@ class CommittedTarget(ABC):
             check_identity(self.location, run_id, version_name, before.properties, properties)
             staging.discard()
             return before
-        rows = staged_rows(self.spark, staging, schema)
+        rows = staging.frame(self.spark, schema)
         properties = dict(properties) | {"run_id": run, "original_run_id": run_id}
         if accumulate:
-            made = self._retry_put_run(rows, run_id, before, properties)
+            if key is not None:
+                properties[_KEY] = json.dumps(dict(key))
+            given = key or {RUN_ID: run}
+            made = self._retry_put_run(rows, run_id, given, before, properties)
             version = made or self.current() or _nothing(run, properties)
         else:
             version = self._publish_dataset(rows, run_id, expected_parent, properties)
@@ -260,13 +361,17 @@ class CommittedTarget(ABC):
         return version
 
     def _retry_put_run(
-        self, rows: DataFrame, run_id: str, before: Version | None, properties: Mapping[str, str]
+        self,
+        rows: DataFrame,
+        run_id: str,
+        key: Mapping[str, str],
+        before: Version | None,
+        properties: Mapping[str, str],
     ) -> Version | None:
-        run = safe_run_id(run_id)
         for attempt in range(_ATTEMPTS):
             try:
                 return write_commit(
-                    self, run_id, before, lambda: self._put_run(rows, run, properties)
+                    self, run_id, before, lambda: self._put_run(rows, key, properties)
                 )
             except Exception as exc:
                 if is_schema_mismatch(exc):
@@ -332,6 +437,17 @@ class CommittedTarget(ABC):
             f"{self.location}: {there}, while this run began at {began}; nothing of this run's "
             "version was published. Run again to build on it"
         )
+
+
+def _key_of(version: Version) -> dict[str, str]:
+    """Give the columns whose values tell the rows of the run that published a version."""
+    text = version.properties.get(_KEY)
+    return {RUN_ID: version.run_id} if text is None else json.loads(text)
+
+
+def _in_utc(value: Any) -> Any:
+    """Spark hands over moments in the time zone of this process, without saying so."""
+    return value.astimezone(timezone.utc) if isinstance(value, datetime) else value
 
 
 def _number(version: Version | None) -> int | None:

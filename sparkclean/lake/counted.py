@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
-from sparkclean.lake.base import COUNTED
-from sparkclean.schema import RUN_ID
+from sparkclean.lake.record_rows import JOB_OF_BEFORE, counted_runs
+from sparkclean.schema import JOB, RUN_ID
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
+
+    from sparkclean.lake.protocols import OpenTable
 
 
 def counted_rows(
-    spark: SparkSession, rows: DataFrame, runs: str | None, location: str
+    rows: DataFrame, properties: Mapping[str, str], location: str, open_runs: OpenTable
 ) -> DataFrame:
     """Leave out the rows of runs that did not finish.
 
     Parameters
     ----------
-    spark : SparkSession
     rows : DataFrame
         Of an output that holds all runs; a dataset is returned as it is.
-    runs : str or None
-        Location of the run records.
+    properties : mapping
+        Of the newest commit of ours: ``runs`` is the location of the run records, ``job`` the job
+        whose output it is.
     location : str
         Of the output itself.
+    open_runs : callable
+        Opens the run records.
 
     Returns
     -------
@@ -39,16 +44,15 @@ def counted_rows(
     -----
     One job over the run records: a row for each run.
     """
+    runs = properties.get("runs")
     if runs is None or runs == location or RUN_ID not in rows.columns:
         return rows
-    from sparkclean.lake import open_target  # noqa: PLC0415 (it imports the targets)
-
     try:
-        statuses = open_target(runs, spark=spark).run_statuses()
+        statuses = open_runs(runs).run_statuses()
     except InputError:  # no run has ended yet
         statuses = {}
-    names = [name for name, status in statuses.items() if status in COUNTED]
-    return rows.where(F.col(RUN_ID).isin(names))
+    names = counted_runs(statuses, properties.get(JOB, JOB_OF_BEFORE))
+    return rows.where(F.col(RUN_ID).isin(sorted(names)))
 
 
 def collect_head(frame: DataFrame, rows: int) -> pa.Table:

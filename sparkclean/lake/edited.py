@@ -6,7 +6,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkclean.errors import InputError, PublishConflictError, SparkCleanError
 from sparkclean.faults import fault_point
@@ -14,7 +14,6 @@ from sparkclean.lake.base import (
     AnyParent,
     CleanUp,
     Pin,
-    StagingFolder,
     Version,
     check_identity,
     find_version,
@@ -24,6 +23,8 @@ from sparkclean.lake.edits import GOES, KEY, VALUE, Edit, StagedEdit
 from sparkclean.lake.engine_errors import is_conflict
 from sparkclean.lake.files import spark_paths
 from sparkclean.lake.parquet.staging import Staging
+from sparkclean.lake.protocols import OpenTable, StagingFolder, TargetTable
+from sparkclean.lake.record_rows import Statuses
 from sparkclean.lake.run_ids import safe_run_id
 from sparkclean.lake.run_records import current_by_record, record_revert
 from sparkclean.lake.staged import own_session
@@ -50,22 +51,30 @@ class EditedTarget(ABC):
     name : TableName
     work : Path or None
         Folder that driver and executors share, for the list of changes.
+    open_runs : callable
+        Opens the run records.
     output : str
         What the configuration calls the output: ``cleaned`` or ``quarantine``.
     """
 
     format: str
+    takes_files = False
+    has_folder = False
+    keeps_versions_apart = True
 
     def __init__(
         self,
         spark: SparkSession,
         name: TableName,
-        work: Path | None = None,
+        work: Path | None,
+        open_runs: OpenTable,
+        *,
         output: str = "cleaned",
     ) -> None:
         self.spark = spark
         self.name = name
         self.work = work
+        self.open_runs = open_runs
         self.output = output
 
     @property
@@ -78,6 +87,14 @@ class EditedTarget(ABC):
     @abstractmethod
     def versions(self) -> list[Version]:
         """List all versions, oldest first."""
+
+    @abstractmethod
+    def version_location(self, version: Version) -> str:
+        """Name the table that holds the rows of a version."""
+
+    @abstractmethod
+    def version_selector(self, version: Version) -> str | None:
+        """Write a version as `SourceTable.pin` takes it."""
 
     @abstractmethod
     def check_writable(self) -> None:
@@ -128,7 +145,7 @@ class EditedTarget(ABC):
         runs = _runs(list(known.values()))
         named = None
         if runs is not None:
-            named = current_by_record(self.spark, runs, self.location, set(known))
+            named = current_by_record(self.spark, self.open_runs(runs), self.location, set(known))
         newest = list(known)[-1] if known else None
         return known.get(named or newest or "")
 
@@ -143,13 +160,24 @@ class EditedTarget(ABC):
         mine = [v for v in self.versions() if v.properties.get("output") == self.output]
         return next((v for v in mine if v.run_id == run), None)
 
-    def run_statuses(self) -> dict[str, str]:
-        """Refuse: run records are no versions of a table."""
-        raise InputError(f"{self.location} holds versions of a dataset, no run records")
+    def seen_from(self, other: TargetTable) -> str:  # noqa: ARG002
+        """Write the location for the metadata of another table."""
+        return self.location
 
-    def run_status(self, run_id: str) -> str | None:
+    def run_statuses(self) -> Statuses:
         """Refuse: run records are no versions of a table."""
-        return self.run_statuses().get(run_id)
+        raise self._no_records()
+
+    def find_record(self, job: str, run_id: str) -> dict[str, Any] | None:  # noqa: ARG002
+        """Refuse: run records are no versions of a table."""
+        raise self._no_records()
+
+    def run_status(self, job: str, run_id: str) -> str | None:  # noqa: ARG002
+        """Refuse: run records are no versions of a table."""
+        raise self._no_records()
+
+    def _no_records(self) -> InputError:
+        return InputError(f"{self.location} holds versions of a dataset, no run records")
 
     def frame(self, spark: SparkSession, version: str | int | None = None) -> DataFrame:  # noqa: ARG002
         """Return the rows of a version; the current one by default. Lazy."""
@@ -233,6 +261,7 @@ class EditedTarget(ABC):
         properties: Mapping[str, str],
         schema: str,  # noqa: ARG002
         replace_run: bool = False,  # noqa: ARG002
+        key: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> Version:
         """Make what is staged a version, in one atomic step."""
         run_id, run = staging.run_id, safe_run_id(staging.run_id)
@@ -265,9 +294,8 @@ class EditedTarget(ABC):
             work = self.work or Path(folder)
             record_revert(
                 self.spark,
-                runs,
+                self.open_runs(runs, work=work),
                 {output: {"location": self.location, "version": version.name}},
-                work,
             )
         return version
 

@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sparkclean.errors import CommitStateUnknownError, InputError, SparkCleanError
+from sparkclean.errors import (
+    CommitStateUnknownError,
+    InputChangedError,
+    InputError,
+    SparkCleanError,
+)
 from sparkclean.lake.base import Pin
-from sparkclean.lake.parquet.source import changed_files
+from sparkclean.lake.files import changed_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -91,7 +96,7 @@ def translate_read_error(exc: BaseException, where: Pin | str) -> SparkCleanErro
     changed = changed_files(where) if isinstance(where, Pin) else []
     if changed:
         shown = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
-        return InputError(
+        return InputChangedError(
             f"input.table: {shown}: no longer as when the run began. Nothing was published; start "
             "again with a new run id, and write new files instead of replacing old ones"
         )
@@ -150,6 +155,25 @@ def _about_table(text: str, table: str) -> InputError | None:
             "it names, were cleaned up; choose a newer one"
         )
     return None
+
+
+@contextmanager
+def verifying(pin: Pin) -> Iterator[None]:
+    """Take whatever is wrong with an input for a change since it was pinned.
+
+    Parameters
+    ----------
+    pin : Pin
+
+    Raises
+    ------
+    InputChangedError
+    """
+    try:
+        with translating_reads(pin):
+            yield
+    except InputError as exc:
+        raise InputChangedError(exc.findings) from exc
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from sparkclean.errors import (
     UnsupportedFeatureError,
 )
 from sparkclean.faults import fault_point
-from sparkclean.lake.base import NoPlainFiles
+from sparkclean.lake.base import DataFile, NoPlainFiles, Pin
 from sparkclean.locations import local_path
 
 _THREADS = 16
@@ -129,6 +129,26 @@ def missing_files(paths: Sequence[str]) -> list[str]:
 
     found = zip(paths, in_threads(missing, paths), strict=True)
     return [path for path, gone in found if gone]
+
+
+def changed_files(pin: Pin) -> list[str]:
+    """List pinned files that changed or vanished, each with which of the two.
+
+    Notes
+    -----
+    Looks at size and modification time of every file, in threads; reads none.
+    """
+
+    def changed(file: DataFile) -> str | None:
+        try:
+            status = Path(file.path).stat()
+        except OSError:
+            return f"{file.path} (vanished)"
+        if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.modified_ns):
+            return f"{file.path} (changed)"
+        return None
+
+    return [text for text in in_threads(changed, pin.files) if text]
 
 
 def local_files(paths: Sequence[str]) -> list[str] | NoPlainFiles:

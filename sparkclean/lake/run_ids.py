@@ -12,6 +12,8 @@ _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _ESCAPE = re.compile(r"_x(?:[0-9a-f]{2}|-)")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _PREFIX = "r_x-"
+# the ending of a shared run id, as a name; it does not count for the length
+_OF_JOB = re.compile(r"_x40[a-z][a-z0-9_-]{0,31}$")
 
 
 def safe_run_id(run_id: str) -> str:
@@ -31,7 +33,8 @@ def safe_run_id(run_id: str) -> str:
     Raises
     ------
     ConfigError
-        If the run id is empty, or longer than 128 characters as a name.
+        If the run id is empty, or longer than 128 characters as a name; what `shared_run_id` adds
+        is not counted.
 
     Examples
     --------
@@ -46,12 +49,35 @@ def safe_run_id(run_id: str) -> str:
     name = _UNSAFE.sub(_escape, marked)
     if not name[0].isalpha():  # ASCII by now
         name = _PREFIX + name
-    if len(name) > _LONGEST:
+    if len(_OF_JOB.sub("", name)) > _LONGEST:
         raise ConfigError(
             f"the run id has {len(run_id)} characters ({len(name)} as a name); at most {_LONGEST} "
             "are possible: use a shorter one"
         )
     return name
+
+
+def shared_run_id(job: str, run_id: str) -> str:
+    """Name a run where jobs share a place: run records, and the state of unfinished runs.
+
+    Parameters
+    ----------
+    job : str
+        Lower case letters, digits, ``_`` and ``-``.
+    run_id : str
+        The scheduler's, which it may give to several jobs.
+
+    Returns
+    -------
+    str
+        A run id of its own for each job, for `safe_run_id`.
+
+    Examples
+    --------
+    >>> shared_run_id("audit", "nightly-2026.11.24")
+    'nightly-2026.11.24@audit'
+    """
+    return f"{run_id}@{job}"
 
 
 def original_run_id(name: str) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sparkclean.errors import VersionExistsError
 from sparkclean.lake.base import Pin
 from sparkclean.lake.files import put_if_absent, read_json, write_errors
-from sparkclean.lake.run_ids import safe_run_id
+from sparkclean.lake.run_ids import safe_run_id, shared_run_id
 
 _FOLDER = "_pins"
+#: Pins in a state of before, by the names that they have now; and the note in it.
+_PINS_OF_BEFORE = {"pin": "input", "predictions": "predictions", "test": "test"}
+_NOTE_OF_BEFORE = "audit"
 
 
 @dataclass(frozen=True)
@@ -20,58 +25,82 @@ class RunState:
 
     Attributes
     ----------
-    run_id, config_fingerprint, table : str
-    pin : Pin
+    job, run_id, config_fingerprint, table : str
     version : str or None
-        ``input.version``, which the pin is of.
-    predictions : Pin or None
-        Of ``input.predictions``.
-    audit : str or None
-        Run id of the audit by which a model is trained.
-    test : Pin or None
-        Of the table on which it is measured.
+        ``input.version``, which the pin of the input is of.
+    pins : mapping
+        `Pin` by name; ``input`` is the table that the run is about.
+    notes : mapping
+        What else was decided when the run began, such as the run whose outputs it reads.
+    is_of_before : bool
+        Whether it was read from a file of before runs were keyed by their job. Its fingerprint is
+        by the rule of then, and it may be that of another job; see `load`.
+    has_adopted : bool
+        Whether it goes on with a state of before, which it stands for from then on.
     """
 
+    job: str
     run_id: str
     config_fingerprint: str
     table: str
-    pin: Pin
-    version: str | None = None
-    predictions: Pin | None = None
-    audit: str | None = None
-    test: Pin | None = None
+    version: str | None
+    pins: Mapping[str, Pin]
+    notes: Mapping[str, str] = field(default_factory=dict)
+    is_of_before: bool = False
+    has_adopted: bool = False
 
     @classmethod
-    def load(cls, home: str, run_id: str) -> RunState | None:
+    def load(cls, home: str, job: str, run_id: str) -> RunState | None:
         """Read the state; None where the run is new or finished.
 
         Parameters
         ----------
         home : str
             Location of the target that keeps the states.
+        job : str
         run_id : str
+            The scheduler's.
 
         Returns
         -------
         RunState or None
+            A state of before names no job. One with an ``audit`` is a training's, one with
+            ``predictions`` an audit's; another may be an audit's or a prediction's, and is returned
+            to both as a candidate: the caller compares table, version and fingerprint.
         """
-        content = read_json(_path(home, run_id))
-        if content is None:
+        content = read_json(_path(home, job, run_id))
+        if content is not None and "job" in content:
+            return cls(
+                job=content["job"],
+                run_id=content["run_id"],
+                config_fingerprint=content["config_fingerprint"],
+                table=content["table"],
+                version=content["version"],
+                pins={name: _pin(pin) for name, pin in content["pins"].items()},
+                notes=content["notes"],
+                has_adopted=content["has_adopted"],
+            )
+        before = read_json(_path_of_before(home, run_id))
+        if before is None or job not in _jobs_of_before(before):
             return None
         return cls(
-            run_id=content["run_id"],
-            config_fingerprint=content["config_fingerprint"],
-            table=content["table"],
-            pin=Pin.from_json(json.dumps(content["pin"])),
-            version=content.get("version"),
-            predictions=_pin(content.get("predictions")),
-            audit=content.get("audit"),
-            test=_pin(content.get("test")),
+            job=job,
+            run_id=before["run_id"],
+            config_fingerprint=before["config_fingerprint"],
+            table=before["table"],
+            version=before.get("version"),
+            pins={
+                now: _pin(before[then])
+                for then, now in _PINS_OF_BEFORE.items()
+                if before.get(then) is not None
+            },
+            notes={k: before[k] for k in (_NOTE_OF_BEFORE,) if before.get(k) is not None},
+            is_of_before=True,
         )
 
     def read(self) -> tuple[object, ...]:
         """Give what is read, and by which configuration."""
-        return self.pin, self.predictions, self.audit, self.test, self.config_fingerprint
+        return dict(self.pins), dict(self.notes), self.config_fingerprint
 
     def check_same(self, config_fingerprint: str, table: str, version: str | None) -> None:
         """Refuse to resume the run with another configuration or input.
@@ -96,16 +125,29 @@ class RunState:
             )
 
 
-def _pin(content: object) -> Pin | None:
-    return None if content is None else Pin.from_json(json.dumps(content))
+def _pin(content: Mapping[str, Any]) -> Pin:
+    return Pin.from_json(json.dumps(content))
 
 
 def _at(table: str, version: str | None) -> str:
     return table if version is None else f"{table} at {version}"
 
 
-def _path(home: str, run_id: str) -> Path:
+def _path(home: str, job: str, run_id: str) -> Path:
+    return _path_of_before(home, shared_run_id(job, run_id))
+
+
+def _path_of_before(home: str, run_id: str) -> Path:
     return Path(home) / _FOLDER / f"{safe_run_id(run_id)}.json"
+
+
+def _jobs_of_before(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the jobs of which a state of before may be."""
+    if "job" in content:  # of now: the run id reads like a shared one
+        return ()
+    if content.get(_NOTE_OF_BEFORE) is not None:
+        return ("train",)
+    return ("audit", "predict") if content.get("predictions") is None else ("audit",)
 
 
 def remember_run(home: str, state: RunState) -> None:
@@ -119,26 +161,24 @@ def remember_run(home: str, state: RunState) -> None:
     Raises
     ------
     VersionExistsError
-        If the same run id has begun on another input or configuration in the meantime.
+        If the same run has begun on another input or configuration in the meantime.
     """
-    path = _path(home, state.run_id)
+    path = _path(home, state.job, state.run_id)
+    content = {
+        "job": state.job,
+        "run_id": state.run_id,
+        "config_fingerprint": state.config_fingerprint,
+        "table": state.table,
+        "version": state.version,
+        "pins": {name: json.loads(pin.to_json()) for name, pin in state.pins.items()},
+        "notes": dict(state.notes),
+        "has_adopted": state.has_adopted,
+    }
     with write_errors(home):
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = {
-            "run_id": state.run_id,
-            "config_fingerprint": state.config_fingerprint,
-            "table": state.table,
-            "pin": json.loads(state.pin.to_json()),
-            "version": state.version,
-        }
-        for name, pin in (("predictions", state.predictions), ("test", state.test)):
-            if pin is not None:
-                content[name] = json.loads(pin.to_json())
-        if state.audit is not None:
-            content["audit"] = state.audit
         if put_if_absent(path, json.dumps(content)):
             return
-    other = RunState.load(home, state.run_id)
+    other = RunState.load(home, state.job, state.run_id)
     if other is not None and other.read() != state.read():
         raise VersionExistsError(
             f"run id {state.run_id!r} has begun on another input or configuration meanwhile; use a "
@@ -146,6 +186,19 @@ def remember_run(home: str, state: RunState) -> None:
         )
 
 
-def forget_run(home: str, run_id: str) -> None:
-    """Drop the state of a run that has finished."""
-    _path(home, run_id).unlink(missing_ok=True)
+def forget_run(home: str, job: str, run_id: str, *, adopted: bool = False) -> None:
+    """Drop the state of a run that has finished.
+
+    Parameters
+    ----------
+    home : str
+    job : str
+    run_id : str
+        The scheduler's.
+    adopted : bool
+        Whether the run has gone on with a state of before (`RunState.has_adopted`): it is dropped,
+        too. Otherwise it may be that of another job, and stays.
+    """
+    if adopted:
+        _path_of_before(home, run_id).unlink(missing_ok=True)
+    _path(home, job, run_id).unlink(missing_ok=True)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from pyspark.sql.types import StructType
-
 from sparkclean.errors import SparkCleanError
-from sparkclean.lake.files import spark_paths
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
-
-    from sparkclean.lake.base import StagingFolder
 
 
 class StagedFrame:
@@ -42,10 +36,13 @@ class StagedFrame:
 
     def count_rows(self) -> int:
         """Count the rows of the frame. One job, over the columns that decide on rows alone."""
-        return self.frame().count()
+        return self._staged().count()
 
-    def frame(self) -> DataFrame:
+    def frame(self, spark: SparkSession, schema: str) -> DataFrame:  # noqa: ARG002 (it has both)
         """Return what was staged."""
+        return self._staged()
+
+    def _staged(self) -> DataFrame:
         if self._frame is None:
             raise SparkCleanError(f"nothing was staged for run {self.run_id}")
         return self._frame
@@ -53,27 +50,6 @@ class StagedFrame:
     def discard(self) -> None:
         """Forget the frame."""
         self._frame = None
-
-
-def staged_rows(spark: SparkSession, staging: StagingFolder, schema: str) -> DataFrame:
-    """Return what was staged, in files or as a frame.
-
-    Parameters
-    ----------
-    spark : SparkSession
-    staging : StagingFolder
-    schema : str
-        Spark's JSON.
-
-    Returns
-    -------
-    DataFrame
-        Lazy.
-    """
-    if isinstance(staging, StagedFrame):
-        return staging.frame()
-    kind = StructType.fromJson(json.loads(schema))
-    return spark.read.schema(kind).parquet(*spark_paths([staging.data_path]))
 
 
 def own_session(spark: SparkSession) -> SparkSession:

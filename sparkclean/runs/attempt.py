@@ -15,8 +15,7 @@ from sparkclean.errors import (
     PublishConflictError,
 )
 from sparkclean.faults import InjectedFault, fault_point
-from sparkclean.lake import Staging, StagingFolder, Version, safe_run_id
-from sparkclean.lake.run_ids import shared_run_id
+from sparkclean.lake import Staging, StagingFolder, Version, safe_run_id, shared_run_id
 from sparkclean.lake.run_state import RunState
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Context, Execution, Job, Prepared, Result
@@ -82,7 +81,14 @@ class PreparedRun:
             version=self.version,
             pins={name: table.pin for name, table in self.prepared.tables.items()},
             notes=dict(self.prepared.notes),
+            has_adopted=self.has_adopted,
         )
+
+    @property
+    def has_adopted(self) -> bool:
+        """Whether it goes on with the state that version 0.1.0 has left."""
+        state = self.context.state
+        return state is not None and (state.is_of_before or state.has_adopted)
 
 
 @dataclass
@@ -111,7 +117,7 @@ class Attempt:
 
     def __post_init__(self) -> None:
         context, prepared = self.run.context, self.run.prepared
-        self.staging = Staging(Path(self.home), shared_run_id(context.run_id, context.job))
+        self.staging = Staging(Path(self.home), shared_run_id(context.job, context.run_id))
         provenance = Provenance(
             prepared.input.pin.dataset_version, self.run.fingerprint, safe_run_id(context.run_id)
         )

@@ -8,8 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.faults import fault_point
-from sparkclean.lake import Edit, Pin, StagingFolder, TargetTable, Version, safe_run_id
-from sparkclean.lake.run_ids import shared_run_id
+from sparkclean.lake import (
+    Edit,
+    Pin,
+    StagingFolder,
+    TargetTable,
+    Version,
+    safe_run_id,
+    shared_run_id,
+)
 from sparkclean.rows.driver_rows import arrow_table
 from sparkclean.schema import JOB, RUN_ID, RUN_RECORDS, OutputSpec
 
@@ -198,7 +205,7 @@ class Outputs:
     def _run_in(self, name: str) -> str:
         """Name the run in an output: where jobs share a table, with the job."""
         is_shared = name == RUN_RECORDS.name
-        return shared_run_id(self.run_id, self.job) if is_shared else self.run_id
+        return shared_run_id(self.job, self.run_id) if is_shared else self.run_id
 
     def _key_of(self, name: str) -> dict[str, str]:
         """Tell the rows of this run from those of others."""

@@ -14,7 +14,6 @@ from sparkclean.config.fingerprint import fingerprint, fingerprint_of_before
 from sparkclean.errors import ConfigError, VersionExistsError
 from sparkclean.faults import fault_point
 from sparkclean.lake import Pin, StagingFolder, TargetTable, Version, open_target
-from sparkclean.lake.run_records import find_record, recall_run
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
 from sparkclean.locations import local_path
 from sparkclean.rows.progress import Progress
@@ -23,6 +22,7 @@ from sparkclean.runs.attempt import Attempt, PreparedRun
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Context, Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
+from sparkclean.runs.recall import recall_run
 from sparkclean.runs.record import GATE_FAILED, PUBLISHED
 from sparkclean.runs.targets import check_columns
 from sparkclean.schema import CONFIG_FINGERPRINT, JOB, RUN_RECORDS, OutputSpec
@@ -106,7 +106,7 @@ class Runner:
         self.targets: dict[str, TargetTable] = self._open_targets(work)
         #: Folder of intermediate files and of the state of unfinished runs: beside the run record,
         #: or the last of the outputs on Parquet, where no other is configured.
-        places = [t.location for t in self.targets.values() if t.takes_files]
+        places = [t.location for t in self.targets.values() if t.has_folder]
         if work is None and not places:
             raise ConfigError(
                 f"output.work: null, but {' and '.join(self.targets)} of this job are not on "
@@ -197,7 +197,7 @@ class Runner:
     def _find_record(self) -> Mapping[str, Any] | None:
         if _RUNS not in self.targets:
             return None
-        return find_record(self.targets[_RUNS], self.job.name, self.run_id)
+        return self.targets[_RUNS].find_record(self.job.name, self.run_id)
 
     def describe(self, run: PreparedRun) -> JobResult:
         """Say what a run would do. Writes nothing."""
@@ -266,7 +266,7 @@ class Runner:
             return None
         before = fingerprint_of_before(self.config, self.job.name, run.prepared.classes)
         prints = [run.fingerprint, *([] if before is None else [before])]
-        return recall_run(self.spark, self.targets[_RUNS].location, prints)
+        return recall_run(self.spark, self.targets[_RUNS], prints)
 
     def _finished(self, run: PreparedRun, outputs: Outputs) -> JobResult | None:
         """Recognise a run that has published everything before; refuse another of its name."""
@@ -309,7 +309,7 @@ class Runner:
         return JobResult(self.job.name, self.run_id, status, outputs, dict(result.metrics), report)
 
     def _forget(self, run: PreparedRun) -> None:
-        forget_run(self.home, self.job.name, self.run_id, run.context.state)
+        forget_run(self.home, self.job.name, self.run_id, adopted=run.has_adopted)
 
     def discard(self) -> None:
         """Remove what the run has staged and not published.
@@ -325,5 +325,7 @@ class Runner:
 def _report(result: Result, outputs: Outputs) -> Report:
     """Say what was found, then where it is."""
     places = {name: str(place) for name, place in result.places.items()} | outputs.places()
-    where = [Line(""), Grid(list(places.items()))] if places else []
-    return Report([*result.report.parts, *where])
+    parts: list[Line | Grid] = [*result.report.parts]
+    if places:
+        parts += [Line(""), Grid(list(places.items()))]
+    return Report(parts)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sparkclean.lake import ParquetTarget, Staging, Version, open_target
+from sparkclean.lake import ParquetTarget, Staging, Version, open_target, shared_run_id
 
 SCHEMA = json.dumps(
     {
@@ -56,14 +56,10 @@ def publish(
 
 
 def publish_record(target: ParquetTarget, run_id: str, status: str) -> Version:
-    staging = target.stage(run_id)
-    staging.write_arrow(
-        pa.table({"run_id": ["x"], "original_run_id": [run_id], "status": [status]})
-    )
-    text = [
-        {"name": name, "type": "string", "nullable": True, "metadata": {}}
-        for name in ("run_id", "original_run_id", "status")
-    ]
+    staging = target.stage(shared_run_id("audit", run_id))
+    record = {"run_id": "x", "original_run_id": run_id, "status": status, "job": "audit"}
+    staging.write_arrow(pa.Table.from_pylist([record]))
+    text = [{"name": name, "type": "string", "nullable": True, "metadata": {}} for name in record]
     return target.publish(
         staging,
         expected_parent=None,

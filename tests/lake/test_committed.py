@@ -135,9 +135,10 @@ def test_frame_counts_only_runs_with_a_record(spark: SparkSession, opened: Open)
     publish(target, "a", suspects(spark, "a", 5), properties=places)
     publish(target, "b", suspects(spark, "b", 3), properties=places)
     assert target.frame(spark).count() == 0
-    record = spark.createDataFrame([("a", "published")], "run_id string, status string")
-    publish(runs, "a", record, replace_run=True)
-    assert runs.run_status("a") == "published"
+    columns = "run_id string, status string, job string"
+    record = spark.createDataFrame([("a", "published", "audit")], columns)
+    publish(runs, "a@audit", record, replace_run=True, key={"run_id": "a", "job": "audit"})
+    assert runs.run_status("audit", "a") == "published"
     assert by_run(target.frame(spark)) == {"a": 5}
     assert [row["rank"] for row in target.head(2).to_pylist()] == [1, 2]
 

@@ -94,11 +94,11 @@ def test_publish_record_replaced_and_killed_keeps_a_record(tmp_path: Path, point
     """
     child = in_child(code, target.location, fault=f"{point}#2:kill")
     assert child.wait(60) == -signal.SIGKILL
-    assert target.run_status("r") == ("published" if point in LINKED else "gate_failed")
+    assert target.run_status("audit", "r") == ("published" if point in LINKED else "gate_failed")
     child = in_child("publish_record(open_target(sys.argv[1]), 'r', 'published')", target.location)
     assert child.wait(60) == 0, child.stderr.read()
     target.clean_up()
-    assert target.run_status("r") == "published"
+    assert target.run_status("audit", "r") == "published"
     assert target.current().files == 1
 
 

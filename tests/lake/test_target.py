@@ -17,8 +17,9 @@ from sparkclean.errors import (
     UnsupportedFeatureError,
     VersionExistsError,
 )
-from sparkclean.lake import ANY, open_target, published_runs, translate_write_error
+from sparkclean.lake import ANY, open_target, translate_write_error
 from sparkclean.lake import files as lake_files
+from sparkclean.lake.parquet.runs import runs_that_count
 from tests.lake.helpers import (
     IDENTITY,
     SCHEMA,
@@ -150,8 +151,8 @@ def test_publish_replacing_never_touches_what_is_current(tmp_path: Path) -> None
         # files of every version are still there: readers of the one before go on
         assert all((target.root / path).is_file() for path in before)
         assert version.files == 1
-    assert target.run_status("a:1") == "published"
-    assert published_runs(target.location) == {"a_x3a1"}
+    assert target.run_status("audit", "a:1") == "published"
+    assert runs_that_count(target.root, "audit") == {"a_x3a1"}
 
 
 def test_publish_accumulating_widens_numbers_and_refuses_others(tmp_path: Path) -> None:

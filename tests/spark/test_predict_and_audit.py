@@ -70,7 +70,7 @@ def test_interrupt_after_the_last_publication_is_too_late(
     code: int,
     said: str,
 ) -> None:
-    def forget(_: str, run_id: str) -> None:
+    def forget(_: str, job: str, run_id: str, *, adopted: bool) -> None:
         if run_id == interrupted:
             raise KeyboardInterrupt
 

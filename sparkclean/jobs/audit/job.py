@@ -17,6 +17,7 @@ from sparkclean.jobs.audit.sections import (
 )
 from sparkclean.locations import QUARANTINE_SUFFIX
 from sparkclean.names import beside
+from sparkclean.rows.report import Report
 from sparkclean.runs.job import Context, Execution, Job, Result
 from sparkclean.schema import OutputSpec
 
@@ -129,7 +130,7 @@ class AuditJob(Job["AuditPrepared"]):
 
         return prepare_audit(context)
 
-    def describe(self, prepared: AuditPrepared, context: Context) -> list[str]:
+    def describe(self, prepared: AuditPrepared, context: Context) -> Report:
         """Say what the audit would do: rows, classes, a sample's verdict, passes, outputs."""
         from sparkclean.jobs.audit.plan import describe_audit  # noqa: PLC0415
 

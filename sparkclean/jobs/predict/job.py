@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sparkclean import schema
 from sparkclean.config.sections import Config, PredictSection
+from sparkclean.rows.report import Report
 from sparkclean.runs.job import Context, Execution, Job, Result
 from sparkclean.schema import OutputSpec
 
@@ -46,7 +47,7 @@ class PredictJob(Job["PredictPrepared"]):
 
         return prepare_prediction(context)
 
-    def describe(self, prepared: PredictPrepared, context: Context) -> list[str]:
+    def describe(self, prepared: PredictPrepared, context: Context) -> Report:
         """Say what the prediction would do."""
         from sparkclean.jobs.predict.steps import describe_prediction  # noqa: PLC0415
 

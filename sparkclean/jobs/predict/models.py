@@ -60,7 +60,7 @@ def train_models(
         )
 
 
-def find_pins(predictions: TargetTable, folder: Path, run_id: str) -> tuple[Pin, str | int]:
+def find_pins(predictions: TargetTable, folder: Path, run_id: str) -> tuple[Pin, str | int | None]:
     """Find what a run that has ended has read, and the version of its predictions.
 
     Parameters
@@ -89,4 +89,4 @@ def find_pins(predictions: TargetTable, folder: Path, run_id: str) -> tuple[Pin,
         version = None
     if version is None:
         raise InputError(f"what run {run_id!r} has predicted was removed; use a new run id")
-    return pin, predictions.selector(version)
+    return pin, predictions.version_selector(version)

@@ -11,8 +11,7 @@ from pyspark.sql import functions as F
 
 from sparkclean.config.sections import Config
 from sparkclean.errors import InputError
-from sparkclean.lake import TargetTable, safe_run_id
-from sparkclean.lake.run_records import find_record
+from sparkclean.lake import TargetTable, original_run_id, safe_run_id
 from sparkclean.locations import same_place
 from sparkclean.runs.record import PUBLISHED
 from sparkclean.schema import JOB, RUN_ID
@@ -80,7 +79,9 @@ def find_audit(spark: SparkSession, runs: TargetTable, run_id: str | None, confi
     records = _records(spark, runs, table)
     if run_id is None:
         run_id = _last_audit(records, runs, table, columns)
-    row = find_record(runs, _AUDIT, run_id)
+    row = runs.find_record(_AUDIT, run_id)
+    if row is None:  # the name that every format accepts is known, too
+        row = runs.find_record(_AUDIT, original_run_id(run_id))
     if row is None:
         raise InputError(_unknown(records, runs, run_id))
     if row["status"] != PUBLISHED:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sparkclean.config.sections import PredictSection
 from sparkclean.jobs.train.sections import TrainSection
+from sparkclean.rows.report import Report
 from sparkclean.runs.job import Context, Execution, Job, Result
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class TrainJob(Job["TrainPrepared"]):
 
         return prepare_training(context)
 
-    def describe(self, prepared: TrainPrepared, context: Context) -> list[str]:
+    def describe(self, prepared: TrainPrepared, context: Context) -> Report:
         """Say what the training would do."""
         from sparkclean.jobs.train.steps import describe_training  # noqa: PLC0415
 

@@ -15,7 +15,7 @@ from sparkclean.errors import ConfigError, InputError
 from sparkclean.examples.checks import count_duplicate_ids
 from sparkclean.examples.columns import check_classes, check_present
 from sparkclean.jobs.train.audits import Audit
-from sparkclean.lake import Pin, SourceTable, open_source, open_version
+from sparkclean.lake import Pin, SourceTable, open_source, open_version, version_selector
 from sparkclean.learning.columns import LearningColumns
 from sparkclean.learning.profile import Profile, collect_profile
 from sparkclean.rows.columns import quoted
@@ -102,7 +102,7 @@ def _open_audited(
     table = open_source(source.table, source.format, spark=spark)
     if not pin:
         return table, None
-    found = table.pin(table.selector(then["version"]))
+    found = table.pin(version_selector(then["format"], then["version"]))
     now = found.dataset_version, found.table_id
     if not is_finished and now != (then["dataset_version"], then["table_id"]):
         raise InputError(

@@ -23,6 +23,7 @@ from sparkclean.lake.files import put_if_absent, read_json, size_below, write_er
 from sparkclean.lake.formats import CLONES
 from sparkclean.lake.parquet.clean_up import children, is_left
 from sparkclean.lake.parquet.staging import DATA, STAGING, Staging
+from sparkclean.lake.protocols import OpenTable
 from sparkclean.lake.timestamps import utc_text
 from sparkclean.locations import local_path
 from sparkclean.names import TableName, parse_table_name
@@ -56,10 +57,12 @@ class DeltaCloneTarget(EditedTarget):
         self,
         spark: SparkSession,
         name: TableName,
-        work: Path | None = None,
+        work: Path | None,
+        open_runs: OpenTable,
+        *,
         output: str = "cleaned",
     ) -> None:
-        super().__init__(spark, name, work, output)
+        super().__init__(spark, name, work, open_runs, output=output)
         if name.path is None:
             raise InputError(
                 f"{name}: clones lie in folders, one for each run; write a path, or use "
@@ -99,6 +102,14 @@ class DeltaCloneTarget(EditedTarget):
             if content is not None
         ]
         return sorted(found, key=lambda version: (version.created_at, version.name))
+
+    def version_location(self, version: Version) -> str:
+        """Name the clone of a version, which is a table of its own."""
+        return f"{self.location}/{version.name}"
+
+    def version_selector(self, version: Version) -> None:  # noqa: ARG002
+        """Give no version: a clone has one alone."""
+        return
 
     def check_writable(self) -> None:
         """Refuse a folder that holds something else."""

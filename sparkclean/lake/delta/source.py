@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.errors import ConfigError, InputError
+from sparkclean.errors import ConfigError, InputChangedError, InputError
 from sparkclean.lake.base import NoPlainFiles, Pin
-from sparkclean.lake.engine_errors import analysed, translating_reads
+from sparkclean.lake.engine_errors import analysed, translating_reads, verifying
 from sparkclean.lake.files import local_files
-from sparkclean.lake.time_travel import rows_at
+from sparkclean.lake.sql import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
 from sparkclean.names import TableName, quote_name
 
@@ -139,13 +139,13 @@ class DeltaSource:
 
         Raises
         ------
-        InputError
+        InputChangedError
             If it was dropped, or made anew. Files that a vacuum removed are met when they are read.
         """
-        with translating_reads(pin):
+        with verifying(pin):
             detail = self.spark.sql(f"DESCRIBE DETAIL {self._sql}").collect()[0]
         if detail["id"] != pin.table_id:
-            raise InputError(
+            raise InputChangedError(
                 f"input.table: {self.location} is another table than when the run began: it was "
                 "dropped and made anew. Nothing was published; start again with a new run id"
             )

@@ -13,8 +13,8 @@ from sparkclean.lake.base import CleanUp, Version
 from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.delta.source import delta_sql
 from sparkclean.lake.engine_errors import is_conflict, is_missing_table
+from sparkclean.lake.sql import rows_at, sql_text
 from sparkclean.lake.staged import own_session
-from sparkclean.lake.time_travel import rows_at
 from sparkclean.lake.timestamps import utc_text
 from sparkclean.schema import RUN_ID
 
@@ -86,10 +86,21 @@ class DeltaTarget(CommittedTarget):
             detail = self.spark.sql(f"DESCRIBE DETAIL {self._sql}").collect()[0]
             writer.save(detail["location"])
 
-    def _put_run(self, rows: DataFrame, run: str, properties: Mapping[str, str]) -> None:
+    def version_selector(self, version: Version) -> int:
+        """Write a version as `SourceTable.pin` takes it."""
+        return version.number
+
+    def _put_run(
+        self, rows: DataFrame, key: Mapping[str, str], properties: Mapping[str, str]
+    ) -> None:
         self._create(rows, [RUN_ID])
-        writer = rows.write.format("delta").mode("overwrite")
-        writer = writer.option("replaceWhere", f"{RUN_ID} = '{run}'")
+        writer = rows.write.format("delta")
+        if len(key) == 1 or set(key) <= set(self._read(None).columns):
+            where = " AND ".join(f"{name} = {sql_text(value)}" for name, value in key.items())
+            writer = writer.mode("overwrite").option("replaceWhere", where)
+        else:
+            # a table of before lacks a column of the key: no row of it can be replaced
+            writer = writer.mode("append")
         # columns that a later release adds are null in older rows
         writer = writer.option("mergeSchema", "true")
         self._save(writer.option("userMetadata", json.dumps(dict(properties))))

@@ -19,11 +19,11 @@ from sparkclean.lake.iceberg.snapshots import (
     PREFIX,
     call_procedure,
     properties_of,
-    sql_text,
     version_of,
 )
 from sparkclean.lake.iceberg.source import IcebergSource
-from sparkclean.lake.time_travel import rows_at
+from sparkclean.lake.protocols import OpenTable
+from sparkclean.lake.sql import rows_at, sql_text
 from sparkclean.names import TableName, quote_name
 
 if TYPE_CHECKING:
@@ -80,11 +80,13 @@ class IcebergBranchTarget(EditedTarget):
         self,
         spark: SparkSession,
         name: TableName,
-        work: Path | None = None,
+        work: Path | None,
+        open_runs: OpenTable,
+        *,
         output: str = "cleaned",
         options: BranchOptions | None = None,
     ) -> None:
-        super().__init__(spark, name, work, output)
+        super().__init__(spark, name, work, open_runs, output=output)
         if name.path is not None:
             raise InputError(
                 f"{name}: versions inside an Iceberg table need its name in a catalog, which makes "
@@ -119,6 +121,14 @@ class IcebergBranchTarget(EditedTarget):
         snapshots = {r["snapshot_id"]: r for r in self._source.metadata("snapshots").collect()}
         found = [_version(tag, snapshots[tag["snapshot_id"]]) for tag in tags]
         return sorted(found, key=lambda version: (version.created_at, version.name))
+
+    def version_location(self, version: Version) -> str:  # noqa: ARG002
+        """Name the table that holds the rows of a version: this one."""
+        return self.location
+
+    def version_selector(self, version: Version) -> str:
+        """Write a version as `SourceTable.pin` takes it."""
+        return f"tag:{version.name}"
 
     def check_writable(self) -> None:
         """Refuse a table whose main branch holds cleaned versions of layout ``copy``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparkclean.lake.base import Version
+from sparkclean.lake.sql import sql_text
 from sparkclean.lake.timestamps import utc_text
 from sparkclean.names import TableName, quote_name
 
@@ -73,9 +74,3 @@ def call_procedure(spark: SparkSession, name: TableName, procedure: str, **argum
     given = {"table": sql_text(rest)} | arguments
     listed = ", ".join(f"{key} => {value}" for key, value in given.items())
     spark.sql(f"CALL {catalog}.system.{procedure}({listed})")
-
-
-def sql_text(value: str) -> str:
-    """Write a text in SQL."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from sparkclean.errors import ConfigError, InputError
+from sparkclean.errors import ConfigError, InputChangedError, InputError
 from sparkclean.lake.base import NoPlainFiles, Pin
-from sparkclean.lake.engine_errors import analysed, translating_reads
+from sparkclean.lake.engine_errors import analysed, translating_reads, verifying
 from sparkclean.lake.files import local_files
-from sparkclean.lake.time_travel import rows_at
+from sparkclean.lake.sql import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
 from sparkclean.names import TableName
 
@@ -197,15 +197,15 @@ class IcebergSource:
 
         Raises
         ------
-        InputError
+        InputChangedError
             If it was expired, or the table dropped.
         """
-        with translating_reads(pin):
+        with verifying(pin):
             self.refresh()
             found = self.metadata("snapshots").where(F.col("snapshot_id") == int(str(pin.version)))
             if found.limit(1).count():
                 return
-        raise InputError(
+        raise InputChangedError(
             f"input.table: snapshot {pin.version} of {self.location} was expired during the run. "
             "Nothing was published; start again with a new run id, and keep snapshots for longer "
             "than a run takes"

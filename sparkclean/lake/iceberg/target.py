@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,8 @@ from sparkclean.lake.iceberg.snapshots import (
     version_of,
 )
 from sparkclean.lake.iceberg.source import IcebergSource
-from sparkclean.lake.time_travel import rows_at
+from sparkclean.lake.protocols import OpenTable
+from sparkclean.lake.sql import rows_at
 from sparkclean.lake.timestamps import utc_text
 from sparkclean.names import TableName, quote_name
 from sparkclean.schema import RUN_ID
@@ -42,8 +45,10 @@ class IcebergTarget(CommittedTarget):
 
     format = "iceberg"
 
-    def __init__(self, spark: SparkSession, name: TableName, work: Path | None = None) -> None:
-        super().__init__(spark, name, work)
+    def __init__(
+        self, spark: SparkSession, name: TableName, work: Path | None, open_runs: OpenTable
+    ) -> None:
+        super().__init__(spark, name, work, open_runs)
         if name.path is not None:
             raise InputError(
                 f"{name}: an output of format iceberg is a table in a catalog, which makes its "
@@ -114,9 +119,28 @@ class IcebergTarget(CommittedTarget):
             writer = writer.option(f"snapshot-property.{PREFIX}{key}", value)
         return writer
 
-    def _put_run(self, rows: DataFrame, run: str, properties: Mapping[str, str]) -> None:
+    def version_selector(self, version: Version) -> str:
+        """Write a version as `SourceTable.pin` takes it."""
+        return f"snapshot:{version.number}"
+
+    def _put_run(
+        self, rows: DataFrame, key: Mapping[str, str], properties: Mapping[str, str]
+    ) -> None:
         self._create(rows, RUN_ID)
-        self._writer(rows, properties).overwrite(F.col(RUN_ID) == run)
+        of_run = F.col(RUN_ID) == key[RUN_ID]
+        if len(key) == 1:
+            self._writer(rows, properties).overwrite(of_run)
+            return
+        # what is overwritten must be whole files, and a file of this run id may hold rows of others
+        # as well: these are written once more
+        snapshot = str(self._source.pin().version)
+        there = rows_at(self.spark, str(self.name), snapshot).where(of_run)
+        if set(key) <= set(there.columns):  # else none of them can have the values of the key
+            same = [F.col(name).eqNullSafe(value) for name, value in key.items()]
+            there = there.where(~reduce(and_, same))
+        whole = rows.unionByName(there, allowMissingColumns=True)
+        writer = self._writer(whole, properties).option("isolation-level", "serializable")
+        writer.option("validate-from-snapshot-id", snapshot).overwrite(of_run)
 
     def _replace(
         self, rows: DataFrame, parent: Version | None, properties: Mapping[str, str]

@@ -4,23 +4,69 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sparkclean import schema
 from sparkclean.errors import InputError
-from sparkclean.lake.base import COUNTED, version_name
+from sparkclean.lake.base import version_name
 from sparkclean.lake.files import in_threads
 from sparkclean.lake.parquet.manifest import Manifest, ManifestFile, ManifestLog
-from sparkclean.lake.run_ids import is_safe_run_id, safe_run_id
+from sparkclean.lake.record_rows import (
+    JOB_OF_BEFORE,
+    JOB_TELLING,
+    TELLING,
+    Statuses,
+    counted_runs,
+    statuses_of,
+)
+from sparkclean.schema import JOB
 
 _log = logging.getLogger("sparkclean")
-_STATUS, _ORIGINAL = "status", "original_run_id"
 
 
-def read_run_statuses(root: Path, manifest: Manifest) -> dict[str, str]:
+def read_records(
+    root: Path, files: Sequence[ManifestFile], columns: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Read run records.
+
+    Parameters
+    ----------
+    root : Path
+        Of the target of run records.
+    files : sequence of ManifestFile
+    columns : sequence of str, optional
+        Those that a file lacks are left out; all by default.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+
+    Notes
+    -----
+    Reads with pyarrow, file by file: a row for each run.
+    """
+    rows: list[dict[str, Any]] = []
+    for file in files:
+        try:
+            with pq.ParquetFile(root / file.path) as records:
+                there = records.schema_arrow.names
+                wanted = None if columns is None else [name for name in columns if name in there]
+                rows += records.read(columns=wanted).to_pylist()
+        except (OSError, pa.ArrowException) as exc:
+            raise InputError(f"run record {root / file.path} cannot be read: {exc}") from exc
+    return rows
+
+
+def read_run_statuses(root: Path, manifest: Manifest) -> Statuses:
     """Read the statuses of all runs.
 
     Parameters
@@ -33,70 +79,34 @@ def read_run_statuses(root: Path, manifest: Manifest) -> dict[str, str]:
     Returns
     -------
     dict
-        Status by safe name of the run.
-
-    Notes
-    -----
-    Reads three narrow columns with pyarrow: a row for each run.
+        Status by job and safe run id.
     """
-    statuses: dict[str, str] = {}
-    wanted = [schema.RUN_ID, _ORIGINAL, _STATUS]
-    for file in manifest.files:
-        try:
-            with pq.ParquetFile(root / file.path) as records:
-                columns = [name for name in wanted if name in records.schema_arrow.names]
-                rows = records.read(columns=columns).to_pylist()
-        except (OSError, pa.ArrowException) as exc:
-            raise InputError(f"run record {root / file.path} cannot be read: {exc}") from exc
-        for row in rows:
-            original, name = row.get(_ORIGINAL), row.get(schema.RUN_ID) or ""
-            if original:
-                name = safe_run_id(original)
-            elif not is_safe_run_id(name):
-                name = safe_run_id(name)
-            statuses[name] = row.get(_STATUS) or ""
-    return statuses
+    return statuses_of(read_records(root, manifest.files, (*TELLING, *JOB_TELLING)))
 
 
-def counted_runs(location: Path) -> set[str] | None:
-    """Find the runs whose rows count.
+def runs_that_count(location: Path, job: str) -> set[str] | None:
+    """Find the runs of a job whose rows count.
 
     Parameters
     ----------
     location : Path
         Of the target of run records.
+    job : str
 
     Returns
     -------
     set of str or None
-        Safe names; none while no run has finished; None where there is no such folder to ask.
+        Safe run ids; none while no run has finished; None where there is no such folder to ask.
     """
     if not location.is_dir():
         _log.warning("there are no run records at %s: rows of unfinished runs count too", location)
         return None
     manifest = ManifestLog(location).current()
-    statuses = read_run_statuses(location, manifest) if manifest else {}
-    return {name for name, status in statuses.items() if status in COUNTED}
-
-
-def published_runs(runs_location: str) -> set[str]:
-    """Find the runs that have published, by their run records.
-
-    Parameters
-    ----------
-    runs_location : str
-        Path of the target of run records.
-
-    Returns
-    -------
-    set of str
-        Safe names.
-    """
-    return counted_runs(Path(runs_location)) or set()
+    return counted_runs(read_run_statuses(location, manifest), job) if manifest else set()
 
 
 def counted_files(root: Path, manifest: Manifest) -> tuple[ManifestFile, ...]:
-    """List the files of a version, without those of runs that have no run record.
+    """List the files of a version, without those of runs that no record of its job counts.
 
     Parameters
     ----------
@@ -117,7 +127,8 @@ def counted_files(root: Path, manifest: Manifest) -> tuple[ManifestFile, ...]:
     runs = manifest.properties.get("runs")
     if runs and manifest.accumulate:
         location = Path(os.path.normpath(root / runs))
-        counted = None if location == root else counted_runs(location)
+        job = manifest.properties.get(JOB, JOB_OF_BEFORE)
+        counted = None if location == root else runs_that_count(location, job)
         if counted is not None:
             files = tuple(file for file in files if file.run_id in counted)
     check_files(root, manifest, files)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import InputError, UnsupportedFeatureError
+from sparkclean.errors import InputChangedError, InputError, UnsupportedFeatureError
 from sparkclean.lake.base import DataFile, Pin, version_name
-from sparkclean.lake.files import format_of_folder, in_threads, list_data_files
+from sparkclean.lake.engine_errors import analysed, translating_reads
+from sparkclean.lake.files import changed_files, format_of_folder, list_data_files
 from sparkclean.lake.parquet.footers import Footer, Unreadable, read_footers
 from sparkclean.lake.parquet.manifest import FOLDER, ManifestFile
 from sparkclean.lake.parquet.runs import counted_files
@@ -200,9 +201,7 @@ class ParquetSource:
         -----
         One small job for each group of files with one schema.
         """
-        # pins need no Spark
-        from sparkclean.lake.engine_errors import analysed, translating_reads  # noqa: PLC0415
-        from sparkclean.lake.parquet.frames import frame_of_pin  # noqa: PLC0415
+        from sparkclean.lake.parquet.frames import frame_of_pin  # noqa: PLC0415 (pins need no Spark)
 
         with translating_reads(pin):
             return analysed(frame_of_pin(spark, pin))
@@ -220,7 +219,7 @@ class ParquetSource:
 
         Raises
         ------
-        InputError
+        InputChangedError
             Names up to five files that changed or vanished.
 
         Notes
@@ -230,26 +229,11 @@ class ParquetSource:
         found = changed_files(pin)
         if found:
             shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-            raise InputError(
+            raise InputChangedError(
                 f"input.table: {len(found)} of {len(pin.files)} files are not as they were when "
                 f"the run began: {shown}. Nothing was published; start again with a new run id, "
                 "and write new files instead of replacing old ones"
             )
-
-
-def changed_files(pin: Pin) -> list[str]:
-    """List pinned files that changed or vanished, each with which of the two."""
-
-    def changed(file: DataFile) -> str | None:
-        try:
-            status = Path(file.path).stat()
-        except OSError:
-            return f"{file.path} (vanished)"
-        if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.modified_ns):
-            return f"{file.path} (changed)"
-        return None
-
-    return [text for text in in_threads(changed, pin.files) if text]
 
 
 def _shorten(text: str) -> str:

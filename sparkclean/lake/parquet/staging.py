@@ -21,6 +21,7 @@ from sparkclean.lake.files import (
     list_data_files,
     read_json,
     spark_path,
+    spark_paths,
     sync,
     write_durably,
     write_errors,
@@ -30,12 +31,10 @@ from sparkclean.lake.parquet.owner import Owner
 from sparkclean.lake.run_ids import safe_run_id
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 STAGING, DATA = "_staging", "data"
 RECEIPT, OWNER = "_receipt.json", "_owner.json"
-#: What a folder of ours may hold; anything else in it belongs to somebody.
-OWN_NAMES = (STAGING, DATA, "_manifests", "_pins")
 
 
 @dataclass(frozen=True)
@@ -224,6 +223,24 @@ class Staging:
     def count_rows(self) -> int:
         """Count the rows written so far, from the footers."""
         return sum(file.rows for file in self.files())
+
+    def frame(self, spark: SparkSession, schema: str) -> DataFrame:
+        """Return the rows written so far. Lazy.
+
+        Parameters
+        ----------
+        spark : SparkSession
+        schema : str
+            Spark's JSON.
+
+        Returns
+        -------
+        DataFrame
+        """
+        from pyspark.sql.types import StructType  # noqa: PLC0415 (files need no Spark)
+
+        kind = StructType.fromJson(json.loads(schema))
+        return spark.read.schema(kind).parquet(*spark_paths([self.data_path]))
 
     def close(self, schema: str, identity: Mapping[str, str]) -> Receipt:
         """Make what was written durable and put the receipt and its owner beside it.

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkclean.errors import InputError, PublishConflictError
-from sparkclean.lake.base import AnyParent, CleanUp, Version
+from sparkclean.lake.base import AnyParent, CleanUp, Pin, Version
+from sparkclean.lake.edits import Edit
 from sparkclean.lake.parquet.clean_up import administration, clean_up
 from sparkclean.lake.parquet.manifest import Manifest, ManifestLog, now
 from sparkclean.lake.parquet.preview import first_rows
 from sparkclean.lake.parquet.publishing import Publication, find_published, publish
-from sparkclean.lake.parquet.runs import check_files, counted_files, read_run_statuses
+from sparkclean.lake.parquet.runs import (
+    check_files,
+    counted_files,
+    read_records,
+    read_run_statuses,
+)
 from sparkclean.lake.parquet.staging import Staging, check_ours
-from sparkclean.lake.run_ids import safe_run_id
+from sparkclean.lake.protocols import StagingFolder, TargetTable, refuse_edit
+from sparkclean.lake.record_rows import Statuses, newest_record
+from sparkclean.lake.run_ids import safe_run_id, shared_run_id
 from sparkclean.locations import local_path
 
 if TYPE_CHECKING:
@@ -38,6 +47,9 @@ class ParquetTarget:
     """
 
     format = "parquet"
+    takes_files = True
+    has_folder = True
+    keeps_versions_apart = False
 
     def __init__(self, location: str) -> None:
         self.root = local_path(location)
@@ -91,14 +103,56 @@ class ParquetTarget:
         manifest = find_published(self._log, safe_run_id(run_id))
         return manifest.version() if manifest else None
 
-    def run_status(self, run_id: str) -> str | None:
-        """Status of a run by this target of run records; None without a record."""
-        return self.run_statuses().get(safe_run_id(run_id))
+    def run_statuses(self) -> Statuses:
+        """Statuses by job and safe run id, by this table of run records.
 
-    def run_statuses(self) -> dict[str, str]:
-        """Statuses of all runs, by safe name, by this target of run records."""
+        Notes
+        -----
+        Reads a file for each run, narrowly.
+        """
         manifest = self._log.current()
         return read_run_statuses(self.root, manifest) if manifest else {}
+
+    def find_record(self, job: str, run_id: str) -> dict[str, Any] | None:
+        """Find the newest record of a run in this table of run records.
+
+        Parameters
+        ----------
+        job : str
+        run_id : str
+            The scheduler's.
+
+        Returns
+        -------
+        dict or None
+            By column.
+
+        Notes
+        -----
+        Reads the manifest and the files of this run: its own, and that of before, when run ids were
+        not keyed by job.
+        """
+        manifest = self._log.current()
+        names = {safe_run_id(shared_run_id(job, run_id)), safe_run_id(run_id)}
+        files = [file for file in manifest.files if file.run_id in names] if manifest else []
+        return newest_record(read_records(self.root, files), job, run_id)
+
+    def run_status(self, job: str, run_id: str) -> str | None:
+        """Status of a run by this table of run records; None without a record."""
+        record = self.find_record(job, run_id)
+        return None if record is None else record["status"]
+
+    def version_location(self, version: Version) -> str:  # noqa: ARG002
+        """Name the table that holds the rows of a version: this one."""
+        return self.location
+
+    def version_selector(self, version: Version) -> int:
+        """Write a version as `SourceTable.pin` takes it."""
+        return version.number
+
+    def seen_from(self, other: TargetTable) -> str:
+        """Write the location for the metadata of another; relative, so that both may be moved."""
+        return os.path.relpath(self.root, other.location) if other.has_folder else self.location
 
     def manifest(self, version: str | int | None = None) -> Manifest:
         """Read the manifest of a version; the current one by default.
@@ -211,6 +265,17 @@ class ParquetTarget:
         """
         return Staging(self.root, run_id)
 
+    def stage_edit(
+        self,
+        run_id: str,  # noqa: ARG002
+        edit: Edit,  # noqa: ARG002
+        changes: DataFrame,  # noqa: ARG002
+        pin: Pin,  # noqa: ARG002
+        properties: Mapping[str, str],  # noqa: ARG002
+    ) -> StagingFolder:
+        """Refuse: all that is published lies in files."""
+        raise refuse_edit(self.location)
+
     def publish(
         self,
         staging: Staging,
@@ -220,6 +285,7 @@ class ParquetTarget:
         properties: Mapping[str, str],
         schema: str,
         replace_run: bool = False,
+        key: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> Version:
         """Publish a staging folder as the new current version, in one atomic step.
 
@@ -237,6 +303,10 @@ class ParquetTarget:
             Spark's JSON.
         replace_run : bool
             Whether this run's earlier rows give way.
+        key : mapping, optional
+            Columns whose values tell the rows of this run from others'. Without effect here: files
+            are kept apart by the run id that they were staged under, which must tell as much
+            (`shared_run_id`).
 
         Returns
         -------

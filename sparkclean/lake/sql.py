@@ -1,4 +1,4 @@
-"""Rows of an older version of a table in a catalog."""
+"""SQL that several formats write: texts, and rows of an older version of a table."""
 
 from __future__ import annotations
 
@@ -29,5 +29,11 @@ def rows_at(spark: SparkSession, table: str, version: str | int) -> DataFrame:
     In SQL, because Spark 3.5 passes over the option ``versionAsOf`` of ``spark.read.table`` and
     reads the current version, silently (seen on 3.5.9 with Iceberg 1.11).
     """
-    quoted = str(version).replace("\\", "\\\\").replace("'", "\\'")
-    return spark.sql(f"SELECT * FROM {table} VERSION AS OF '{quoted}'")  # noqa: S608 (quoted)
+    quoted = sql_text(str(version))
+    return spark.sql(f"SELECT * FROM {table} VERSION AS OF {quoted}")  # noqa: S608 (quoted)
+
+
+def sql_text(value: str) -> str:
+    """Write a text in SQL."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
