@@ -85,7 +85,7 @@ def config_model() -> type[BaseModel]:
 
 @cache
 def _build(_: tuple[str, ...]) -> type[BaseModel]:
-    outputs = {
+    outputs: dict[str, Any] = {
         spec.name: (
             StrictStr | None if spec.nullable else StrictStr,
             setting(spec.location, description=spec.description),

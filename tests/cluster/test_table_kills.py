@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkclean.faults import FAULT_POINTS
+from sparkclean.faults import fault_points
 from sparkclean.schema import RUN_ID
 from tests.cluster.commands import command, kill_at
 from tests.tables import (
@@ -29,7 +29,7 @@ ORDER = ("suspects", "classes", "pairs", "rejected", "cleaned-quarantine", "clea
 STEPS = [
     *[
         name
-        for name in FAULT_POINTS
+        for name in fault_points()
         if name.startswith(("run.", "publish.")) and ".predictions." not in name
     ],
     *[f"commit.done#{number}" for number in range(1, len(ORDER) + 1)],

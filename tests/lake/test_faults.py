@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from sparkclean.errors import PublishConflictError
-from sparkclean.faults import FAULT_POINTS, InjectedFault, fault_point
+from sparkclean.faults import InjectedFault, fault_point, fault_points
 from sparkclean.lake import ParquetTarget, open_target
 from tests.lake.helpers import IDENTITY, in_child, new_target, publish, rows_of
 
-PUBLISHING = [name for name in FAULT_POINTS if name.startswith("target.")]
+PUBLISHING = [name for name in fault_points() if name.startswith("target.")]
 LINKED = ("target.manifest_linked", "target.finished")
 
 

@@ -15,7 +15,8 @@ from pyspark.sql import SparkSession
 
 import sparkclean
 from sparkclean.commands.main import main
-from sparkclean.jobs.predict.run import PredictRun
+from sparkclean.config.sections import Config
+from sparkclean.jobs.predict import steps
 from sparkclean.lake import open_target
 from tests.spark.test_predict import ROWS, examples, write
 
@@ -57,8 +58,8 @@ def read(spark: SparkSession, tmp_path: Path, name: str) -> list[dict[str, Any]]
     ("name", "interrupted", "code", "said"),
     [
         ("predict", "r1", 0, "interrupted when run r1 had published everything: all of it counts"),
-        ("run", "r1", 0, "interrupted when run r1 had published everything: all of it counts"),
-        ("run", "r1-predict", 130, "error: interrupted; nothing of this run counts until"),
+        ("run", "audit", 0, "interrupted when run r1 had published everything: all of it counts"),
+        ("run", "predict", 130, "error: interrupted; nothing of this run counts until"),
     ],
 )
 def test_interrupt_after_the_last_publication_is_too_late(
@@ -70,12 +71,12 @@ def test_interrupt_after_the_last_publication_is_too_late(
     code: int,
     said: str,
 ) -> None:
-    def forget(_: str, job: str, run_id: str, *, adopted: bool) -> None:
-        if run_id == interrupted:
+    def forget(_: str, job: str, run_id: str, **__: Any) -> None:
+        if (job, run_id) == (interrupted, "r1"):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sparkclean.runs.pinned_run.forget_run", forget)
+        patch.setattr("sparkclean.runs.runner.forget_run", forget)
         assert command(name) == code
     assert said in capsys.readouterr().err
     assert command(name) == 0
@@ -98,8 +99,9 @@ def test_run_cleans_the_input_by_probabilities_of_its_own(
         probs = predicted[row["id"]]["pred_probs"]
         assert row["given_label"] == predicted[row["id"]]["label"]
         assert row["suggested_label"] == classes[int(np.argmax(probs))] != row["given_label"]
-    runs = {row["run_id"]: row for row in read(spark, tmp_path, "runs")}
-    assert set(runs) == {"r1-predict", "r1"}
+    runs = {(row["job"], row["run_id"]): row for row in read(spark, tmp_path, "runs")}
+    assert set(runs) == {("predict", "r1"), ("audit", "r1")}
+    assert json.loads(runs["audit", "r1"]["parents"]) == [{"job": "predict", "run_id": "r1"}]
     assert {row["dataset_version"] for row in runs.values()} == {suspects[0]["dataset_version"]}
     assert command("run") == 0
     assert len(open_target(str(tmp_path / "out" / "cleaned")).versions()) == 1
@@ -119,21 +121,22 @@ def test_run_that_dies_in_the_audit_is_completed_on_the_same_predictions(
 def test_run_audits_what_it_has_predicted_whatever_comes_meanwhile(
     spark: SparkSession, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PredictRun, "collect_pins", _with_others(PredictRun.collect_pins, command))
+    found = _with_others(steps.pins_of_prediction, command)
+    monkeypatch.setattr(steps, "pins_of_prediction", found)
     assert command("run") == 0
     assert len(read(spark, tmp_path, "suspects")) + len(read(spark, tmp_path, "cleaned")) == ROWS
     assert len(open_target(str(tmp_path / "out" / "predictions")).versions()) == 2
     assert len(list((tmp_path / "in").iterdir())) == 3
 
 
-def _with_others(find: Callable[[PredictRun], Any], command: Command) -> Callable[..., Any]:
+def _with_others(find: Callable[..., Any], command: Command) -> Callable[..., Any]:
     """Between prediction and audit somebody appends rows, and somebody else predicts the table."""
 
-    def found(run: PredictRun) -> Any:
+    def found(config: Config, *others: Any) -> Any:
         more = named().slice(0, 20).set_column(0, "id", pa.array(np.arange(1000, 1020)))
-        pq.write_table(more, Path(run.config.input.table) / "more.parquet")
+        pq.write_table(more, Path(config.input.table) / "more.parquet")
         assert command("predict", run_id="other") == 0
-        return find(run)
+        return find(config, *others)
 
     return found
 

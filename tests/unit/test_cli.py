@@ -20,9 +20,9 @@ from sparkclean import __version__, errors, lake
 from sparkclean.commands import main as cli
 from sparkclean.commands.main import main
 from sparkclean.commands.terminal import table_as_text
+from sparkclean.config.classes import resolve_classes
 from sparkclean.config.file import load_config
 from sparkclean.config.model import config_json_schema
-from sparkclean.config.classes import resolve_classes
 from sparkclean.lake import ParquetTarget
 from sparkclean.rows.session import Terminated
 from tests.data import noisy_data, write_table

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sparkclean.jobs.audit.sections import GateSection
 from sparkclean.errors import AuditGateError
 from sparkclean.jobs.audit.gate import judge
+from sparkclean.jobs.audit.sections import GateSection
 from sparkclean.runs.gates import Verdict, gate_error
 from tests.unit.findings import make_findings
 

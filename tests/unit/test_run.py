@@ -1,4 +1,4 @@
-"""The main job, where it needs no session."""
+"""The runner, where it needs no session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from sparkclean.errors import SparkCleanError
-from sparkclean.jobs.audit.run import Run
+from sparkclean.lake import Pin
+from sparkclean.runs.engine_errors import engine_errors
+from sparkclean.runs.runner import Runner
 
 
 class Staging:
@@ -27,13 +29,13 @@ class Staging:
 def test_engine_errors_without_a_jvm_say_to_repeat_the_run() -> None:
     with (
         pytest.raises(SparkCleanError, match=r"Spark has ended .* same run id"),
-        Run.engine_errors(SimpleNamespace(pin=None, home="/x")),
+        engine_errors(Pin("parquet", "/x/in", None, "files-0"), "/x"),
     ):
         raise ConnectionRefusedError("[Errno 111] Connection refused")
 
 
 def test_discard_that_fails_hides_nothing_and_goes_on() -> None:
     left = [Staging(AttributeError("the session has stopped")), Staging()]
-    run: Any = SimpleNamespace(_leftovers=left)
-    Run.discard(run)
+    runner: Any = SimpleNamespace(_leftovers=left)
+    Runner.discard(runner)
     assert left[1].discarded

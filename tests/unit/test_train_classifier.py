@@ -8,8 +8,8 @@ import pytest
 
 import sparkclean
 from sparkclean.config.sections import PredictSection
-from sparkclean.jobs.train.sections import TrainSection
 from sparkclean.jobs.train.classifier import choose_classifier
+from sparkclean.jobs.train.sections import TrainSection
 from sparkclean.learning.estimators import import_class
 
 SVC = "sklearn.svm.SVC"

@@ -67,7 +67,7 @@ def numbers(profile: Profile, quality: QualityReport) -> tuple[dict[str, Any], d
     metrics, record : dict
     """
     counts = {"classes": profile.classes, "quality": asdict(quality)}
-    metrics = {"rows": profile.rows, "classes": len(profile.classes)}
+    metrics: dict[str, Any] = {"rows": profile.rows, "classes": len(profile.classes)}
     if quality.overall is not None:
         metrics |= quality.overall.metrics()
     record = {
