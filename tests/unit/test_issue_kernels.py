@@ -10,16 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparkclean.examples.counts import count_codes
 from sparkclean.examples.kernels import MARGINS
-from sparkclean.jobs.audit.counts import (
-    BucketCounts,
-    PairCounts,
-    bucket_of,
-    count_codes,
-    find_sorted,
-)
+from sparkclean.examples.ranks import bucket_end, quality_bucket
+from sparkclean.jobs.audit.counts import BucketCounts, PairCounter, bucket_of, find_sorted
 from sparkclean.jobs.audit.cuts import counted_of
-from sparkclean.jobs.audit.issue_kernels import (
+from sparkclean.jobs.audit.emitted_rows import Rows
+from sparkclean.jobs.audit.rankings import (
     CountBuckets,
     Cuts,
     OfClasses,
@@ -27,9 +24,6 @@ from sparkclean.jobs.audit.issue_kernels import (
     OfRivals,
     OfTable,
     Places,
-    Rows,
-    bucket_end,
-    quality_bucket,
 )
 from sparkclean.jobs.audit.selection import lowest_margins
 from sparkclean.rows.emitted import BUCKETS, STATE, to_batch
@@ -179,7 +173,7 @@ def test_bucket_of_a_score_holds_it(score: float) -> None:
 
 @pytest.mark.parametrize("size", [4, 2000])
 def test_pair_counts_few_and_many_classes_count_the_same(size: int) -> None:
-    counts = PairCounts(size)
+    counts = PairCounter(size)
     assert counts.state("confident") is None
     for _ in range(2):
         counts.add(np.array([0, 3, 3, 1]), np.array([2, 3, 3, -1]))

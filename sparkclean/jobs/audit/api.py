@@ -18,15 +18,10 @@ from sparkclean.examples.checks import count_duplicate_ids
 from sparkclean.examples.columns import Columns, resolve_columns
 from sparkclean.examples.scan import FrameScan
 from sparkclean.examples.statistics import Scanner
+from sparkclean.examples.suspect_table import suspects_frame
 from sparkclean.jobs.audit.findings import Findings, findings_hash
 from sparkclean.jobs.audit.pipeline import collect_findings
-from sparkclean.jobs.audit.tables import (
-    class_rows,
-    pair_rows,
-    rejected_frame,
-    rows_frame,
-    suspects_frame,
-)
+from sparkclean.jobs.audit.tables import class_rows, pair_rows, rejected_frame, rows_frame
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.session import warn_of_large_batches
 from sparkclean.rows.workspace import CacheWorkspace
@@ -184,13 +179,13 @@ def audit(
     findings = collect_findings(scanner, config.method, config.admission, Progress(), rows=rows)
     provenance = Provenance("dataframe", config_fingerprint(config, columns.classes), "interactive")
     return AuditResult(
-        suspects=suspects_frame(findings, columns, provenance),
+        suspects=suspects_frame(findings.suspects, columns, provenance.values()),
         classes=rows_frame(df, class_rows(findings, columns, provenance), schema.CLASSES, columns),
         pairs=rows_frame(df, pair_rows(findings, columns, provenance), schema.PAIRS, columns),
         rejected=rejected_frame(findings.statistics.rejected, columns, provenance),
         noise=findings.noise,
         thresholds=findings.thresholds,
-        num_suspects=findings.num_suspects,
+        num_suspects=findings.suspects.num_suspects,
         warnings=findings.warnings,
         _findings=findings,
         _columns=columns,

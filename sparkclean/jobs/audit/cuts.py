@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from sparkclean.jobs.audit.issue_kernels import CountBuckets, Cuts, Places, Ranking
+from sparkclean.jobs.audit.rankings import CountBuckets, Cuts, Places, Ranking
 from sparkclean.rows.emitted import BUCKETS, ID_PREFIX
 from sparkclean.rows.streams import FileStream, State, Stream, collect_states
 from sparkclean.rows.types import arrow_type

@@ -9,6 +9,7 @@ from sparkclean.examples.kernels import ClassSums
 from sparkclean.examples.scan import FrameScan
 from sparkclean.examples.scan_choice import choose_scan
 from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
+from sparkclean.jobs.audit.pass_plan import Known, Needs, describe_passes
 from sparkclean.jobs.audit.passes import run_pass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts
 from sparkclean.jobs.audit.run import Run
@@ -59,6 +60,7 @@ def describe_plan(run: Run) -> str:
         *_sample_verdict(run),
         f"method    {config.method.filter_by}, ranked by {config.method.ranked_by}",
         f"scan      {scan.kind}",
+        f"passes    {describe_passes(Known.likely(Needs.of(config.method), columns.num_classes))}",
         f"cleaned   mode {config.clean.mode}, rejected rows: {config.clean.rejected}",
     ]
     for name, target in run.targets.items():

@@ -12,12 +12,12 @@ from sparkclean import schema
 from sparkclean.config.model import config_fingerprint, resolve_classes
 from sparkclean.errors import InputError, PublishConflictError, SparkCleanError
 from sparkclean.examples.checks import check_same_examples, count_duplicate_ids
+from sparkclean.examples.clean import check_free_names
 from sparkclean.examples.columns import Columns, check_present, resolve_columns
 from sparkclean.examples.file_scan import FileScan
 from sparkclean.examples.scan_choice import choose_scan
 from sparkclean.examples.statistics import Scanner
 from sparkclean.faults import OUTPUTS, fault_point
-from sparkclean.jobs.audit.clean import check_free_names
 from sparkclean.jobs.audit.findings import Findings, findings_hash
 from sparkclean.jobs.audit.gate import judge
 from sparkclean.jobs.audit.pipeline import collect_findings
@@ -184,9 +184,13 @@ class Run(PinnedRun):
         with progress.phase("write suspects") as phase:
             record.result_hash = findings_hash(findings, self.columns.classes)
             top = stage_findings(outputs, findings, self.columns, provenance)
-            phase.rows = findings.num_suspects
+            phase.rows = findings.suspects.num_suspects
         record.gates = judge(
-            findings, config.gate, mode=config.clean.mode, classes=self.columns.classes
+            findings.suspects,
+            findings.statistics.examples,
+            config.gate,
+            mode=config.clean.mode,
+            classes=self.columns.classes,
         )
         staged = outputs.staged.get("suspects")
         error = gate_error(list(record.gates), staged.data_path if staged else None)
@@ -278,7 +282,7 @@ def recorded(findings: Findings) -> dict[str, Any]:
         "rows": statistics.rows,
         "audited": statistics.audited,
         "rejected": statistics.rows - statistics.audited,
-        "suspects": findings.num_suspects,
+        "suspects": findings.suspects.num_suspects,
         "classes": len(findings.thresholds),
         "counts": json.dumps(counts, ensure_ascii=False, default=str),
         "remembered": findings.remembered,

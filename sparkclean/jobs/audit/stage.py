@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
-from pyspark.sql import functions as F
 
 from sparkclean import schema
 from sparkclean.config.model import Config
 from sparkclean.config.places import resolve_layout
 from sparkclean.errors import SparkCleanError
+from sparkclean.examples.clean import RejectedRows, clean_dataset, edit_dataset
 from sparkclean.examples.columns import Columns
-from sparkclean.jobs.audit.clean import clean_dataset, edit_dataset
+from sparkclean.examples.suspect_table import collect_top, plan_suspect_files, suspects_frame
 from sparkclean.jobs.audit.findings import Findings
-from sparkclean.jobs.audit.tables import (
-    class_rows,
-    pair_rows,
-    plan_suspect_files,
-    rejected_frame,
-    suspects_frame,
-)
+from sparkclean.jobs.audit.tables import class_rows, pair_rows, rejected_frame
 from sparkclean.lake import Pin
-from sparkclean.rows.emitted import ID_PREFIX
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.provenance import Provenance
 
@@ -56,18 +48,19 @@ def stage_findings(
     -----
     Up to three jobs over the suspects, one over the rejected rows.
     """
-    suspects, top = suspects_frame(findings, columns, provenance), None
+    suspects, constants, top = findings.suspects, provenance.values(), None
     if outputs.wants("suspects"):
-        write = plan_suspect_files(findings, columns, provenance)
+        table = suspects_frame(suspects, columns, constants)
+        write = plan_suspect_files(suspects, columns, constants)
         if write is not None and outputs.takes_files("suspects"):
-            written = outputs.stage_files("suspects", suspects, write)
+            written = outputs.stage_files("suspects", table, write)
             top = _read_top(outputs.staged["suspects"].data_path)
         else:
-            written = outputs.stage_frame("suspects", suspects)
-        _check_rows("suspects", written, findings.num_suspects)
+            written = outputs.stage_frame("suspects", table)
+        _check_rows("suspects", written, suspects.num_suspects)
     if outputs.wants("rejected"):
         rejected = rejected_frame(findings.statistics.rejected, columns, provenance)
-        count = findings.statistics.rows - findings.statistics.audited
+        count = findings.statistics.num_rejected
         few = rejected.coalesce(1) if count <= _ROWS_PER_FILE else rejected
         written = outputs.stage_frame("rejected", few)
         _check_rows("rejected", written, count)
@@ -77,7 +70,7 @@ def stage_findings(
     ):
         if outputs.wants(name):
             outputs.stage_rows(name, rows, contract, columns.label_type)
-    return _collect_top(findings, columns, provenance) if top is None else top
+    return collect_top(suspects, columns, constants, _TOP) if top is None else top
 
 
 def _read_top(folder: str) -> list[dict[str, Any]]:
@@ -89,17 +82,6 @@ def _read_top(folder: str) -> list[dict[str, Any]]:
         if len(rows) >= _TOP:
             break
     return rows[:_TOP]
-
-
-def _collect_top(
-    findings: Findings, columns: Columns, provenance: Provenance
-) -> list[dict[str, Any]]:
-    """Find the first rows without ranking all: a heap on each task, not a sort."""
-    ids = [f"{ID_PREFIX}{i}" for i in range(len(columns.ids))]
-    top = findings.issues.orderBy(schema.LABEL_QUALITY, *ids).limit(_TOP)
-    unranked = replace(findings, suspects=top.withColumn(schema.RANK, F.lit(0)))
-    rows = suspects_frame(unranked, columns, provenance).collect()
-    return [row.asDict() | {schema.RANK: place} for place, row in enumerate(rows, 1)]
 
 
 def stage_cleaned(
@@ -144,13 +126,14 @@ def stage_cleaned(
         )
     cleaned = clean_dataset(
         table,
-        findings,
+        findings.suspects,
+        _rejected_rows(findings, config),
         columns,
         mode=config.clean.mode,
-        rejected=config.clean.rejected,
         where=config.input.where,
         rows=rows_in_table,
         keep_original=config.clean.keep_original,
+        class_weights=findings.noise.class_weights.tolist(),
     )
     written = 0
     if cleaned.quarantine is not None and outputs.wants("quarantine"):
@@ -174,10 +157,10 @@ def _stage_edits(
     rows_in_table: int,
 ) -> int:
     edits = edit_dataset(
-        findings,
+        findings.suspects,
+        _rejected_rows(findings, config),
         columns,
         mode=config.clean.mode,
-        rejected=config.clean.rejected,
         rows=rows_in_table,
     )
     total = 0
@@ -187,6 +170,13 @@ def _stage_edits(
             _check_rows(name, rows, edit.rows)
             total += rows
     return total
+
+
+def _rejected_rows(findings: Findings, config: Config) -> RejectedRows:
+    statistics = findings.statistics
+    return RejectedRows(
+        statistics.rejected, statistics.num_rejected, remove=config.clean.rejected == "remove"
+    )
 
 
 def _check_rows(name: str, written: int, wanted: int) -> None:

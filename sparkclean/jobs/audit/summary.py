@@ -10,9 +10,12 @@ import numpy as np
 from sparkclean.confident.noise import class_quality
 from sparkclean.examples.columns import Columns
 from sparkclean.jobs.audit.findings import Findings
+from sparkclean.numbers.pair_counts import PairCounts
 
 _SHOWN = 5
 _LONGEST = 40
+#: Two-sided 95 % of the standard normal distribution.
+_Z_95 = 1.959963984540054
 
 
 def noise_interval(wrong: int, total: int) -> tuple[float, float]:
@@ -32,7 +35,7 @@ def noise_interval(wrong: int, total: int) -> tuple[float, float]:
     """
     if total == 0:
         return 0.0, 1.0
-    z = 1.959963984540054
+    z = _Z_95
     share = wrong / total
     center = share + z * z / (2 * total)
     spread = z * float(np.sqrt(share * (1 - share) / total + z * z / (4 * total * total)))
@@ -62,21 +65,19 @@ def summarise(
     str
         Several lines.
     """
-    statistics = findings.statistics
-    rejected = statistics.rows - statistics.audited
-    joint = findings.noise.calibrated_joint
-    wrong = int(joint.sum() - joint.trace())
-    low, high = noise_interval(wrong, int(joint.sum()))
+    statistics, num_suspects = findings.statistics, findings.suspects.num_suspects
+    joint = PairCounts(findings.noise.calibrated_joint)
+    low, high = noise_interval(joint.off_diagonal, joint.total)
     lines = [
         "",
         f"rows      {statistics.rows:>14,}",
-        f"rejected  {rejected:>14,}",
-        f"suspects  {findings.num_suspects:>14,}   "
-        f"{findings.num_suspects / max(statistics.audited, 1):.2%} of the audited rows",
+        f"rejected  {statistics.num_rejected:>14,}",
+        f"suspects  {num_suspects:>14,}   "
+        f"{num_suspects / max(statistics.audited, 1):.2%} of the audited rows",
         f"noise     {findings.noise.noise_rate:>14.2%}   estimated, 95 % interval {low:.2%} to "
         f"{high:.2%} by sampling alone; biased when the model is weak",
     ]
-    lines += _confused(findings, columns)
+    lines += _confused(joint, findings.suspects.counts, columns)
     lines += _worst(findings, columns)
     if top:
         lines += ["", f"top {len(top)} suspects", *_table(top, columns)]
@@ -88,25 +89,22 @@ def summarise(
     return "\n".join(lines)
 
 
-def _confused(findings: Findings, columns: Columns) -> list[str]:
-    counts = findings.noise.calibrated_joint.copy()
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:_SHOWN]
-    pairs = [divmod(int(place), len(counts)) for place in order]
-    shown = [(i, j) for i, j in pairs if counts[i, j] > 0]
+def _confused(joint: PairCounts, suspects: PairCounts, columns: Columns) -> list[str]:
+    shown = joint.largest_off_diagonal(_SHOWN)
     if not shown:
         return []
     lines = ["", "most confused (given -> probably)"]
     for i, j in shown:
         lines.append(
             f"  {_word(columns.classes[i]):>12} -> {_word(columns.classes[j]):<12} "
-            f"{counts[i, j]:>10,} estimated, {findings.suspect_counts[i, j]:,} suspects"
+            f"{joint[i, j]:>10,} estimated, {suspects[i, j]:,} suspects"
         )
     return lines
 
 
 def _worst(findings: Findings, columns: Columns) -> list[str]:
-    quality = class_quality(findings.noise.calibrated_joint)
+    quality = class_quality(PairCounts(findings.noise.calibrated_joint))
+    suspects = findings.suspects.counts.by_given()
     present = findings.statistics.examples > 0
     score = np.where(present, quality.label_quality_score, np.inf)
     lines = ["", "worst classes"]
@@ -115,7 +113,7 @@ def _worst(findings: Findings, columns: Columns) -> list[str]:
             lines.append(
                 f"  {_word(columns.classes[k]):>12}   "
                 f"label quality {quality.label_quality_score[k]:.3f}   "
-                f"{findings.suspect_counts[k].sum():,} suspects of "
+                f"{suspects[k]:,} suspects of "
                 f"{findings.statistics.examples[k]:,}"
             )
     return lines
