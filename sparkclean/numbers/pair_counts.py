@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -58,8 +59,9 @@ class PairCounts:
         PairCounts
         """
         counts = np.zeros((num_classes, num_classes), np.int64)
-        for given, other, count in entries:
-            counts[given, other] += count
+        flat = np.fromiter(itertools.chain.from_iterable(entries), np.int64)
+        given, other, count = flat.reshape(-1, 3).T
+        np.add.at(counts, (given, other), count)
         return cls(counts)
 
     @property
