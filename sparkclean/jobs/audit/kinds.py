@@ -1,0 +1,10 @@
+"""Kinds of the rows that an audit's functions emit.
+
+`sparkclean.examples.kernels` has 0 and 1: kernels of both ride on one scan. What selects suspects
+emits by `sparkclean.examples.suspect_totals` alone. Runs on executors.
+"""
+
+#: State: counts by pair of classes, or given class and outcome; by group and bucket of a score.
+COUNTS, BUCKETS = 2, 3
+#: Rows: low ones; undecided ones; those that a pair may prune; places of rows.
+LOW, OPEN, MARGIN, PLACE = range(4, 8)
