@@ -33,6 +33,7 @@ from sparkclean.examples.kernels import SURE
 from sparkclean.examples.statistics import ClassStatistics
 from sparkclean.learning.estimators import make_estimator
 from sparkclean.learning.robust_classifier import RobustClassifier
+from sparkclean.numbers.pair_counts import PairCounts
 
 RATE = 0.1
 WAYS = ("out of sample", "in sample")
@@ -62,7 +63,7 @@ def is_warned_of(given: Labels, probs: Floats) -> bool:
         rejections={},
         rejected=cast(Any, None),
     )
-    predictions = count_pairs(given, probs.argmax(axis=1), probs.shape[1])
+    predictions = PairCounts(count_pairs(given, probs.argmax(axis=1), probs.shape[1]))
     said = model_warnings(statistics, predictions, range(probs.shape[1]))
     return any("look in-sample" in warning for warning in said)
 

@@ -38,6 +38,8 @@ _MANY_LOWEST_MEAN = 0.3
 _QUOTA_SHARE, _QUOTA_ROWS = 1.5, 10
 #: Entries a row beyond which it is cheaper to find the cuts of pairs first.
 _MOST_ENTRIES = 1.0
+#: Below every margin p_true - p_given: a bound that lets all rows through.
+BELOW_EVERY_MARGIN = -2.0
 # What may change from one run to the next: thresholds; cuts of pairs.
 _DRIFT, _CUT_DRIFT = 0.01, 0.02
 
@@ -51,8 +53,8 @@ class Bounds:
     lowest, highest : ndarray of float64, shape (K,)
         Of the thresholds.
     lowest_margins : ndarray of float64, shape (K, K), or None
-        Of the margin at which each pair's quota is reached; infinity on the diagonal. None where
-        they would let too many entries through.
+        Of the margin at which each pair's quota is reached; infinity on the diagonal,
+        `BELOW_EVERY_MARGIN` for all rows. None where they would let too many entries through.
     """
 
     lowest: NDArray[np.float64]
@@ -149,7 +151,9 @@ def remember_bounds(
     content: dict[str, Any] = {"thresholds": thresholds.tolist(), "examples": examples.tolist()}
     if len(thresholds) < MANY_CLASSES:
         margins = sorted(lowest_margins.items())
-        content["lowest_margins"] = [[pair, max(margin, -2.0)] for pair, margin in margins]
+        content["lowest_margins"] = [
+            [pair, max(margin, BELOW_EVERY_MARGIN)] for pair, margin in margins
+        ]
     return json.dumps(content)
 
 
@@ -184,7 +188,7 @@ def recalled_bounds(text: str, *, fixed: NDArray[np.float64], pairs: bool) -> Bo
         # a pair that had no quota may get a small one, which rows above 0 reach
         margins = np.zeros((size, size))
         for pair, margin in content["lowest_margins"]:
-            margins.flat[pair] = max(margin - _CUT_DRIFT, -2.0)
+            margins.flat[pair] = max(margin - _CUT_DRIFT, BELOW_EVERY_MARGIN)
         np.fill_diagonal(margins, np.inf)
     known = ~np.isnan(fixed)
     return Bounds(np.where(known, fixed, lowest), np.where(known, fixed, highest), margins)
@@ -196,13 +200,13 @@ def _lowest_margins(
     own: NDArray[np.float64],
     quotas: NDArray[np.int64],
 ) -> NDArray[np.float64] | None:
-    """Find the margin of each pair that some more rows than its quota reach; -2 is all rows."""
+    """Find the margin of each pair that some more rows than its quota reach."""
     wanted = np.ceil(quotas * _QUOTA_SHARE).astype(np.int64) + _QUOTA_ROWS
     np.fill_diagonal(wanted, 0)
     examples = np.bincount(given, minlength=len(quotas))
     if np.minimum(wanted, examples[:, None]).sum() > _MOST_ENTRIES * len(given):
         return None
-    bounds = np.full(quotas.shape, -2.0)
+    bounds = np.full(quotas.shape, BELOW_EVERY_MARGIN)
     by_class = np.split(np.argsort(given, kind="stable"), np.cumsum(examples)[:-1])
     for k, rows in enumerate(by_class):
         margins = np.sort(pred_probs[rows] - own[rows, None], axis=0)

@@ -113,7 +113,7 @@ def agrees(
     Returns
     -------
     ndarray of bool, shape (N,)
-        Whether p_given + 1e-6 would make the given label the argmax.
+        Whether p_given + `AGREEMENT_MARGIN` would make the given label the argmax.
     """
     raised = own + AGREEMENT_MARGIN
     return (raised > other_probability) | ((raised == other_probability) & (given < other))

@@ -26,7 +26,13 @@ from sparkclean.confident.joint import (
     confident_joint as raise_diagonal,
 )
 from sparkclean.confident.noise import NoiseModel, estimate_noise
-from sparkclean.confident.scores import ScoreInputs, label_quality, prior_shift, self_confidence
+from sparkclean.confident.scores import (
+    PRIOR_SHIFTED,
+    ScoreInputs,
+    label_quality,
+    prior_shift,
+    self_confidence,
+)
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
 from sparkclean.numbers.fixed_point import sum_by_class, sum_columns
@@ -273,7 +279,7 @@ def audit_arrays(
         quotas = _scale_quotas(quotas, np.asarray(num_to_remove_per_class), examples)
     selection = Selection(given, probabilities, outcomes, quotas, min_examples_per_class)
     shift = None
-    if ranked_by == "prior_shifted_self_confidence":
+    if ranked_by == PRIOR_SHIFTED:
         columns = [0] * num_classes
         for start in range(0, len(given), _BLOCK):
             sums = sum_columns(probabilities[start : start + _BLOCK])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkclean.confident.scores import BELOW_EVERY_PROBABILITY
 from sparkclean.confident.thresholds import CONFIDENT_MARGIN
 
 #: Rules for an example that is confident in several classes.
@@ -15,6 +16,8 @@ COLLISION_RULES = ("cleanlab-2.9", "paper")
 NOT_CONFIDENT = -1
 #: Whether and where an example is confident hangs on thresholds that are not known yet.
 UNDECIDED = -2
+#: Products of counts below it leave 64 bits room for what is done with them.
+_MOST_IN_64_BITS = 1 << 61
 
 
 def confident_classes(
@@ -104,7 +107,7 @@ def confident_in_bands(
     possible, certain = np.count_nonzero(maybe, axis=1), np.count_nonzero(sure, axis=1)
     undecided = possible > certain
     if collision == "paper":
-        decided = np.where(sure, wide, -1.0).argmax(axis=1)
+        decided = np.where(sure, wide, BELOW_EVERY_PROBABILITY).argmax(axis=1)
     else:
         # a second confident class makes it the argmax over all
         undecided &= certain < 2
@@ -261,7 +264,7 @@ def calibrate_joint(joint: NDArray[np.integer], examples: NDArray[np.integer]) -
     """
     # 10 billion rows squared outgrow 64 bits: Python integers then, the same formulas
     largest = int(joint.max(initial=0)) * int(examples.max(initial=0))
-    counts = joint.astype(object if largest >= 1 << 61 else np.int64)
+    counts = joint.astype(object if largest >= _MOST_IN_64_BITS else np.int64)
     wanted = examples.astype(counts.dtype)
     scaled = counts * wanted[:, None]
     total = np.maximum(counts.sum(axis=1), 1)[:, None]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.numbers.fixed_point import sum_rows
+from sparkclean.numbers.pair_counts import PairCounts
 
 _TINY = 1e-100
 _LOWEST_PRIOR = 1e-6
@@ -51,9 +52,8 @@ class NoiseModel:
     @property
     def noise_rate(self) -> float:
         """Estimated share of wrong labels: what of the calibrated joint is off its diagonal."""
-        total = int(self.calibrated_joint.sum())
-        wrong = total - int(self.calibrated_joint.trace())
-        return wrong / total if total else 0.0
+        counts = PairCounts(self.calibrated_joint)
+        return counts.off_diagonal / counts.total if counts.total else 0.0
 
     @property
     def class_weights(self) -> NDArray[np.float64]:
@@ -137,20 +137,20 @@ class ClassQuality:
     label_quality_score: NDArray[np.float64]
 
 
-def class_quality(calibrated_joint: NDArray[np.int64]) -> ClassQuality:
+def class_quality(calibrated_joint: PairCounts) -> ClassQuality:
     """Compute label quality per class from the calibrated joint.
 
     Parameters
     ----------
-    calibrated_joint : ndarray of int64, shape (K, K)
-        Rows given, columns true.
+    calibrated_joint : PairCounts
+        By given and true class.
 
     Returns
     -------
     ClassQuality
     """
     right = calibrated_joint.diagonal()
-    of_given, of_true = calibrated_joint.sum(axis=1), calibrated_joint.sum(axis=0)
+    of_given, of_true = calibrated_joint.by_given(), calibrated_joint.by_other()
     issues, inverse_issues = of_given - right, of_true - right
     label_noise = issues / np.maximum(of_given, 1)
     return ClassQuality(

@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from sparkclean.confident.thresholds import MISSING_CLASS_THRESHOLD
 from sparkclean.numbers.fixed_point import ONE, portable_log, sum_rows
 
+#: Below every probability: takes a class out of an argmax.
+BELOW_EVERY_PROBABILITY = -1.0
 _LOWEST = 1e-6
 
+#: The score that needs the noise model.
+PRIOR_SHIFTED = "prior_shifted_self_confidence"
 #: Scores that need the whole row of probabilities, not only the given class and its best rival.
-WIDE_SCORES = ("confidence_weighted_entropy", "prior_shifted_self_confidence")
+WIDE_SCORES = ("confidence_weighted_entropy", PRIOR_SHIFTED)
 ADJUSTABLE_SCORES = ("self_confidence", "normalized_margin")
 
 
@@ -69,7 +73,7 @@ def best_other(
     probabilities : ndarray of float64, shape (N,)
     """
     others = pred_probs.copy()
-    np.put_along_axis(others, given[:, None], -1.0, axis=1)
+    np.put_along_axis(others, given[:, None], BELOW_EVERY_PROBABILITY, axis=1)
     classes = others.argmax(axis=1)
     probabilities = np.take_along_axis(others, classes[:, None], axis=1)[:, 0]
     return classes, probabilities.astype(np.float64, copy=False)
@@ -138,7 +142,8 @@ def adjust_pred_probs(
     Notes
     -----
     The maximum is taken over classes that somebody is given. The reference takes it over all, and
-    with a missing class (threshold 2) all adjusted probabilities become nearly equal there.
+    with a missing class (`MISSING_CLASS_THRESHOLD`) all adjusted probabilities become nearly equal
+    there.
     """
     present = thresholds < MISSING_CLASS_THRESHOLD
     # nothing is known of a missing class: its probabilities stay as they are
@@ -248,7 +253,7 @@ def label_quality(
         )
     if method == "confidence_weighted_entropy":
         return confidence_weighted_entropy(given, pred_probs)
-    if method == "prior_shifted_self_confidence":
+    if method == PRIOR_SHIFTED:
         if inputs.prior_shift is None:
             raise ValueError("prior_shifted_self_confidence needs the prior shift")
         return prior_shifted_self_confidence(given, pred_probs, inputs.prior_shift)

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from sparkclean.numbers.fixed_point import ONE
 
+#: No threshold is below it: less `CONFIDENT_MARGIN` it is above 0 still.
 LOWEST_THRESHOLD = 2e-6
+#: Of a class that nobody is given: no probability reaches it.
 MISSING_CLASS_THRESHOLD = 2.0
 #: A class is confident when its probability reaches its threshold less this.
 CONFIDENT_MARGIN = 1e-6
@@ -28,7 +30,7 @@ def confident_thresholds(sums: Sequence[int], examples: Sequence[int]) -> NDArra
     Returns
     -------
     ndarray of float64, shape (K,)
-        At least 2e-6; 2 for a class that nobody is given (no probability reaches it).
+        At least `LOWEST_THRESHOLD`; `MISSING_CLASS_THRESHOLD` for a class that nobody is given.
 
     Notes
     -----

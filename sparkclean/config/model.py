@@ -6,7 +6,7 @@ Reading files, environment and overrides is in ``file``; here nothing is read bu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal, cast
 
@@ -135,6 +135,27 @@ def _first_line(kind: type[Section]) -> str:
     return (kind.__doc__ or "").strip().splitlines()[0]
 
 
+def parse_sections(mapping: Mapping[str, Any]) -> Config:
+    """Check sections of a caller that has the table at hand, and writes nothing.
+
+    Parameters
+    ----------
+    mapping : mapping
+        Sections by name, without ``input`` and ``output``.
+
+    Returns
+    -------
+    Config
+        Places are not looked at.
+
+    Raises
+    ------
+    ConfigError
+        With all findings at once.
+    """
+    return _parse({"input": {"table": "dataframe"}, **mapping}, check=_own_findings)
+
+
 def parse_config(mapping: Mapping[str, Any]) -> Config:
     """Check a configuration that is already loaded.
 
@@ -152,13 +173,17 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
     ConfigError
         With all findings at once.
     """
+    return _parse(mapping, check=contradictions)
+
+
+def _parse(mapping: Mapping[str, Any], *, check: Callable[[Config], list[str]]) -> Config:
     model = config_model()
     try:
         config = cast("Config", model.model_validate(dict(mapping)))
     except ValidationError as exc:
-        findings = explain(exc.errors(), model) + _more_findings(mapping, exc)
+        findings = explain(exc.errors(), model) + _more_findings(mapping, exc, check)
         raise ConfigError(findings) from None
-    findings = contradictions(config)
+    findings = check(config)
     if findings:
         raise ConfigError(findings)
     return config
@@ -175,13 +200,20 @@ def contradictions(config: Config) -> list[str]:
     -------
     list of str
     """
+    return _own_findings(config) + location_findings(config)
+
+
+def _own_findings(config: Config) -> list[str]:
+    """Find contradictions but for those of places."""
     findings = [text for section in config.sections() for text in section.findings(config)]
     if isinstance(config.classes, list):
         findings += class_findings(config.classes)
-    return findings + location_findings(config)
+    return findings
 
 
-def _more_findings(mapping: Mapping[str, Any], exc: ValidationError) -> list[str]:
+def _more_findings(
+    mapping: Mapping[str, Any], exc: ValidationError, check: Callable[[Config], list[str]]
+) -> list[str]:
     """Find the contradictions among the keys that are right, so that all is shown at once."""
     rest = {key: dict(v) if isinstance(v, Mapping) else v for key, v in mapping.items()}
     for error in exc.errors():
@@ -192,7 +224,7 @@ def _more_findings(mapping: Mapping[str, Any], exc: ValidationError) -> list[str
             rest.pop(str(section), None)
     rest["input"] = {"table": "input.table"} | rest.get("input", {})
     try:
-        return contradictions(cast("Config", config_model().model_validate(rest)))
+        return check(cast("Config", config_model().model_validate(rest)))
     except ValidationError:
         return []
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
@@ -15,6 +14,7 @@ from sparkclean.examples.batches import LABEL
 from sparkclean.examples.columns import EMPTY
 from sparkclean.examples.rising_ids import RUN_FIELDS, can_rise, count_disjoint, find_runs
 from sparkclean.examples.statistics import ClassStatistics
+from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.rows.tasks import map_in_arrow
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ _FEW_EXAMPLES = 5
 #: labels 12 of 16 forests and networks came above it in sample, surely or not, and nothing of 120
 #: out of sample; those of MNIST, which are good, have 0.991.
 _IN_SAMPLE_AGREEMENT = 0.995
+#: Share of the rows that would agree with the model if its columns were permuted, and do not now,
+#: from which on they look so.
+_PERMUTED_SHARE = 0.01
 
 _REMEDIES = {
     "label_null": "label them, or leave them out with input.where",
@@ -269,14 +272,14 @@ def _hints(statistics: ClassStatistics) -> list[str]:
 
 
 def data_warnings(
-    statistics: ClassStatistics, predictions: NDArray[np.int64], classes: Sequence[object]
+    statistics: ClassStatistics, predictions: PairCounts, classes: Sequence[object]
 ) -> list[str]:
     """Say what looks wrong although it is allowed.
 
     Parameters
     ----------
     statistics : ClassStatistics
-    predictions : ndarray of int64, shape (K, K)
+    predictions : PairCounts
         Rows by given class and argmax.
     classes : sequence
         The K labels.
@@ -309,14 +312,14 @@ def data_warnings(
 
 
 def model_warnings(
-    statistics: ClassStatistics, predictions: NDArray[np.int64], classes: Sequence[object]
+    statistics: ClassStatistics, predictions: PairCounts, classes: Sequence[object]
 ) -> list[str]:
     """Say what looks wrong with the probabilities; a sample of the rows tells, too.
 
     Parameters
     ----------
     statistics : ClassStatistics
-    predictions : ndarray of int64, shape (K, K)
+    predictions : PairCounts
         Rows by given class and argmax.
     classes : sequence
         The K labels.
@@ -328,7 +331,7 @@ def model_warnings(
     """
     warnings = []
     audited = max(statistics.audited, 1)
-    accuracy = int(predictions.trace()) / audited
+    accuracy = predictions.trace / audited
     surely = statistics.surely / audited
     if accuracy > _IN_SAMPLE_AGREEMENT:
         warnings.append(
@@ -340,14 +343,15 @@ def model_warnings(
     return warnings
 
 
-def _permutation_warning(predictions: NDArray[np.int64], classes: Sequence[object]) -> list[str]:
+def _permutation_warning(predictions: PairCounts, classes: Sequence[object]) -> list[str]:
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (driver only)
 
-    columns = linear_sum_assignment(predictions, maximize=True)[1].tolist()
+    counts = predictions.as_array()
+    columns = linear_sum_assignment(counts, maximize=True)[1].tolist()
     rows = range(len(columns))
-    gain = int(predictions[rows, columns].sum() - predictions.trace())
+    gain = int(counts[rows, columns].sum()) - predictions.trace
     moved = [k for k in rows if columns[k] != k and predictions[k, columns[k]] > predictions[k, k]]
-    if gain <= max(0.01 * predictions.sum(), 1) or not moved:
+    if gain <= max(_PERMUTED_SHARE * predictions.total, 1) or not moved:
         return []
     shown = ", ".join(f"{classes[k]!r} -> {classes[columns[k]]!r}" for k in moved[:_SHOWN])
     return [

@@ -86,6 +86,11 @@ class ClassStatistics:
         """Admitted rows."""
         return int(self.examples.sum())
 
+    @property
+    def num_rejected(self) -> int:
+        """Rows that were not admitted."""
+        return self.rows - self.audited
+
 
 def collect_class_statistics(
     scanner: Scanner, states: Iterable[State], rejected_rows: Stream

@@ -1,4 +1,4 @@
-"""What tasks do to write the suspect table: rank a piece of the label issues, as Parquet.
+"""What tasks do to write the suspect table: rank a piece of the suspects, as Parquet.
 
 Runs on executors: numpy and pyarrow only.
 """
@@ -20,19 +20,18 @@ from sparkclean.rows.row_groups import RowGroups, joined, read_row_groups, task_
 from sparkclean.rows.row_writer import check_shared, written_file
 
 _CHUNK_ROWS = 1 << 16
-_ISSUE = ("given", "suggested", *(name for name, kind in schema.SUSPECTS if kind == "double"))
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Label issues of some qualities.
+    """Suspects of some qualities.
 
     Attributes
     ----------
     start, end : float
         Smallest quality, and smallest one beyond.
     before : int
-        Issues of lower quality.
+        Suspects of lower quality.
     """
 
     start: float
@@ -47,12 +46,14 @@ class WriteSuspects:
     Attributes
     ----------
     groups : tuple of RowGroups
-        Of the label issues.
+        Of the suspects.
     pieces : tuple of Piece
     ids : tuple of (str, str)
         Record id columns: their name there, and in the table.
     labels : pyarrow.Array
         The K labels.
+    numbers : tuple of str
+        The detector's own columns.
     constants : tuple of (str, str)
         Columns that have one value.
     folder : str
@@ -62,6 +63,7 @@ class WriteSuspects:
     pieces: tuple[Piece, ...]
     ids: tuple[tuple[str, str], ...]
     labels: pa.Array
+    numbers: tuple[str, ...]
     constants: tuple[tuple[str, str], ...]
     folder: str
 
@@ -80,20 +82,20 @@ class WriteSuspects:
 
     def _table(self, piece: Piece) -> pa.Table:
         ids = [internal for internal, _ in self.ids]
+        numbers = (*self.numbers, schema.LABEL_QUALITY)
         found = []
-        read = [(name, name) for name in (*ids, *_ISSUE)]
+        read = [(name, name) for name in (*ids, "given", "suggested", *numbers)]
         for batch in read_row_groups(joined(self.groups), read, _CHUNK_ROWS):
             quality = batch.column(schema.LABEL_QUALITY).to_numpy()
             found.append(batch.filter(pa.array((quality >= piece.start) & (quality < piece.end))))
         order = [schema.LABEL_QUALITY, *ids]
         rows = pa.Table.from_batches(found).sort_by([(name, "ascending") for name in order])
-        values = {
-            schema.GIVEN_LABEL: pc.take(self.labels, rows.column("given")),
-            schema.SUGGESTED_LABEL: pc.take(self.labels, rows.column("suggested")),
-            schema.RANK: pa.array(np.arange(1, len(rows) + 1) + piece.before),
-        }
-        values |= {name: rows.column(name) for name in _ISSUE[2:]}
-        values |= {name: pa.repeat(pa.scalar(value), len(rows)) for name, value in self.constants}
-        names = [name for name, _ in schema.SUSPECTS]
-        columns = [*map(rows.column, ids), *map(values.get, names)]
-        return pa.table(columns, names=[*(name for _, name in self.ids), *names])
+        columns = [
+            *((name, rows.column(internal)) for internal, name in self.ids),
+            (schema.GIVEN_LABEL, pc.take(self.labels, rows.column("given"))),
+            (schema.SUGGESTED_LABEL, pc.take(self.labels, rows.column("suggested"))),
+            *((name, rows.column(name)) for name in numbers),
+            (schema.RANK, pa.array(np.arange(1, len(rows) + 1) + piece.before)),
+            *((name, pa.repeat(pa.scalar(value), len(rows))) for name, value in self.constants),
+        ]
+        return pa.table([column for _, column in columns], names=[name for name, _ in columns])

@@ -27,7 +27,7 @@ from sparkclean.confident.scores import (
     self_confidence,
 )
 from sparkclean.confident.thresholds import confident_thresholds
-from sparkclean.jobs.audit.issue_kernels import suspect_texts
+from sparkclean.examples.suspect_totals import suspect_texts
 from sparkclean.numbers.fixed_point import (
     join_limbs,
     portable_log,

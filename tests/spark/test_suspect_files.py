@@ -16,8 +16,8 @@ from pyspark.sql.types import StructType
 import sparkclean
 from sparkclean.commands.main import main
 from sparkclean.errors import InputError
+from sparkclean.examples import suspect_table
 from sparkclean.examples.suspect_writer import WriteSuspects
-from sparkclean.jobs.audit import tables
 from sparkclean.lake import open_target
 from tests.data import noisy_data
 
@@ -85,10 +85,10 @@ def test_suspects_by_tasks_are_those_that_spark_writes(
 ) -> None:
     columns = examples(ids, labels)
     monkeypatch.setattr("sparkclean.rows.streams.SHORT_ROWS", short)
-    monkeypatch.setattr(tables, "_PIECE_ROWS", 15)
+    monkeypatch.setattr(suspect_table, "_PIECE_ROWS", 15)
     assert audit(tmp_path, "tasks", columns) == 0
     said = capsys.readouterr().out
-    monkeypatch.setattr(tables, "_MOST_SUSPECTS", 0)
+    monkeypatch.setattr(suspect_table, "_MOST_SUSPECTS", 0)
     assert audit(tmp_path, "spark", columns) == 0
     assert capsys.readouterr().out == said.replace("/tasks/", "/spark/")  # with the top 10
     found, wanted = (written(spark, tmp_path / name) for name in ("tasks", "spark"))
@@ -114,7 +114,7 @@ def test_suspects_of_float_labels_that_are_rounded_are_written(
 
 
 def test_suspect_files_folder_that_a_worker_does_not_see_is_an_error(tmp_path: Path) -> None:
-    work = WriteSuspects((), (), (), pa.array([]), (), str(tmp_path / "elsewhere"))
+    work = WriteSuspects((), (), (), pa.array([]), (), (), str(tmp_path / "elsewhere"))
     with pytest.raises(InputError, match="elsewhere is not there for a worker: choose a place"):
         next(work([]))
 
@@ -124,7 +124,7 @@ def test_suspects_of_one_quality_are_left_to_spark(
 ) -> None:
     columns = examples("numbers", "names")
     columns["pred_probs"] = pa.array([[0.0, 0.25, 0.75]] * ROWS, pa.list_(pa.float64()))
-    monkeypatch.setattr(tables, "_PIECE_ROWS", 15)
+    monkeypatch.setattr(suspect_table, "_PIECE_ROWS", 15)
     assert audit(tmp_path, "alike", columns) == 0
     _, rows = written(spark, tmp_path / "alike")
     assert len(rows) > 30

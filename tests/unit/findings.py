@@ -9,7 +9,23 @@ import numpy as np
 from sparkclean.confident.noise import estimate_noise
 from sparkclean.examples.columns import Columns
 from sparkclean.examples.statistics import ClassStatistics
+from sparkclean.examples.suspects import Suspects
 from sparkclean.jobs.audit.findings import Findings
+from sparkclean.numbers.pair_counts import PairCounts
+
+
+def make_suspects(counts: list[list[int]]) -> Suspects:
+    """Make suspects that are counted by given and suggested class, and that nobody reads."""
+    return Suspects(
+        frame=cast(Any, None),
+        stream=cast(Any, None),
+        counts=PairCounts(counts),
+        qualities={},
+        hash_sum=0,
+        reason="pruned_from_pair",
+        detector="by hand",
+        numbers=(),
+    )
 
 
 def make_findings(
@@ -36,13 +52,7 @@ def make_findings(
         statistics=statistics,
         thresholds=np.full(size, 0.5),
         noise=estimate_noise(calibrated, calibrated, examples),
-        issues=cast(Any, None),
-        stream=cast(Any, None),
-        qualities={},
-        suspects=cast(Any, None),
-        suspect_counts=np.array(suspects, np.int64),
-        suspect_sum=0,
-        reason="pruned_from_pair",
+        suspects=make_suspects(suspects),
         warnings=("few examples",),
         remembered="{}",
     )

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sparkclean.errors import AuditGateError
 from sparkclean.jobs.audit.gate import judge
 from sparkclean.jobs.audit.sections import GateSection
 from sparkclean.runs.gates import Verdict, gate_error
-from tests.unit.findings import make_findings
+from tests.unit.findings import make_findings, make_suspects
 
 # suspects: 30 of 100 in class a, 10 of 20 in class b, none in class c, which nobody is given
 JOINT = [[70, 30, 0], [10, 10, 0], [0, 0, 0]]
+EXAMPLES = np.array(JOINT).sum(axis=1)
 SUSPECTS = [[0, 30, 0], [10, 0, 0], [0, 0, 0]]
 CLASSES = ("a", "b", "c")
 
 
 def verdicts(mode: str = "relabel", **limits: Any) -> list[Verdict]:
     gate = GateSection(**limits)
-    return judge(make_findings(JOINT, SUSPECTS), gate, mode=mode, classes=CLASSES)
+    return judge(make_suspects(SUSPECTS), EXAMPLES, gate, mode=mode, classes=CLASSES)
 
 
 def test_gate_without_limits_has_no_verdict() -> None:
@@ -44,7 +46,8 @@ def test_gate_max_suspect_fraction_is_of_the_audited_rows(limit: float, passed: 
 def test_gate_max_suspect_fraction_does_not_count_rejected_rows() -> None:
     findings = make_findings(JOINT, SUSPECTS, rejected=1000)
     gate = GateSection(max_suspect_fraction=0.1)
-    (verdict,) = judge(findings, gate, mode="weight", classes=CLASSES)
+    examples = findings.statistics.examples
+    (verdict,) = judge(findings.suspects, examples, gate, mode="weight", classes=CLASSES)
     assert verdict.found == pytest.approx(40 / 120)
 
 

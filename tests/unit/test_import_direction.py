@@ -55,12 +55,17 @@ MAY_USE = {
 #: What executors load for an audit: numpy and pyarrow alone.
 EXECUTORS = (
     "examples.batches",
+    "examples.counts",
     "examples.kernels",
+    "examples.ranks",
     "examples.rising_ids",
+    "examples.suspect_totals",
     "examples.suspect_writer",
     "jobs.audit.counts",
+    "jobs.audit.emitted_rows",
     "jobs.audit.issue_kernels",
     "jobs.audit.kinds",
+    "jobs.audit.rankings",
     "jobs.audit.row_kernels",
     "rows.emitted",
     "rows.row_groups",

@@ -10,17 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparkclean.examples.counts import count_codes
 from sparkclean.examples.kernels import REJECTED, SUMS
+from sparkclean.examples.ranks import bucket_end, quality_bucket
+from sparkclean.examples.suspect_totals import SUSPECT, SuspectTotals
 from sparkclean.jobs.audit import kinds
-from sparkclean.jobs.audit.counts import (
-    BucketCounts,
-    PairCounts,
-    bucket_of,
-    count_codes,
-    find_sorted,
-)
+from sparkclean.jobs.audit.counts import BucketCounts, PairCounter, bucket_of, find_sorted
 from sparkclean.jobs.audit.cuts import counted_of
-from sparkclean.jobs.audit.issue_kernels import (
+from sparkclean.jobs.audit.emitted_rows import Rows
+from sparkclean.jobs.audit.kinds import BUCKETS
+from sparkclean.jobs.audit.rankings import (
     CountBuckets,
     Cuts,
     OfClasses,
@@ -28,11 +27,7 @@ from sparkclean.jobs.audit.issue_kernels import (
     OfRivals,
     OfTable,
     Places,
-    Rows,
-    bucket_end,
-    quality_bucket,
 )
-from sparkclean.jobs.audit.kinds import BUCKETS
 from sparkclean.jobs.audit.row_kernels import MARGINS
 from sparkclean.jobs.audit.selection import lowest_margins
 from sparkclean.learning.sample_writer import SAMPLED
@@ -122,9 +117,12 @@ def test_cuts_by_pair_select_a_row_that_any_of_its_pairs_reaches() -> None:
 
 def test_kinds_of_functions_that_share_an_output_are_different() -> None:
     audit = [value for name, value in vars(kinds).items() if name.isupper()]
-    assert len({SUMS, REJECTED, *audit}) == 2 + len(audit) == 10
+    assert len({SUMS, REJECTED, *audit}) == 2 + len(audit) == 8
+    suspects = SuspectTotals.state_kinds
+    assert len({SUSPECT, *suspects}) == 1 + len(suspects) == 4
     # a negative one tells of written files
-    assert min(SUMS, REJECTED, *audit, PREDICTED, PREDICTIVE, SAMPLED) > WRITTEN
+    found = [SUMS, REJECTED, *audit, SUSPECT, *suspects, PREDICTED, PREDICTIVE, SAMPLED]
+    assert min(found) > WRITTEN
     assert PREDICTED != PREDICTIVE
 
 
@@ -192,7 +190,7 @@ def test_bucket_of_a_score_holds_it(score: float) -> None:
 
 @pytest.mark.parametrize("size", [4, 2000])
 def test_pair_counts_few_and_many_classes_count_the_same(size: int) -> None:
-    counts = PairCounts(size)
+    counts = PairCounter(size)
     assert counts.state("confident") is None
     for _ in range(2):
         counts.add(np.array([0, 3, 3, 1]), np.array([2, 3, 3, -1]))

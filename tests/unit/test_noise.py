@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sparkclean.confident.noise import NoiseModel, class_quality, estimate_noise
+from sparkclean.numbers.pair_counts import PairCounts
 
 # rows given, columns true
 CALIBRATED = [[8, 2], [1, 9]]
@@ -129,25 +130,25 @@ def test_class_weights_of_a_missing_class_are_bounded() -> None:
 
 
 def test_class_quality_label_issues_are_given_the_class_and_of_another() -> None:
-    assert class_quality(np.array(CALIBRATED)).label_issues.tolist() == [2, 1]
+    assert class_quality(PairCounts(CALIBRATED)).label_issues.tolist() == [2, 1]
 
 
 def test_class_quality_inverse_label_issues_are_of_the_class_and_given_another() -> None:
-    assert class_quality(np.array(CALIBRATED)).inverse_label_issues.tolist() == [1, 2]
+    assert class_quality(PairCounts(CALIBRATED)).inverse_label_issues.tolist() == [1, 2]
 
 
 def test_class_quality_noise_is_per_given_and_inverse_noise_per_true() -> None:
-    found = class_quality(np.array(CALIBRATED))
+    found = class_quality(PairCounts(CALIBRATED))
     assert found.label_noise == near([0.2, 0.1])
     assert found.inverse_label_noise == near([1 / 9, 2 / 11])
 
 
 def test_class_quality_score_is_one_less_the_noise() -> None:
-    assert class_quality(np.array(CALIBRATED)).label_quality_score == near([0.8, 0.9])
+    assert class_quality(PairCounts(CALIBRATED)).label_quality_score == near([0.8, 0.9])
 
 
 def test_class_quality_missing_class_has_no_issues() -> None:
-    found = class_quality(np.array(MISSING))
+    found = class_quality(PairCounts(MISSING))
     assert found.label_issues[1] == found.inverse_label_issues[1] == 0
     assert found.label_noise[1] == found.inverse_label_noise[1] == 0.0
     assert found.label_quality_score[1] == 1.0

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sparkclean.jobs.audit.summary import noise_interval, summarise
+from sparkclean.jobs.audit.summary import summarise
+from sparkclean.numbers.intervals import wilson_interval as noise_interval
 from tests.unit.findings import make_columns, make_findings
 
 JOINT = [[900, 80, 20], [10, 480, 10], [0, 0, 100]]

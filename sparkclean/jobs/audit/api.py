@@ -13,21 +13,20 @@ from numpy.typing import NDArray
 from sparkclean import schema
 from sparkclean.confident.noise import NoiseModel
 from sparkclean.config.classes import resolve_classes
-from sparkclean.config.model import config_fingerprint, parse_config
+from sparkclean.config.fingerprint import fingerprint
+from sparkclean.config.model import parse_sections
 from sparkclean.errors import InputError
 from sparkclean.examples.checks import count_duplicate_ids
 from sparkclean.examples.columns import Columns, resolve_columns
 from sparkclean.examples.scan import FrameScan
 from sparkclean.examples.statistics import Scanner
+from sparkclean.examples.suspect_table import suspects_frame
 from sparkclean.jobs.audit.findings import Findings, findings_hash
+from sparkclean.jobs.audit.job import AuditJob
 from sparkclean.jobs.audit.pipeline import collect_findings
-from sparkclean.jobs.audit.tables import (
-    class_rows,
-    pair_rows,
-    rejected_frame,
-    rows_frame,
-    suspects_frame,
-)
+from sparkclean.jobs.audit.sections import AdmissionSection, MethodSection
+from sparkclean.jobs.audit.tables import class_rows, pair_rows, rejected_frame
+from sparkclean.rows.driver_rows import rows_frame
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.session import warn_of_large_batches
 from sparkclean.rows.stores import CacheStore
@@ -153,9 +152,8 @@ def audit(
             f"audit needs a Spark DataFrame, not {type(df).__module__}.{type(df).__name__}; for "
             "arrays there is sparkclean.find_label_issues"
         )
-    config = parse_config(
+    config = parse_sections(
         {
-            "input": {"table": "dataframe"},
             "columns": {
                 "id": id if isinstance(id, str) else list(id),
                 "label": label,
@@ -182,16 +180,26 @@ def audit(
     store = CacheStore()
     scanner = Scanner(scan, columns, store)
     rows = count_duplicate_ids(narrow, scanner.ids, columns.ids, may_rise=False)
-    findings = collect_findings(scanner, config.method, config.admission, Progress(), rows=rows)
-    provenance = Provenance("dataframe", config_fingerprint(config, columns.classes), "interactive")
+    findings = collect_findings(
+        scanner,
+        config.section(MethodSection),
+        config.section(AdmissionSection),
+        Progress(),
+        rows=rows,
+    )
+    own = fingerprint(config, AuditJob.name, AuditJob.sections, columns.classes)
+    provenance = Provenance("dataframe", own, "interactive")
+    spark, label_type = df.sparkSession, columns.label_type.simpleString()
     return AuditResult(
-        suspects=suspects_frame(findings, columns, provenance),
-        classes=rows_frame(df, class_rows(findings, columns, provenance), schema.CLASSES, columns),
-        pairs=rows_frame(df, pair_rows(findings, columns, provenance), schema.PAIRS, columns),
+        suspects=suspects_frame(findings.suspects, columns, provenance.values()),
+        classes=rows_frame(
+            spark, class_rows(findings, columns, provenance), schema.CLASSES, label_type
+        ),
+        pairs=rows_frame(spark, pair_rows(findings, columns, provenance), schema.PAIRS, label_type),
         rejected=rejected_frame(findings.statistics.rejected, columns, provenance),
         noise=findings.noise,
         thresholds=findings.thresholds,
-        num_suspects=findings.num_suspects,
+        num_suspects=findings.suspects.num_suspects,
         warnings=findings.warnings,
         _findings=findings,
         _columns=columns,

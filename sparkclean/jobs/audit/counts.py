@@ -1,4 +1,4 @@
-"""Histograms that are state: counts by code, and by group and bucket of a score.
+"""Histograms that are state: pairs of classes, and groups by bucket of a score.
 
 Runs on executors: numpy only.
 """
@@ -12,64 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.confident.joint import add_pairs
+from sparkclean.examples.counts import count_codes, state_of
 from sparkclean.examples.kernels import KERNEL_KEYS
 from sparkclean.jobs.audit.kinds import BUCKETS, COUNTS
-from sparkclean.rows.emitted import KIND, STATE, Emitted
+from sparkclean.rows.emitted import Emitted
 
 #: What kernels count by pair of classes, in the order of its state.
 COUNTS_STATE = ("confident", "predictions", "entries_found")
-#: A histogram may be this many times longer than what it counts; beyond, sorting is cheaper.
-_DENSE = 8
 #: Pairs of classes that a task counts in a matrix.
 _DENSE_PAIRS = 1 << 20
-
-
-def count_codes(counts: Counter[int], codes: NDArray[np.int64]) -> None:
-    """Add codes to counts, in place.
-
-    Parameters
-    ----------
-    counts : Counter
-    codes : ndarray of int64
-    """
-    if not len(codes):
-        return
-    first = int(codes.min())
-    if int(codes.max()) - first < _DENSE * len(codes):
-        number = np.bincount(codes - first)
-        values = np.flatnonzero(number)
-        number, values = number[values], values + first
-    else:
-        values, number = np.unique(codes, return_counts=True)
-    counts.update(dict(zip(values.tolist(), number.tolist(), strict=True)))
-
-
-def state_of(
-    kind: int, counts: Mapping[int, int], size: int, keys: tuple[str, str], place: int = 0
-) -> Emitted:
-    """Give counts as columns of state, keyed by the code's quotient and remainder.
-
-    Parameters
-    ----------
-    kind : int
-    counts : mapping
-        By code.
-    size : int
-        Divides the code.
-    keys : tuple of (str, str)
-        Names for quotient and remainder.
-    place : int
-        Of the count in the state.
-
-    Returns
-    -------
-    dict
-    """
-    first, second = keys
-    codes = [divmod(code, size) for code in counts]
-    state = [[*[0] * place, count] for count in counts.values()]
-    quotients, remainders = [code[0] for code in codes], [code[1] for code in codes]
-    return {KIND: kind, first: quotients, second: remainders, STATE: state}
+#: A score lies between -1 and 1: unit intervals that the codes of a group have room for, as a score
+#: of 1 has a bucket of its own, and those of them that are for scores below 0.
+_INTERVALS, _BELOW_ZERO = 4, 2
 
 
 def find_sorted(
@@ -130,16 +84,18 @@ class BucketCounts:
     def add(self, group: NDArray[np.int64], score: NDArray[np.float64]) -> None:
         """Count places; scores are between -1 and 1."""
         buckets = self._buckets
-        count_codes(self._counts, (4 * group + 2) * buckets + bucket_of(score, buckets))
+        first = (_INTERVALS * group + _BELOW_ZERO) * buckets
+        count_codes(self._counts, first + bucket_of(score, buckets))
 
     def state(self, keys: tuple[str, str]) -> Emitted:
         """Give columns of state: group and bucket, by the names of the keys, and count."""
-        columns, bucket = state_of(BUCKETS, self._counts, 4 * self._buckets, keys), keys[1]
-        return columns | {bucket: [place - 2 * self._buckets for place in columns[bucket]]}
+        columns, bucket = state_of(BUCKETS, self._counts, _INTERVALS * self._buckets, keys), keys[1]
+        zero = _BELOW_ZERO * self._buckets
+        return columns | {bucket: [place - zero for place in columns[bucket]]}
 
 
-class PairCounts:
-    """Counts of (given, true) pairs.
+class PairCounter:
+    """Counts the (given, true) pairs of a task.
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from sparkclean.jobs.audit.issue_kernels import CountBuckets, Cuts, Places, Ranking
 from sparkclean.jobs.audit.kinds import BUCKETS
+from sparkclean.jobs.audit.rankings import CountBuckets, Cuts, Places, Ranking
 from sparkclean.rows.emitted import ID_PREFIX
 from sparkclean.rows.streams import State, Stream
 from sparkclean.rows.types import arrow_type

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sparkclean.jobs.audit.findings import Findings
+from sparkclean.examples.suspects import Suspects
 from sparkclean.runs.gates import Verdict
 
 if TYPE_CHECKING:
@@ -19,13 +20,20 @@ _LOSING_MODES = ("drop", "quarantine")
 
 
 def judge(
-    findings: Findings, gate: GateSection, *, mode: str, classes: Sequence[Any]
+    suspects: Suspects,
+    examples: NDArray[np.int64],
+    gate: GateSection,
+    *,
+    mode: str,
+    classes: Sequence[Any],
 ) -> list[Verdict]:
     """Compare a result with the configured limits.
 
     Parameters
     ----------
-    findings : Findings
+    suspects : Suspects
+    examples : ndarray of int64, shape (K,)
+        Audited rows by given class.
     gate : GateSection
     mode : str
         ``clean.mode``: classes shrink in modes ``drop`` and ``quarantine`` only.
@@ -37,21 +45,19 @@ def judge(
     list of Verdict
         One for each limit that applies.
     """
-    examples = findings.statistics.examples
-    suspects = findings.suspect_counts.sum(axis=1)
+    found, by_class = suspects.num_suspects, suspects.counts.by_given()
     present = np.flatnonzero(examples > 0)
     verdicts = []
     if gate.max_suspects is not None:
-        found = findings.num_suspects
         verdicts.append(
             Verdict("max_suspects", gate.max_suspects, found, found <= gate.max_suspects)
         )
     if gate.max_suspect_fraction is not None:
-        share = findings.num_suspects / max(findings.statistics.audited, 1)
+        share = found / max(int(examples.sum()), 1)
         limit = gate.max_suspect_fraction
         verdicts.append(Verdict("max_suspect_fraction", limit, share, share <= limit))
     if gate.max_class_loss_fraction is not None:
-        losses = suspects[present] / examples[present]
+        losses = by_class[present] / examples[present]
         worst = int(present[losses.argmax()])
         limit, loss = gate.max_class_loss_fraction, float(losses.max())
         verdicts.append(
@@ -60,7 +66,7 @@ def judge(
             )
         )
     if mode in _LOSING_MODES:
-        left = (examples - suspects)[present]
+        left = (examples - by_class)[present]
         worst = int(present[left.argmin()])
         wanted = gate.min_examples_left_per_class
         verdicts.append(
@@ -70,6 +76,7 @@ def judge(
                 int(left.min()),
                 int(left.min()) >= wanted,
                 f"class {classes[worst]!r}",
+                at_least=True,
             )
         )
     return verdicts

@@ -11,14 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.examples.kernels import Kernel, RunKernel, Together
-from sparkclean.examples.statistics import Scanner
+from sparkclean.confident.bounds import Bounds
+from sparkclean.confident.filters import PAIR_FILTERS
+from sparkclean.confident.scores import PRIOR_SHIFTED, WIDE_SCORES, ScoreInputs
+from sparkclean.examples.kernels import REJECTED, ClassSums, Kernel, RunKernel, Together
+from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
 from sparkclean.jobs.audit.counts import COUNTS_STATE
 from sparkclean.jobs.audit.cuts import Counted, counted_of
 from sparkclean.jobs.audit.issue_kernels import CountOutcomes
 from sparkclean.jobs.audit.kinds import COUNTS, LOW, OPEN
-from sparkclean.jobs.audit.row_kernels import PairMargins
+from sparkclean.jobs.audit.pass_plan import PlannedPass
+from sparkclean.jobs.audit.row_kernels import ConfidentCounts, PairMargins, RowScore
+from sparkclean.jobs.audit.sections import MethodSection
+from sparkclean.numbers.pair_counts import PairCounts
+from sparkclean.rows.progress import Progress
 from sparkclean.rows.streams import State, Stream
+
+#: Buckets of a margin's unit interval, and the most counts by pair and bucket in one task.
+_BUCKETS, _COUNTS = 64, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -30,10 +40,10 @@ class Pass:
     streams : dict
         Emitted rows by kind.
     states : list of State
-    confident, predictions : ndarray of int64, shape (K, K)
+    confident, predictions : PairCounts
         Of `ConfidentCounts`: rows by given class and outcome, but for the undecided ones
         (`collect_undecided`); rows by given class and argmax.
-    found : ndarray of int64, shape (K, K)
+    found : PairCounts
         Of `PairMargins`: emitted entries by pair.
     counted : Counted or None
         The same by bucket of the margin, with its sign turned; None where they were not counted.
@@ -41,14 +51,12 @@ class Pass:
 
     streams: Mapping[int, Stream]
     states: list[State]
-    confident: NDArray[np.int64]
-    predictions: NDArray[np.int64]
-    found: NDArray[np.int64]
+    confident: PairCounts
+    predictions: PairCounts
+    found: PairCounts
     counted: Counted | None
 
-    def collect_undecided(
-        self, thresholds: NDArray[np.float64], collision: str
-    ) -> NDArray[np.int64]:
+    def collect_undecided(self, thresholds: NDArray[np.float64], collision: str) -> PairCounts:
         """Count the rows that bands left undecided, by given class and outcome.
 
         Parameters
@@ -59,21 +67,21 @@ class Pass:
 
         Returns
         -------
-        ndarray of int64, shape (K, K)
+        PairCounts
 
         Notes
         -----
         A job over the undecided rows, one over the low rows; the driver holds at most K x K rows.
         """
-        counts = np.zeros_like(self.confident)
-        if OPEN not in self.streams:  # thresholds were known
-            return counts
-        count = CountOutcomes(thresholds, collision)
-        for stream in (self.streams.get(kind) for kind in (OPEN, LOW)):
-            if stream is not None and stream.rows != 0:
-                for _, given, outcome, values in stream.collect(count):
-                    counts[given, outcome] += values[0]
-        return counts
+        states: list[State] = []
+        if OPEN in self.streams:  # else thresholds were known
+            count = CountOutcomes(thresholds, collision)
+            for stream in (self.streams.get(kind) for kind in (OPEN, LOW)):
+                if stream is not None and stream.rows != 0:
+                    states += stream.collect(count)
+        return PairCounts.of_entries(
+            len(thresholds), ((state.first, state.second, state.values[0]) for state in states)
+        )
 
 
 def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
@@ -99,16 +107,140 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
     function = RunKernel(scan.reader, Together(kernels), scan.id_types)
     output = scan.stream(scanner.store).run(name, function)
     buckets = max((k.buckets for k in kernels if isinstance(k, PairMargins)), default=0)
-    matrices = {name: np.zeros((size, size), np.int64) for name in COUNTS_STATE}
-    for kind, given, true, values in output.states:
-        if kind == COUNTS:
-            for matrix, value in zip(matrices.values(), values, strict=False):
-                matrix[given, true] = value
+    counts = [state for state in output.states if state.kind == COUNTS]
+    confident, predictions, found = (
+        PairCounts.of_entries(
+            size, ((s.first, s.second, s.values[i]) for s in counts if i < len(s.values))
+        )
+        for i in range(len(COUNTS_STATE))
+    )
     return Pass(
         streams=output.streams,
         states=output.states,
-        confident=matrices["confident"],
-        predictions=matrices["predictions"],
-        found=matrices["entries_found"],
+        confident=confident,
+        predictions=predictions,
+        found=found,
         counted=counted_of(output.states, buckets) if buckets else None,
     )
+
+
+@dataclass(frozen=True)
+class Passes:
+    """The passes that an audit may need, over one scan.
+
+    Attributes
+    ----------
+    scanner : Scanner
+    method : MethodSection
+    progress : Progress
+    """
+
+    scanner: Scanner
+    method: MethodSection
+    progress: Progress
+
+    def first(self, planned: PlannedPass, bounds: Bounds | None) -> tuple[Pass, ClassStatistics]:
+        """Admit rows and add up classes; with bounds count the joint and emit rows as well."""
+        size = self.scanner.columns.num_classes
+        kernels: list[Kernel] = [ClassSums(size, self.method.ranked_by == PRIOR_SHIFTED)]
+        if bounds is not None:
+            margins = bounds.lowest_margins
+            kernels.append(self._counts(bounds.lowest, bounds.highest, pairs=margins is not None))
+            if margins is not None:
+                kernels.append(self._margins(margins))
+        with self.progress.phase(planned.title) as phase:
+            found = run_pass(self.scanner, planned.name, *kernels)
+            statistics = collect_class_statistics(
+                self.scanner, found.states, found.streams[REJECTED]
+            )
+            phase.rows = statistics.rows
+        return found, statistics
+
+    def exact(self, planned: PlannedPass, thresholds: NDArray[np.float64], rows: int) -> Pass:
+        """Count the joint by thresholds that are known, and emit rows."""
+        with self.progress.phase(planned.title) as phase:
+            phase.rows = rows
+            return run_pass(self.scanner, planned.name, self._counts(thresholds, thresholds))
+
+    def last(
+        self,
+        planned: PlannedPass,
+        thresholds: NDArray[np.float64],
+        rows: int,
+        *,
+        margins: NDArray[np.float64] | None,
+        shift: NDArray[np.float64] | None,
+    ) -> Pass:
+        """Emit what pairs may prune, by bounds; score by the noise model."""
+        with self.progress.phase(planned.title) as phase:
+            phase.rows = rows
+            kernel: Kernel
+            if margins is None:
+                kernel = self._counts(thresholds, thresholds, shift=shift)
+            else:
+                kernel = self._margins(margins, thresholds, shift)
+            return run_pass(self.scanner, planned.name, kernel)
+
+    def _counts(
+        self,
+        lowest: NDArray[np.float64],
+        highest: NDArray[np.float64],
+        *,
+        pairs: bool = False,
+        shift: NDArray[np.float64] | None = None,
+    ) -> ConfidentCounts:
+        method = self.method
+        emit = {
+            "confident_learning": "confident",
+            "predicted_neq_given": "differing",
+            "prune_by_noise_rate": "none" if pairs else "rivals",
+            "both": "low" if pairs else "rivals",
+        }.get(method.filter_by, "low")
+        return ConfidentCounts(
+            lowest,
+            highest,
+            method.collision,
+            self.scanner.scan.reader.row_sum_tolerance,
+            emit=emit,
+            score=None if method.filter_by in PAIR_FILTERS else row_score(method, lowest, shift),
+        )
+
+    def _margins(
+        self,
+        lowest: NDArray[np.float64],
+        thresholds: NDArray[np.float64] | None = None,
+        shift: NDArray[np.float64] | None = None,
+    ) -> PairMargins:
+        tolerance = self.scanner.scan.reader.row_sum_tolerance
+        score = row_score(self.method, thresholds, shift)
+        pairs = np.flatnonzero(lowest < np.inf)
+        buckets = _BUCKETS if len(pairs) * _BUCKETS <= _COUNTS else 0
+        margins = lowest.reshape(-1)[pairs]
+        return PairMargins(len(lowest), pairs, margins, tolerance, score, buckets)
+
+
+def row_score(
+    method: MethodSection,
+    thresholds: NDArray[np.float64] | None,
+    shift: NDArray[np.float64] | None,
+) -> RowScore | None:
+    """Give the score that needs the whole row, if the method has one.
+
+    Parameters
+    ----------
+    method : MethodSection
+    thresholds : ndarray of float64, shape (K,), or None
+        For adjusted probabilities.
+    shift : ndarray of float64, shape (K,), or None
+        For ``prior_shifted_self_confidence``; without it that one has to wait for another pass.
+
+    Returns
+    -------
+    RowScore or None
+    """
+    if method.ranked_by == PRIOR_SHIFTED and shift is None:
+        return None
+    if not method.adjust_pred_probs and method.ranked_by not in WIDE_SCORES:
+        return None
+    inputs = ScoreInputs(thresholds, shift)
+    return RowScore(method.ranked_by, method.adjust_pred_probs, inputs)

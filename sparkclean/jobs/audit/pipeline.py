@@ -1,44 +1,41 @@
-"""The method over a cluster, from a narrow input frame to ranked suspects. Writes nothing."""
+"""The method over a cluster, from a narrow input frame to suspects. Writes nothing."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.confident.bounds import (
-    Bounds,
-    recalled_bounds,
-    remember_bounds,
-    sample_bounds,
-)
+from sparkclean.confident.bounds import Bounds, recalled_bounds, remember_bounds, sample_bounds
 from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.joint import calibrate_joint, confident_joint
-from sparkclean.confident.noise import estimate_noise
-from sparkclean.confident.scores import WIDE_SCORES, ScoreInputs, prior_shift
+from sparkclean.confident.noise import NoiseModel, estimate_noise
+from sparkclean.confident.scores import PRIOR_SHIFTED, prior_shift
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.errors import ConfigError
 from sparkclean.examples.checks import check_admission, data_warnings
-from sparkclean.examples.kernels import REJECTED, ClassSums, Kernel
-from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
-from sparkclean.jobs.audit.findings import Findings, collect_issues, find_quotas
+from sparkclean.examples.statistics import ClassStatistics, Scanner
+from sparkclean.jobs.audit.cuts import Counted
+from sparkclean.jobs.audit.findings import Findings
 from sparkclean.jobs.audit.kinds import LOW
-from sparkclean.jobs.audit.passes import Pass, run_pass
-from sparkclean.jobs.audit.row_kernels import ConfidentCounts, PairMargins, RowScore
+from sparkclean.jobs.audit.pass_plan import Known, Needs, PassKind, PlannedPass, next_pass
+from sparkclean.jobs.audit.passes import Pass, Passes
 from sparkclean.jobs.audit.sections import AdmissionSection, MethodSection
-from sparkclean.jobs.audit.selection import collect_lowest_margins, ranked
+from sparkclean.jobs.audit.selection import (
+    Quotas,
+    collect_lowest_margins,
+    collect_suspects,
+    find_quotas,
+)
+from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.rows.progress import Progress
-from sparkclean.schema import SUSPECT_REASONS
+from sparkclean.rows.streams import Stream
 
 _log = logging.getLogger("sparkclean")
-
-#: Buckets of a margin's unit interval, and the most counts by pair and bucket in one task.
-_BUCKETS, _COUNTS = 64, 1 << 16
-PRIOR_SHIFTED = "prior_shifted_self_confidence"
 
 
 def collect_findings(
@@ -50,7 +47,7 @@ def collect_findings(
     rows: int,
     recall: Callable[[], str | None] = lambda: None,
 ) -> Findings:
-    """Audit the rows of a scan: find the label issues and rank them.
+    """Audit the rows of a scan: find the label issues.
 
     Parameters
     ----------
@@ -75,13 +72,14 @@ def collect_findings(
     Notes
     -----
     Reads the wide column once where bounds of thresholds and cuts are known before and hold, after
-    a sample; two or three times otherwise. No shuffle of it. The driver holds K x K numbers, and a
-    sample of 16 MB.
+    a sample; two or three times otherwise (`pass_plan`). No shuffle of it. The driver holds K x K
+    numbers, and a sample of 16 MB.
     """
-    passes = _Passes(scanner, method, progress)
+    passes = Passes(scanner, method, progress)
     fixed = fixed_thresholds(method.thresholds, scanner.columns.classes)
     bounds = collect_bounds(scanner, method, progress, fixed=fixed, rows=rows, recall=recall)
-    counted, statistics = passes.first(bounds)
+    first = begin(passes, bounds)
+    statistics = first.statistics
     check_admission(
         statistics,
         max_rejected_fraction=admission.max_rejected_fraction,
@@ -91,152 +89,253 @@ def collect_findings(
     )
     computed = confident_thresholds(statistics.sums, statistics.examples.tolist())
     thresholds = np.where(np.isnan(fixed), computed, fixed)
-    if bounds is not None and not bounds.hold(thresholds):
-        _log.info("the thresholds are not where they were expected: one more pass")
-        bounds = None
-    if bounds is None:
-        counted = passes.exact(thresholds, statistics.rows)
-        confident = counted.confident
-    else:
-        confident = counted.confident + counted.collect_undecided(thresholds, method.collision)
-    joint = confident_joint(confident)
-    noise = estimate_noise(joint, calibrate_joint(joint, statistics.examples), statistics.examples)
-    warnings = [
-        *scanner.columns.warnings,
-        *data_warnings(statistics, counted.predictions, scanner.columns.classes),
-    ]
-    for warning in warnings:
-        _log.warning("%s", warning)
+    joint = count_joint(passes, first, thresholds)
+    noise = model_noise(joint.confident, statistics.examples)
+    warnings = warn_of_data(scanner, statistics, joint.found.predictions)
     quotas = find_quotas(method, noise, statistics.examples)
-    margins = None if bounds is None else bounds.lowest_margins
-    shift = None
-    if method.ranked_by == PRIOR_SHIFTED:
-        shift = prior_shift(noise.calibrated_joint, statistics.column_sums, statistics.audited)
-    again = shift is not None
-    if method.filter_by in PAIR_FILTERS and (
-        margins is None or (counted.found < quotas.of_pair).any()
-    ):
-        if margins is not None:  # no rivals were emitted, as all pairs were thought to be known
-            _log.info("the cuts of pairs are not where they were expected: two more passes")
-            counted = passes.exact(thresholds, statistics.rows)
-        margins, again = collect_lowest_margins(counted.streams[LOW], quotas.of_pair), True
-    streams, entries = dict(counted.streams), counted.counted
-    if again:
-        third = passes.third(thresholds, statistics.rows, margins=margins, shift=shift)
-        streams, entries = streams | dict(third.streams), third.counted
-    issues = collect_issues(
+    shift = find_shift(method, noise, statistics)
+    candidates = emit_candidates(passes, joint, quotas, shift)
+    suspects, margins = collect_suspects(
         scanner,
         method,
         progress,
-        streams=streams,
+        streams=candidates.streams,
         quotas=quotas,
         thresholds=thresholds,
-        counted=entries,
+        counted=candidates.entries,
     )
-    suspects = ranked(issues.frame, issues.qualities, score="label_quality", ids=scanner.ids)
     return Findings(
         statistics=statistics,
         thresholds=thresholds,
         noise=noise,
-        issues=issues.frame,
-        stream=issues.stream,
-        qualities=issues.qualities,
         suspects=suspects,
-        suspect_counts=issues.counts,
-        suspect_sum=issues.suspect_sum,
-        reason=SUSPECT_REASONS[method.filter_by],
-        warnings=tuple(warnings),
-        remembered=remember_bounds(thresholds, statistics.examples, issues.lowest_margins),
+        warnings=warnings,
+        remembered=remember_bounds(thresholds, statistics.examples, margins),
     )
 
 
+# -- the passes, each with what is known by then ---------------------------------------------------
+
+
 @dataclass(frozen=True)
-class _Passes:
-    """The passes that an audit may need, over one scan."""
+class FirstPass:
+    """What the first pass found, and by which bounds.
 
-    scanner: Scanner
-    method: MethodSection
-    progress: Progress
+    Attributes
+    ----------
+    known : Known
+        Before the pass.
+    bounds : Bounds or None
+    found : Pass
+    statistics : ClassStatistics
+    """
 
-    def first(self, bounds: Bounds | None) -> tuple[Pass, ClassStatistics]:
-        """Admit rows and add up classes; with bounds count the joint and emit rows as well."""
-        size, method = self.scanner.columns.num_classes, self.method
-        kernels: list[Kernel] = [ClassSums(size, method.ranked_by == PRIOR_SHIFTED)]
-        if bounds is not None:
-            margins = bounds.lowest_margins
-            kernels.append(self._counts(bounds.lowest, bounds.highest, pairs=margins is not None))
-            if margins is not None:
-                kernels.append(self._margins(margins))
-        what = "class sums" if bounds is None else "class sums and confident joint"
-        with self.progress.phase(f"pass 1: {what}") as phase:
-            found = run_pass(self.scanner, "pass_1", *kernels)
-            statistics = collect_class_statistics(
-                self.scanner, found.states, found.streams[REJECTED]
-            )
-            phase.rows = statistics.rows
-        return found, statistics
+    known: Known
+    bounds: Bounds | None
+    found: Pass
+    statistics: ClassStatistics
 
-    def exact(self, thresholds: NDArray[np.float64], rows: int) -> Pass:
-        """Count the joint by thresholds that are known, and emit rows."""
-        with self.progress.phase("pass 2: confident joint") as phase:
-            phase.rows = rows
-            return run_pass(self.scanner, "pass_2", self._counts(thresholds, thresholds))
 
-    def third(
-        self,
-        thresholds: NDArray[np.float64],
-        rows: int,
-        *,
-        margins: NDArray[np.float64] | None,
-        shift: NDArray[np.float64] | None,
-    ) -> Pass:
-        """Emit what pairs may prune, by bounds; score by the noise model."""
-        what = "scores by the noise model" if margins is None else "margins of class pairs"
-        with self.progress.phase(f"pass 3: {what}") as phase:
-            phase.rows = rows
-            kernel: Kernel
-            if margins is None:
-                kernel = self._counts(thresholds, thresholds, shift=shift)
-            else:
-                kernel = self._margins(margins, thresholds, shift)
-            return run_pass(self.scanner, "pass_3", kernel)
+@dataclass(frozen=True)
+class JointCounts:
+    """The confident joint, counted.
 
-    def _counts(
-        self,
-        lowest: NDArray[np.float64],
-        highest: NDArray[np.float64],
-        *,
-        pairs: bool = False,
-        shift: NDArray[np.float64] | None = None,
-    ) -> ConfidentCounts:
-        method = self.method
-        emit = {
-            "confident_learning": "confident",
-            "predicted_neq_given": "differing",
-            "prune_by_noise_rate": "none" if pairs else "rivals",
-            "both": "low" if pairs else "rivals",
-        }.get(method.filter_by, "low")
-        return ConfidentCounts(
-            lowest,
-            highest,
-            method.collision,
-            self.scanner.scan.reader.row_sum_tolerance,
-            emit=emit,
-            score=None if method.filter_by in PAIR_FILTERS else row_score(method, lowest, shift),
-        )
+    Attributes
+    ----------
+    known : Known
+    thresholds : ndarray of float64, shape (K,)
+    rows : int
+        Of the scan.
+    found : Pass
+        That counted it and emitted rows.
+    confident : PairCounts
+        Rows by given and confident class.
+    lowest_margins : ndarray of float64, shape (K, K), or None
+        By which rows of pairs were emitted.
+    """
 
-    def _margins(
-        self,
-        lowest: NDArray[np.float64],
-        thresholds: NDArray[np.float64] | None = None,
-        shift: NDArray[np.float64] | None = None,
-    ) -> PairMargins:
-        tolerance = self.scanner.scan.reader.row_sum_tolerance
-        score = row_score(self.method, thresholds, shift)
-        pairs = np.flatnonzero(lowest < np.inf)
-        buckets = _BUCKETS if len(pairs) * _BUCKETS <= _COUNTS else 0
-        margins = lowest.reshape(-1)[pairs]
-        return PairMargins(len(lowest), pairs, margins, tolerance, score, buckets)
+    known: Known
+    thresholds: NDArray[np.float64]
+    rows: int
+    found: Pass
+    confident: PairCounts
+    lowest_margins: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The rows among which the suspects are.
+
+    Attributes
+    ----------
+    streams : dict
+        By kind.
+    entries : Counted or None
+        Entries of pairs by bucket, where a pass has counted them.
+    """
+
+    streams: Mapping[int, Stream]
+    entries: Counted | None
+
+
+def begin(passes: Passes, bounds: Bounds | None) -> FirstPass:
+    """Make the first pass.
+
+    Parameters
+    ----------
+    passes : Passes
+    bounds : Bounds or None
+        Of what is not known yet.
+
+    Returns
+    -------
+    FirstPass
+    """
+    known = Known.by_bounds(Needs.of(passes.method), bounds)
+    found, statistics = passes.first(_planned(known), bounds)
+    return FirstPass(known, bounds, found, statistics)
+
+
+def count_joint(passes: Passes, first: FirstPass, thresholds: NDArray[np.float64]) -> JointCounts:
+    """Take the joint from the first pass, where its bounds hold, or make the exact pass.
+
+    Parameters
+    ----------
+    passes : Passes
+    first : FirstPass
+    thresholds : ndarray of float64, shape (K,)
+
+    Returns
+    -------
+    JointCounts
+
+    Notes
+    -----
+    Two jobs over rows that were emitted, or a pass.
+    """
+    bounds, rows = first.bounds, first.statistics.rows
+    hold = bounds is not None and bounds.hold(thresholds)
+    known = first.known.after_first(thresholds_hold=hold)
+    if bounds is None or not known.joint:
+        return _count_exactly(passes, known, thresholds, rows)
+    undecided = first.found.collect_undecided(thresholds, passes.method.collision)
+    confident = first.found.confident + undecided
+    return JointCounts(known, thresholds, rows, first.found, confident, bounds.lowest_margins)
+
+
+def _count_exactly(
+    passes: Passes, known: Known, thresholds: NDArray[np.float64], rows: int
+) -> JointCounts:
+    found = passes.exact(_planned(known), thresholds, rows)
+    return JointCounts(known.after_exact(), thresholds, rows, found, found.confident)
+
+
+def emit_candidates(
+    passes: Passes, joint: JointCounts, quotas: Quotas, shift: NDArray[np.float64] | None
+) -> Candidates:
+    """Make the passes that are left, until all rows that the filter could select are emitted.
+
+    Parameters
+    ----------
+    passes : Passes
+    joint : JointCounts
+    quotas : Quotas
+    shift : ndarray of float64, shape (K,), or None
+        For scores by the noise model.
+
+    Returns
+    -------
+    Candidates
+
+    Notes
+    -----
+    None, one or two passes.
+    """
+    known = joint.known.after_quotas(cuts_hold=quotas.reached_by(joint.found.found))
+    planned = next_pass(known)
+    if planned is None:
+        return Candidates(joint.found.streams, joint.found.counted)
+    if planned.kind is PassKind.EXACT:  # for rivals, which bound the cuts of pairs
+        again = _count_exactly(passes, known, joint.thresholds, joint.rows)
+        return emit_candidates(passes, again, quotas, shift)
+    margins = joint.lowest_margins
+    if known.needs.cuts_of_pairs and not known.margins:
+        margins = collect_lowest_margins(joint.found.streams[LOW], quotas.of_pair)
+    last = passes.last(planned, joint.thresholds, joint.rows, margins=margins, shift=shift)
+    return Candidates({**joint.found.streams, **last.streams}, last.counted)
+
+
+def _planned(known: Known) -> PlannedPass:
+    """Give the next pass, which there is, and say what was not as expected."""
+    planned = next_pass(known)
+    if planned is None:
+        raise RuntimeError(f"no pass is left of {known}")
+    if planned.notice:
+        _log.info(planned.notice)
+    return planned
+
+
+# -- steps on the driver ---------------------------------------------------------------------------
+
+
+def model_noise(confident: PairCounts, examples: NDArray[np.int64]) -> NoiseModel:
+    """Estimate the noise from the counts of confident rows.
+
+    Parameters
+    ----------
+    confident : PairCounts
+        By given and confident class.
+    examples : ndarray of int64, shape (K,)
+
+    Returns
+    -------
+    NoiseModel
+    """
+    joint = confident_joint(confident.as_array())
+    return estimate_noise(joint, calibrate_joint(joint, examples), examples)
+
+
+def warn_of_data(
+    scanner: Scanner, statistics: ClassStatistics, predictions: PairCounts
+) -> tuple[str, ...]:
+    """Log what looks wrong although it is allowed, and give it.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    statistics : ClassStatistics
+    predictions : PairCounts
+        Rows by given class and argmax.
+
+    Returns
+    -------
+    tuple of str
+    """
+    found = data_warnings(statistics, predictions, scanner.columns.classes)
+    warnings = (*scanner.columns.warnings, *found)
+    for warning in warnings:
+        _log.warning("%s", warning)
+    return warnings
+
+
+def find_shift(
+    method: MethodSection, noise: NoiseModel, statistics: ClassStatistics
+) -> NDArray[np.float64] | None:
+    """Compute the factors of ``prior_shifted_self_confidence``; None for other scores.
+
+    Parameters
+    ----------
+    method : MethodSection
+    noise : NoiseModel
+    statistics : ClassStatistics
+
+    Returns
+    -------
+    ndarray of float64, shape (K,), or None
+    """
+    if method.ranked_by != PRIOR_SHIFTED:
+        return None
+    return prior_shift(noise.calibrated_joint, statistics.column_sums, statistics.audited)
 
 
 def collect_bounds(
@@ -326,30 +425,3 @@ def fixed_thresholds(given: Any, classes: Sequence[Any]) -> NDArray[np.float64]:
     for label, value in given.items():
         fixed[position[str(label)]] = value
     return fixed
-
-
-def row_score(
-    method: MethodSection,
-    thresholds: NDArray[np.float64] | None,
-    shift: NDArray[np.float64] | None,
-) -> RowScore | None:
-    """Give the score that needs the whole row, if the method has one.
-
-    Parameters
-    ----------
-    method : MethodSection
-    thresholds : ndarray of float64, shape (K,), or None
-        For adjusted probabilities.
-    shift : ndarray of float64, shape (K,), or None
-        For ``prior_shifted_self_confidence``; without it that one has to wait for another pass.
-
-    Returns
-    -------
-    RowScore or None
-    """
-    if method.ranked_by == PRIOR_SHIFTED and shift is None:
-        return None
-    if not method.adjust_pred_probs and method.ranked_by not in WIDE_SCORES:
-        return None
-    inputs = ScoreInputs(thresholds, shift)
-    return RowScore(method.ranked_by, method.adjust_pred_probs, inputs)

@@ -1,4 +1,4 @@
-"""What a run would do, for ``--dry-run``. Writes nothing."""
+"""What an audit would do, for ``--dry-run``. Writes nothing."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from sparkclean.errors import InputError
 from sparkclean.examples.checks import check_admission, model_warnings
 from sparkclean.examples.kernels import REJECTED, ClassSums
 from sparkclean.examples.scan import FrameScan
-from sparkclean.examples.scan_choice import choose_scan
 from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
+from sparkclean.jobs.audit.pass_plan import Known, Needs, describe_passes
 from sparkclean.jobs.audit.passes import run_pass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts
-from sparkclean.jobs.audit.run import Run
+from sparkclean.jobs.audit.sections import AdmissionSection, CleanSection, MethodSection
+from sparkclean.jobs.audit.steps import AuditPrepared, scan_of
 from sparkclean.lake import Pin
-from sparkclean.rows.emitted import REJECTED
-from sparkclean.rows.report import Grid, Line, Report
+from sparkclean.rows.report import Grid, Report
 from sparkclean.rows.stores import CacheStore
+from sparkclean.runs.job import Context
 
 _SAMPLE_ROWS = 1000
 _SHOWN = 8
 
 
-def describe_plan(run: Run) -> Report:
-    """Describe what a run would do.
+def describe_audit(prepared: AuditPrepared, context: Context) -> Report:
+    """Describe what an audit would do.
 
     Parameters
     ----------
-    run : Run
-        Prepared.
+    prepared : AuditPrepared
+    context : Context
 
     Returns
     -------
@@ -43,33 +44,29 @@ def describe_plan(run: Run) -> Report:
     -----
     Audits the first thousand rows: a few small jobs.
     """
-    config, columns, pin = run.config, run.columns, run.pin
+    config, columns, pin = context.config, prepared.columns, prepared.input.pin
+    method, clean = config.section(MethodSection), config.section(CleanSection)
     shown = ", ".join(str(label) for label in columns.classes[:_SHOWN])
     more = ", ..." if columns.num_classes > _SHOWN else ""
     where = f"; audited where {config.input.where}" if config.input.where else ""
-    scan = choose_scan(config, run.scanned, run.predictions or pin, run.audited, columns)
     facts = [("input", f"{pin.table} ({pin.format}, {pin.dataset_version})")]
-    if run.predictions is not None:
-        facts.append(("probs", f"{run.predictions.table} ({run.predictions.dataset_version})"))
+    if prepared.has_predictions:
+        made = prepared.scanned.pin
+        facts.append(("probs", f"{made.table} ({made.dataset_version})"))
     facts += [
         ("rows", f"{_size(pin)}{where}"),
         ("classes", f"{columns.num_classes}: {shown}{more}"),
-        *_sample_verdict(run),
-        ("method", f"{config.method.filter_by}, ranked by {config.method.ranked_by}"),
-        ("scan", scan.kind),
-        ("cleaned", f"mode {config.clean.mode}, rejected rows: {config.clean.rejected}"),
+        *_sample_verdict(prepared, context),
+        ("method", f"{method.filter_by}, ranked by {method.ranked_by}"),
+        ("scan", scan_of(prepared, config).kind),
+        ("passes", describe_passes(Known.likely(Needs.of(method), columns.num_classes))),
+        ("cleaned", f"mode {clean.mode}, rejected rows: {clean.rejected}"),
     ]
-    for name, target in run.targets.items():
+    for name, target in context.targets.items():
         current = target.current()
         now = f"current {current.name}" if current else "new"
         facts.append(("publishes", f"{name:<10} to {target.location} ({now})"))
-    return Report(
-        [
-            Grid(facts, line="{0:<9} {1}"),
-            Line(f"config fingerprint {run.fingerprint}"),
-            Line("nothing was written"),
-        ]
-    )
+    return Report([Grid(facts, line="{0:<9} {1}")])
 
 
 def _size(pin: Pin) -> str:
@@ -79,27 +76,25 @@ def _size(pin: Pin) -> str:
     return rows + files + (f", {pin.size_bytes >> 20:,} MiB" if pin.size_bytes is not None else "")
 
 
-def _sample_verdict(run: Run) -> list[tuple[str, str]]:
+def _sample_verdict(prepared: AuditPrepared, context: Context) -> list[tuple[str, str]]:
     """Audit the first rows and say what was found."""
+    columns, admission = prepared.columns, context.config.section(AdmissionSection)
+    collision = context.config.section(MethodSection).collision
+    tolerance = admission.row_sum_tolerance
+    sample = columns.narrow(prepared.audited).limit(_SAMPLE_ROWS)
     store = CacheStore()
-    tolerance = run.config.admission.row_sum_tolerance
-    sample = run.columns.narrow(run.audited).limit(_SAMPLE_ROWS)
-    scan = FrameScan(sample, run.columns.reader(tolerance), run.columns.id_types)
-    scanner = Scanner(scan, run.columns, store)
+    scan = FrameScan(sample, columns.reader(tolerance), columns.id_types)
+    scanner = Scanner(scan, columns, store)
     warnings: list[str] = []
     try:
-        with run.engine_errors():
-            sums = run_pass(scanner, "sums", ClassSums(run.columns.num_classes))
-            statistics = collect_class_statistics(scanner, sums.states, sums.streams[REJECTED])
-            rejections = _rejections(run, scanner, statistics)
-            if statistics.audited:
-                examples = statistics.examples
-                thresholds = confident_thresholds(statistics.sums, examples.tolist())
-                kernel = ConfidentCounts(
-                    thresholds, thresholds, run.config.method.collision, tolerance, emit="none"
-                )
-                found = run_pass(scanner, "counts", kernel)
-                warnings = model_warnings(statistics, found.predictions, run.columns.classes)
+        sums = run_pass(scanner, "sums", ClassSums(columns.num_classes))
+        statistics = collect_class_statistics(scanner, sums.states, sums.streams[REJECTED])
+        rejections = _rejections(scanner, statistics, admission.max_rejected_fraction)
+        if statistics.audited:
+            thresholds = confident_thresholds(statistics.sums, statistics.examples.tolist())
+            kernel = ConfidentCounts(thresholds, thresholds, collision, tolerance, emit="none")
+            found = run_pass(scanner, "counts", kernel)
+            warnings = model_warnings(statistics, found.predictions, columns.classes)
     finally:
         store.close()
     rejected = [f"{count} {reason}" for reason, count in sorted(statistics.rejections.items())]
@@ -110,15 +105,17 @@ def _sample_verdict(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def _rejections(run: Run, scanner: Scanner, statistics: ClassStatistics) -> list[str]:
+def _rejections(
+    scanner: Scanner, statistics: ClassStatistics, max_rejected_fraction: float
+) -> list[str]:
     """Say why the run would stop, were all rows as those of the sample; raise if these are all."""
     try:
         check_admission(
             statistics,
-            max_rejected_fraction=run.config.admission.max_rejected_fraction,
+            max_rejected_fraction=max_rejected_fraction,
             ids=scanner.ids,
-            label=run.columns.label,
-            probs=run.columns.probs[0],
+            label=scanner.columns.label,
+            probs=scanner.columns.probs[0],
         )
     except InputError as exc:
         if statistics.rows < _SAMPLE_ROWS:

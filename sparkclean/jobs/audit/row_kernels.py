@@ -13,19 +13,33 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sparkclean.confident.admission import BELOW_ZERO
+from sparkclean.confident.filters import AGREEMENT_MARGIN
 from sparkclean.confident.joint import (
     NOT_CONFIDENT,
     UNDECIDED,
     Outcomes,
     confident_in_bands,
 )
-from sparkclean.confident.scores import ScoreInputs, best_other, label_quality
+from sparkclean.confident.scores import (
+    BELOW_EVERY_PROBABILITY,
+    ScoreInputs,
+    best_other,
+    label_quality,
+)
+from sparkclean.confident.thresholds import CONFIDENT_MARGIN
 from sparkclean.examples.batches import Admitted, Rejected
 from sparkclean.examples.kernels import KERNEL_KEYS
-from sparkclean.jobs.audit.counts import BucketCounts, PairCounts, find_sorted
+from sparkclean.jobs.audit.counts import BucketCounts, PairCounter, find_sorted
 from sparkclean.jobs.audit.kinds import BUCKETS, COUNTS, LOW, MARGIN, OPEN
 from sparkclean.rows.emitted import KIND, Emitted
 
+#: Margin p_j - p_given below which the model agrees with the given label, with room for rounding.
+_AGREED_MARGIN = -4.0 * AGREEMENT_MARGIN
+#: A probability that is this far below a threshold is not confident, however it is rounded.
+_NOT_CONFIDENT_MARGIN = 2.0 * CONFIDENT_MARGIN
+#: More than rounding to float32 takes from a probability.
+_FLOAT32_ROUNDING = 1e-6
 #: Spark type of the classes in which a row may be confident, with its probabilities.
 ENTRIES = "array<struct<class:int,probability:double>>"
 #: Spark type of the classes by whose pairs a row may be pruned, with its margins.
@@ -33,7 +47,9 @@ MARGINS = "array<struct<class:int,margin:double>>"
 _RIVAL_COLUMNS = [("own", "double"), ("other", "int"), ("other_probability", "double")]
 
 
-def highest_own(num_classes: int, row_sum_tolerance: float, lowest_margin: float = -4e-6) -> float:
+def highest_own(
+    num_classes: int, row_sum_tolerance: float, lowest_margin: float = _AGREED_MARGIN
+) -> float:
     """Largest self-confidence of a row with some p_j - p_given that reaches a bound.
 
     By default the bound of *low rows*, which are all that any filter could flag: above it, whatever
@@ -51,7 +67,7 @@ def highest_own(num_classes: int, row_sum_tolerance: float, lowest_margin: float
     -------
     float
     """
-    return (1.0 + row_sum_tolerance + num_classes * 1e-6 - lowest_margin) / 2.0
+    return (1.0 + row_sum_tolerance + num_classes * BELOW_ZERO - lowest_margin) / 2.0
 
 
 @dataclass(frozen=True)
@@ -115,10 +131,10 @@ class ConfidentCounts:
 
     def __post_init__(self) -> None:
         size = len(self.lowest)
-        self._confident, self._predictions = PairCounts(size), PairCounts(size)
+        self._confident, self._predictions = PairCounter(size), PairCounter(size)
         self._highest_own = highest_own(size, self.row_sum_tolerance)
         # what a row leaves to all other classes together, at most
-        self._left = 1.0 + self.row_sum_tolerance + (size + 2) * 1e-6
+        self._left = 1.0 + self.row_sum_tolerance + size * BELOW_ZERO + _NOT_CONFIDENT_MARGIN
         self._has_bands = bool((self.lowest < self.highest).any())
 
     @property
@@ -151,7 +167,7 @@ class ConfidentCounts:
         settled = ~is_low & (own >= self.highest[given])
         # or if it is the only class that can be confident, and is not
         settled_not = ~is_low & ~settled & (self._left - own < self.lowest.min())
-        settled_not &= own < self.lowest[given] - 2e-6
+        settled_not &= own < self.lowest[given] - _NOT_CONFIDENT_MARGIN
         self._confident.add(given[settled], given[settled])
         high = given[~is_low]
         self._predictions.add(high, high)
@@ -257,8 +273,8 @@ def _second_other(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Find the next most probable class; with K = 2 there is none (-1, probability -1)."""
     rest = pred_probs.copy()
-    np.put_along_axis(rest, given[:, None], -1.0, axis=1)
-    np.put_along_axis(rest, other[:, None], -1.0, axis=1)
+    np.put_along_axis(rest, given[:, None], BELOW_EVERY_PROBABILITY, axis=1)
+    np.put_along_axis(rest, other[:, None], BELOW_EVERY_PROBABILITY, axis=1)
     second = rest.argmax(axis=1)
     probability = np.take_along_axis(rest, second[:, None], axis=1)[:, 0]
     return np.where(probability >= 0.0, second, -1), probability.astype(np.float64)
@@ -294,12 +310,12 @@ class PairMargins:
 
     def __post_init__(self) -> None:
         size = self.num_classes
-        self._found, self._counts = PairCounts(size), BucketCounts(self.buckets)
+        self._found, self._counts = PairCounter(size), BucketCounts(self.buckets)
         lowest = float(self.lowest_margins.min(initial=np.inf))
         self._highest = highest_own(size, self.row_sum_tolerance, lowest)
         self._lowest_of_class = np.full(size, np.inf)
-        # a little less, for what rounding to float32 takes
-        np.minimum.at(self._lowest_of_class, self.pairs // size, self.lowest_margins - 1e-6)
+        least = self.lowest_margins - _FLOAT32_ROUNDING
+        np.minimum.at(self._lowest_of_class, self.pairs // size, least)
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:

@@ -1,39 +1,45 @@
-"""Where the selection of label issues ends, by filter; and the ranks of the issues."""
+"""The selection of label issues: how many rows a filter may prune, where it ends, what it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import Window
-from pyspark.sql import functions as F
 
-from sparkclean.confident.filters import PAIR_FILTERS, SCORE_FILTERS
+from sparkclean.confident.bounds import BELOW_EVERY_MARGIN
+from sparkclean.confident.filters import (
+    PAIR_FILTERS,
+    PRUNING_FILTERS,
+    SCORE_FILTERS,
+    class_quotas,
+    has_enough,
+    prune_counts,
+)
+from sparkclean.confident.noise import NoiseModel
+from sparkclean.examples.statistics import Scanner
+from sparkclean.examples.suspects import Suspects, read_suspects
 from sparkclean.jobs.audit.cuts import Counted, collect_buckets, collect_cuts, end_of_quota
-from sparkclean.jobs.audit.issue_kernels import (
-    CountOutcomes,
+from sparkclean.jobs.audit.issue_kernels import DETECTOR, NUMBERS, CountOutcomes, SelectIssues
+from sparkclean.jobs.audit.kinds import LOW, MARGIN
+from sparkclean.jobs.audit.rankings import (
+    ROOT_OF_OWN,
     Cuts,
     OfClasses,
     OfPairs,
     OfRivals,
     OfTable,
-    bucket_end,
 )
-from sparkclean.jobs.audit.kinds import LOW, MARGIN
+from sparkclean.jobs.audit.sections import MethodSection
+from sparkclean.numbers.pair_counts import PairCounts
+from sparkclean.rows.progress import Progress
 from sparkclean.rows.streams import Stream
+from sparkclean.schema import SUSPECT_REASONS
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
-#: Rows that one task may sort alone when suspects are ranked; pieces that one expression tells
-#: apart.
-_ROWS_TO_RANK, _MOST_PIECES = 100_000, 256
 #: Buckets of a margin's unit interval by which cuts of pairs are bounded; counts by pair and bucket
-#: that the driver holds.
-_BUCKETS, _COUNTS = 256, 1 << 20
+#: that the driver holds; the fewest buckets, of however many pairs.
+_BUCKETS, _COUNTS, _FEWEST_BUCKETS = 256, 1 << 20, 4
 #: More than a root and a power round off.
 _ROUNDING = 1e-12
 
@@ -51,6 +57,39 @@ class Quotas:
 
     of_class: NDArray[np.int64]
     of_pair: NDArray[np.int64]
+
+    def reached_by(self, found: PairCounts) -> bool:
+        """Tell whether each pair has as many entries as its quota."""
+        return bool((found.as_array() >= self.of_pair).all())
+
+
+def find_quotas(method: MethodSection, noise: NoiseModel, examples: NDArray[np.int64]) -> Quotas:
+    """Compute how many rows the filter may prune from each class and pair.
+
+    Parameters
+    ----------
+    method : MethodSection
+    noise : NoiseModel
+    examples : ndarray of int64, shape (K,)
+
+    Returns
+    -------
+    Quotas
+        Zeros for filters without quotas.
+    """
+    size = len(examples)
+    if method.filter_by not in PRUNING_FILTERS:
+        return Quotas(np.zeros(size, np.int64), np.zeros((size, size), np.int64))
+    counts = prune_counts(
+        noise.calibrated_joint,
+        min_examples=method.min_examples_per_class,
+        frac_noise=method.frac_noise,
+    )
+    enough = has_enough(examples, method.min_examples_per_class)
+    of_class = np.where(enough, class_quotas(counts, examples), 0)
+    of_pair = np.where(enough[:, None], counts, 0)
+    np.fill_diagonal(of_pair, 0)
+    return Quotas(of_class, of_pair)
 
 
 def collect_lowest_margins(low_rows: Stream, quotas: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -71,7 +110,8 @@ def collect_lowest_margins(low_rows: Stream, quotas: NDArray[np.int64]) -> NDArr
     Returns
     -------
     ndarray of float64, shape (K, K)
-        Infinity where the quota is 0; -2 (all rows) where the subset is smaller than the quota.
+        Infinity where the quota is 0; `BELOW_EVERY_MARGIN` where the subset is smaller than the
+        quota.
 
     Notes
     -----
@@ -79,7 +119,7 @@ def collect_lowest_margins(low_rows: Stream, quotas: NDArray[np.int64]) -> NDArr
     """
     size = len(quotas)
     pairs = np.flatnonzero(quotas)
-    buckets = int(np.clip(_COUNTS // max(len(pairs), 1), 4, _BUCKETS))
+    buckets = int(np.clip(_COUNTS // max(len(pairs), 1), _FEWEST_BUCKETS, _BUCKETS))
     counted = Counted({}, buckets)
     if len(pairs):
         groups = np.union1d(pairs, np.unique(pairs // size) * (size + 1))
@@ -89,11 +129,11 @@ def collect_lowest_margins(low_rows: Stream, quotas: NDArray[np.int64]) -> NDArr
 
 def lowest_margins(rivals: Counted, quotas: NDArray[np.int64]) -> NDArray[np.float64]:
     """Bound margins as `collect_lowest_margins`, by counts of `OfRivals`."""
-    bounds = np.where(quotas > 0, -2.0, np.inf)
+    bounds = np.where(quotas > 0, BELOW_EVERY_MARGIN, np.inf)
     for given, true in np.argwhere(quotas):
         quota = int(quotas[given, true])
-        # scores are margins with the sign turned; the fourth roots of such
-        for other, power in ((true, 1), (given, 4)):
+        # scores are margins with the sign turned; roots of such
+        for other, power in ((true, 1), (given, ROOT_OF_OWN)):
             counts = rivals.by_group.get(given * len(quotas) + other, {})
             bucket, place = end_of_quota(counts, quota)
             if place:
@@ -152,60 +192,73 @@ def collect_issue_cuts(
     return tuple(cuts)
 
 
-def ranked(
-    issues: DataFrame, qualities: Mapping[int, int], *, score: str, ids: Sequence[str]
-) -> DataFrame:
-    """Add ``rank``: 1 for the lowest (score, record id).
+def collect_suspects(
+    scanner: Scanner,
+    method: MethodSection,
+    progress: Progress,
+    *,
+    streams: Mapping[int, Stream],
+    quotas: Quotas,
+    thresholds: NDArray[np.float64],
+    counted: Counted | None,
+) -> tuple[Suspects, dict[int, float]]:
+    """Select the label issues, count and hash them.
 
     Parameters
     ----------
-    issues : DataFrame
-    qualities : mapping
-        Rows by `quality_bucket` of the score.
-    score : str
-    ids : sequence of str
+    scanner : Scanner
+    method : MethodSection
+    progress : Progress
+    streams : mapping
+        By kind: low rows of `ConfidentCounts`; rows of `PairMargins`, for filters by pair.
+    quotas : Quotas
+    thresholds : ndarray of float64, shape (K,)
+    counted : Counted or None
+        Entries of pairs by bucket, where the pass has counted them.
 
     Returns
     -------
-    DataFrame
-        With column ``rank`` (bigint). Lazy; one shuffle, after which no task sorts more than its
-        share.
+    suspects : Suspects
+    lowest_margins : dict
+        Margin at which the quota of a pair was reached, by given * K + true; of filters by pair.
+
+    Notes
+    -----
+    The jobs of `collect_issue_cuts`, and one that selects.
     """
-    edges, before = divide(qualities, max(_ROWS_TO_RANK, sum(qualities.values()) // _MOST_PIECES))
-    # the first term is 0, but not a literal: Spark warns of windows over those
-    first = (F.col(score) > 2.0).cast("int")
-    piece = sum((F.when(F.col(score) >= edge, 1).otherwise(0) for edge in edges), first)
-    place = F.row_number().over(Window.partitionBy("__piece").orderBy(score, *ids))
-    offset = F.get(F.array(*[F.lit(rows) for rows in before]), F.col("__piece"))
-    return (
-        issues.withColumn("__piece", piece)
-        .withColumn("__place", place)
-        .withColumn("rank", (offset + F.col("__place")).cast("bigint"))
-        .drop("__piece", "__place")
-    )
+    id_types, reason = scanner.scan.id_types, SUSPECT_REASONS[method.filter_by]
+    with progress.phase("select suspects") as phase:
+        cuts = collect_issue_cuts(
+            filter_by=method.filter_by,
+            streams=streams,
+            quotas=quotas,
+            confident=CountOutcomes(thresholds, method.collision, issues=True),
+            id_types=id_types,
+            counted=counted,
+        )
+        select = SelectIssues(
+            method.filter_by,
+            cuts,
+            thresholds,
+            method.collision,
+            _quality(method),
+            reason,
+            id_types,
+        )
+        candidates = streams[MARGIN if method.filter_by in PAIR_FILTERS else LOW]
+        suspects = read_suspects(
+            candidates.run("suspects", select),
+            len(thresholds),
+            reason=reason,
+            detector=DETECTOR,
+            numbers=NUMBERS,
+        )
+        phase.rows = suspects.num_suspects
+    margins = [cut.lowest_margins() for cut in cuts if isinstance(cut.ranking, OfPairs)]
+    return suspects, margins[0] if margins else {}
 
 
-def divide(qualities: Mapping[int, int], share: int) -> tuple[list[float], list[int]]:
-    """Divide issues by their quality.
-
-    Parameters
-    ----------
-    qualities : mapping
-        Rows by `quality_bucket`.
-    share : int
-        Rows of a piece, at least; all of the last bucket go with it.
-
-    Returns
-    -------
-    edges : list of float, of length P - 1
-        Between the pieces: the smallest quality of the next one.
-    before : list of int, of length P
-        Rows of earlier pieces. The last piece may have none.
-    """
-    edges, before, rows = [], [0], 0
-    for bucket, count in sorted(qualities.items()):
-        rows += count
-        if rows - before[-1] >= share:
-            edges.append(bucket_end(bucket))
-            before.append(rows)
-    return edges, before
+def _quality(method: MethodSection) -> str:
+    """Name what the quality of an emitted row is."""
+    narrow = {"self_confidence": "own", "normalized_margin": "normalized_margin"}
+    return "quality" if method.adjust_pred_probs else narrow.get(method.ranked_by, "quality")

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.parquet as pq
-from pyspark.sql import functions as F
 
-from sparkclean import schema
 from sparkclean.config.sections import Config
 from sparkclean.errors import SparkCleanError
+from sparkclean.examples.clean import RejectedRows, clean_dataset, edit_dataset
 from sparkclean.examples.columns import Columns
-from sparkclean.jobs.audit.clean import clean_dataset, edit_dataset
+from sparkclean.examples.suspect_table import collect_top, plan_suspect_files, suspects_frame
 from sparkclean.jobs.audit.findings import Findings
-from sparkclean.jobs.audit.sections import resolve_layout
-from sparkclean.jobs.audit.tables import (
-    class_rows,
-    pair_rows,
-    plan_suspect_files,
-    rejected_frame,
-    suspects_frame,
-)
+from sparkclean.jobs.audit.sections import CleanSection, resolve_layout
+from sparkclean.jobs.audit.tables import class_rows, pair_rows, rejected_frame
 from sparkclean.lake import Pin
-from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.runs.job import PinnedTable
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.provenance import Provenance
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 _TOP = 10
 _ROWS_PER_FILE = 1_000_000
@@ -56,28 +45,27 @@ def stage_findings(
     -----
     Up to three jobs over the suspects, one over the rejected rows.
     """
-    suspects, top = suspects_frame(findings, columns, provenance), None
+    suspects, constants, top = findings.suspects, provenance.values(), None
     if outputs.wants("suspects"):
-        write = plan_suspect_files(findings, columns, provenance)
+        table = suspects_frame(suspects, columns, constants)
+        write = plan_suspect_files(suspects, columns, constants)
         if write is not None and outputs.takes_files("suspects"):
-            written = outputs.stage_files("suspects", suspects, write)
+            written = outputs.stage_files("suspects", table, write)
             top = _read_top(outputs.staged["suspects"].data_path)
         else:
-            written = outputs.stage_frame("suspects", suspects)
-        _check_rows("suspects", written, findings.num_suspects)
+            written = outputs.stage_frame("suspects", table)
+        _check_rows("suspects", written, suspects.num_suspects)
     if outputs.wants("rejected"):
         rejected = rejected_frame(findings.statistics.rejected, columns, provenance)
-        count = findings.statistics.rows - findings.statistics.audited
+        count = findings.statistics.num_rejected
         few = rejected.coalesce(1) if count <= _ROWS_PER_FILE else rejected
         written = outputs.stage_frame("rejected", few)
         _check_rows("rejected", written, count)
-    for name, rows, contract in (
-        ("classes", class_rows(findings, columns, provenance), schema.CLASSES),
-        ("pairs", pair_rows(findings, columns, provenance), schema.PAIRS),
-    ):
+    for name, build in (("classes", class_rows), ("pairs", pair_rows)):
         if outputs.wants(name):
-            outputs.stage_rows(name, rows, contract, columns.label_type)
-    return _collect_top(findings, columns, provenance) if top is None else top
+            rows = build(findings, columns, provenance)
+            outputs.stage_rows(name, rows, columns.label_type.simpleString())
+    return collect_top(suspects, columns, constants, _TOP) if top is None else top
 
 
 def _read_top(folder: str) -> list[dict[str, Any]]:
@@ -91,25 +79,13 @@ def _read_top(folder: str) -> list[dict[str, Any]]:
     return rows[:_TOP]
 
 
-def _collect_top(
-    findings: Findings, columns: Columns, provenance: Provenance
-) -> list[dict[str, Any]]:
-    """Find the first rows without ranking all: a heap on each task, not a sort."""
-    ids = [f"{ID_PREFIX}{i}" for i in range(len(columns.ids))]
-    top = findings.issues.orderBy(schema.LABEL_QUALITY, *ids).limit(_TOP)
-    unranked = replace(findings, suspects=top.withColumn(schema.RANK, F.lit(0)))
-    rows = suspects_frame(unranked, columns, provenance).collect()
-    return [row.asDict() | {schema.RANK: place} for place, row in enumerate(rows, 1)]
-
-
 def stage_cleaned(
     outputs: Outputs,
-    table: DataFrame,
+    table: PinnedTable,
     findings: Findings,
     columns: Columns,
     config: Config,
     *,
-    pin: Pin,
     rows_in_table: int,
 ) -> int:
     """Stage the cleaned version, and the quarantine beside it.
@@ -117,13 +93,11 @@ def stage_cleaned(
     Parameters
     ----------
     outputs : Outputs
-    table : DataFrame
-        The whole pinned input.
+    table : PinnedTable
+        The whole input.
     findings : Findings
     columns : Columns
     config : Config
-    pin : Pin
-        Of the input.
     rows_in_table : int
 
     Returns
@@ -140,17 +114,19 @@ def stage_cleaned(
         return 0
     if resolve_layout(config) != "copy":
         return _stage_edits(
-            outputs, findings, columns, config, pin=pin, rows_in_table=rows_in_table
+            outputs, findings, columns, config, pin=table.pin, rows_in_table=rows_in_table
         )
+    clean = config.section(CleanSection)
     cleaned = clean_dataset(
-        table,
-        findings,
+        table.frame,
+        findings.suspects,
+        _rejected_rows(findings, config),
         columns,
-        mode=config.clean.mode,
-        rejected=config.clean.rejected,
+        mode=clean.mode,
         where=config.input.where,
         rows=rows_in_table,
-        keep_original=config.clean.keep_original,
+        keep_original=clean.keep_original,
+        class_weights=findings.noise.class_weights.tolist(),
     )
     written = 0
     if cleaned.quarantine is not None and outputs.wants("quarantine"):
@@ -174,10 +150,10 @@ def _stage_edits(
     rows_in_table: int,
 ) -> int:
     edits = edit_dataset(
-        findings,
+        findings.suspects,
+        _rejected_rows(findings, config),
         columns,
-        mode=config.clean.mode,
-        rejected=config.clean.rejected,
+        mode=config.section(CleanSection).mode,
         rows=rows_in_table,
     )
     total = 0
@@ -187,6 +163,12 @@ def _stage_edits(
             _check_rows(name, rows, edit.rows)
             total += rows
     return total
+
+
+def _rejected_rows(findings: Findings, config: Config) -> RejectedRows:
+    statistics, clean = findings.statistics, config.section(CleanSection)
+    remove = clean.rejected == "remove"
+    return RejectedRows(statistics.rejected, statistics.num_rejected, remove=remove)
 
 
 def _check_rows(name: str, written: int, wanted: int) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.config.classes import resolve_classes
+from sparkclean.config.sections import Config
 from sparkclean.errors import InputError, SparkCleanError
 from sparkclean.examples.checks import check_same_examples, count_duplicate_ids
+from sparkclean.examples.clean import check_free_names
 from sparkclean.examples.columns import Columns, check_present, resolve_columns
+from sparkclean.examples.scan import Scan
 from sparkclean.examples.scan_choice import choose_scan
 from sparkclean.examples.statistics import Scanner
-from sparkclean.jobs.audit.clean import check_free_names
 from sparkclean.jobs.audit.findings import Findings, findings_hash
 from sparkclean.jobs.audit.gate import judge
 from sparkclean.jobs.audit.pipeline import collect_findings
@@ -28,7 +30,7 @@ from sparkclean.jobs.audit.stage import stage_cleaned, stage_findings
 from sparkclean.jobs.audit.summary import summarise
 from sparkclean.lake import Version, open_source, open_target
 from sparkclean.rows.columns import quoted, where
-from sparkclean.rows.workspace import FolderWorkspace
+from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Context, Execution, Parent, PinnedTable, Prepared, Result
 
@@ -90,7 +92,7 @@ def prepare_audit(context: Context) -> AuditPrepared:
     check_layout(config, source.format)
     tables = {"input": context.pin("input", source, config.input.version)}
     examples = audited = where(tables["input"].frame, config.input.where)
-    classes, parents = resolve_classes(config), ()
+    classes, parents = resolve_classes(config), tuple[Parent, ...]()
     if config.input.predictions is not None:
         predictions = open_source(config.input.predictions, "auto", spark=context.spark)
         tables["predictions"] = context.pin("predictions", predictions)
@@ -184,7 +186,8 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
     Result
     """
     config, columns, progress = execution.context.config, prepared.columns, execution.progress
-    scanner = _scanner(prepared, execution)
+    store = FolderStore(str(execution.folder))
+    scanner = Scanner(scan_of(prepared, config), columns, store)
     with progress.phase("check record ids") as phase:
         rows = _check_ids(prepared, config.input.where, scanner)
         phase.rows = rows
@@ -207,8 +210,14 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
     with progress.phase("write suspects") as phase:
         result_hash = findings_hash(findings, columns.classes)
         top = stage_findings(outputs, findings, columns, execution.provenance)
-        phase.rows = findings.num_suspects
-    gates = judge(findings, config.section(GateSection), mode=clean.mode, classes=columns.classes)
+        phase.rows = findings.suspects.num_suspects
+    gates = judge(
+        findings.suspects,
+        findings.statistics.examples,
+        config.section(GateSection),
+        mode=clean.mode,
+        classes=columns.classes,
+    )
     result = replace(_result(findings), gates=gates, result_hash=result_hash)
     execution.check_gates(result, look_at="suspects")
     with progress.phase("write cleaned version") as phase:
@@ -224,12 +233,12 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
         except SparkCleanError:
             execution.verify()  # rows that are too many or too few: it may say why
             raise
-    return replace(result, summary=summarise(findings, columns, top))
+    return replace(result, report=summarise(findings, columns, top))
 
 
-def _scanner(prepared: AuditPrepared, execution: Execution) -> Scanner:
-    config = execution.context.config
-    scan = choose_scan(
+def scan_of(prepared: AuditPrepared, config: Config) -> Scan:
+    """Choose how the probabilities are read."""
+    return choose_scan(
         prepared.scanned.source,
         prepared.scanned.pin,
         prepared.audited,
@@ -238,14 +247,14 @@ def _scanner(prepared: AuditPrepared, execution: Execution) -> Scanner:
         row_sum_tolerance=config.section(AdmissionSection).row_sum_tolerance,
         is_filtered=config.input.where is not None and not prepared.has_predictions,
     )
-    return Scanner(scan, prepared.columns, FolderWorkspace(str(execution.folder)))
 
 
 def _check_ids(prepared: AuditPrepared, condition: str | None, scanner: Scanner) -> int:
     """Check that record ids are unique; count the rows of the table."""
-    columns, table, may_rise = prepared.columns, prepared.input, True
-    if not prepared.has_predictions and condition is None and scanner.scan.kind == "files":
-        rows, may_rise = scanner.scan.collect_rising_ids(), False
+    columns, table, scan = prepared.columns, prepared.input, scanner.scan
+    looked = not prepared.has_predictions and condition is None and scan.looks_at_ids
+    if looked:
+        rows = scan.collect_rising_ids()
         if rows is not None:
             there = table.frame.count() if table.pin.rows is None else table.pin.rows
             if rows == there:
@@ -254,9 +263,8 @@ def _check_ids(prepared: AuditPrepared, condition: str | None, scanner: Scanner)
         check_same_examples(
             columns.keys(prepared.examples), columns.keys(prepared.audited), columns.ids
         )
-    return count_duplicate_ids(
-        columns.keys(table.frame), scanner.ids, columns.ids, may_rise=may_rise
-    )
+    keys = columns.keys(table.frame)
+    return count_duplicate_ids(keys, scanner.ids, columns.ids, may_rise=not looked)
 
 
 def _result(findings: Findings) -> Result:
@@ -265,8 +273,8 @@ def _result(findings: Findings) -> Result:
     numbers = {
         "rows": statistics.rows,
         "audited": statistics.audited,
-        "rejected": statistics.rows - statistics.audited,
-        "suspects": findings.num_suspects,
+        "rejected": statistics.num_rejected,
+        "suspects": findings.suspects.num_suspects,
         "classes": len(findings.thresholds),
     }
     counts = {

@@ -10,41 +10,17 @@ import numpy as np
 from sparkclean.confident.noise import class_quality
 from sparkclean.examples.columns import Columns
 from sparkclean.jobs.audit.findings import Findings
+from sparkclean.numbers.intervals import wilson_interval
+from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.rows.report import Grid, Line, Report, cell
 
 _SHOWN = 5
-
-
-def noise_interval(wrong: int, total: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share.
-
-    Parameters
-    ----------
-    wrong, total : int
-
-    Returns
-    -------
-    low, high : float
-
-    Notes
-    -----
-    Covers the sampling error alone, not the bias of a weak model.
-    """
-    if total == 0:
-        return 0.0, 1.0
-    z = 1.959963984540054
-    share = wrong / total
-    center = share + z * z / (2 * total)
-    spread = z * float(np.sqrt(share * (1 - share) / total + z * z / (4 * total * total)))
-    scale = 1 + z * z / total
-    return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
 
 
 def summarise(
     findings: Findings,
     columns: Columns,
     top: Sequence[Mapping[str, Any]],
-    outputs: Mapping[str, str],
 ) -> Report:
     """Describe the result of an audit.
 
@@ -54,25 +30,21 @@ def summarise(
     columns : Columns
     top : sequence of mapping
         The most suspicious rows of the suspect table.
-    outputs : mapping from str to str
-        What was published, and where.
 
     Returns
     -------
     Report
     """
-    statistics = findings.statistics
-    rejected = statistics.rows - statistics.audited
-    joint = findings.noise.calibrated_joint
-    wrong = int(joint.sum() - joint.trace())
-    low, high = noise_interval(wrong, int(joint.sum()))
+    statistics, num_suspects = findings.statistics, findings.suspects.num_suspects
+    joint = PairCounts(findings.noise.calibrated_joint)
+    low, high = wilson_interval(joint.off_diagonal, joint.total)
     facts = [
         ("rows", f"{statistics.rows:,}", ""),
-        ("rejected", f"{rejected:,}", ""),
+        ("rejected", f"{statistics.num_rejected:,}", ""),
         (
             "suspects",
-            f"{findings.num_suspects:,}",
-            f"{findings.num_suspects / max(statistics.audited, 1):.2%} of the audited rows",
+            f"{num_suspects:,}",
+            f"{num_suspects / max(statistics.audited, 1):.2%} of the audited rows",
         ),
         (
             "noise",
@@ -83,11 +55,10 @@ def summarise(
     ]
     sections: list[tuple[str, Sequence[Line | Grid]]] = [
         ("", [Grid(facts, right=(1,), line="{0:<9} {1:>14}   {2}")]),
-        ("most confused (given -> probably)", _confused(findings, columns)),
+        ("most confused (given -> probably)", _confused(joint, findings.suspects.counts, columns)),
         ("worst classes", [_worst(findings, columns)]),
         (f"top {len(top)} suspects", [_top(top, columns)] if top else []),
         ("warnings", [Line(f"  {text}", "warning") for text in findings.warnings]),
-        ("", [Grid(list(outputs.items()))] if outputs else []),
     ]
     parts: list[Line | Grid] = []
     for title, section in sections:
@@ -96,20 +67,15 @@ def summarise(
     return Report(parts)
 
 
-def _confused(findings: Findings, columns: Columns) -> list[Grid]:
-    counts = findings.noise.calibrated_joint.copy()
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:_SHOWN]
-    pairs = [divmod(int(place), len(counts)) for place in order]
+def _confused(joint: PairCounts, suspects: PairCounts, columns: Columns) -> list[Grid]:
     rows = [
         (
             cell(columns.classes[i]),
             cell(columns.classes[j]),
-            f"{counts[i, j]:,}",
-            f"{findings.suspect_counts[i, j]:,}",
+            f"{joint[i, j]:,}",
+            f"{suspects[i, j]:,}",
         )
-        for i, j in pairs
-        if counts[i, j] > 0
+        for i, j in joint.largest_off_diagonal(_SHOWN)
     ]
     titles = ("given", "probably", "estimated", "suspects")
     line = "  {0:>12} -> {1:<12} {2:>10} estimated, {3} suspects"
@@ -117,14 +83,15 @@ def _confused(findings: Findings, columns: Columns) -> list[Grid]:
 
 
 def _worst(findings: Findings, columns: Columns) -> Grid:
-    quality = class_quality(findings.noise.calibrated_joint)
+    quality = class_quality(PairCounts(findings.noise.calibrated_joint))
+    suspects = findings.suspects.counts.by_given()
     present = findings.statistics.examples > 0
     score = np.where(present, quality.label_quality_score, np.inf)
     rows = [
         (
             cell(columns.classes[k]),
             f"{quality.label_quality_score[k]:.3f}",
-            f"{findings.suspect_counts[k].sum():,}",
+            f"{suspects[k]:,}",
             f"{findings.statistics.examples[k]:,}",
         )
         for k in np.argsort(score, kind="stable")[:_SHOWN]

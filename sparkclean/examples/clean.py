@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from pyspark.sql import functions as F
 from sparkclean import schema
 from sparkclean.errors import InputError
 from sparkclean.examples.columns import Columns
-from sparkclean.jobs.audit.findings import Findings
+from sparkclean.examples.suspects import Suspects
 from sparkclean.lake.edits import GOES, KEY, VALUE, Edit
 from sparkclean.names import quote_name
 from sparkclean.rows.columns import quoted, unused_name
@@ -22,6 +23,30 @@ if TYPE_CHECKING:
 # A broadcast of more record ids than this would cost the driver more than K x K numbers do.
 _BROADCAST_ROWS = 1_000_000
 _SUSPECT, _REJECTED = 1, 2
+
+
+@dataclass(frozen=True)
+class RejectedRows:
+    """Rows that were not admitted.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Record ids under their internal names, among others.
+    rows : int
+        Their number.
+    remove : bool
+        Whether the cleaned version loses them.
+    """
+
+    frame: DataFrame
+    rows: int
+    remove: bool = False
+
+    @property
+    def removed(self) -> int:
+        """Rows that the cleaned version loses."""
+        return self.rows if self.remove else 0
 
 
 @dataclass(frozen=True)
@@ -78,14 +103,15 @@ def check_free_names(
 
 def clean_dataset(
     table: DataFrame,
-    findings: Findings,
+    suspects: Suspects,
+    rejected: RejectedRows,
     columns: Columns,
     *,
     mode: str,
-    rejected: str,
     where: str | None,
     rows: int,
     keep_original: bool = True,
+    class_weights: Sequence[float] = (),
 ) -> Cleaned:
     """Build the cleaned versions of the input.
 
@@ -93,16 +119,18 @@ def clean_dataset(
     ----------
     table : DataFrame
         The whole pinned input, all columns; rows outside ``input.where`` stay as they are.
-    findings : Findings
+    suspects : Suspects
+    rejected : RejectedRows
     columns : Columns
     mode : {"drop", "relabel", "weight", "quarantine"}
-    rejected : {"keep", "remove"}
     where : str or None
         ``input.where``: rows outside it were not audited.
     rows : int
         Rows of the table.
     keep_original : bool
         Whether ``relabel`` adds the given label and a mark.
+    class_weights : sequence of float, length K
+        For ``weight``: of rows of each given class that are no suspects.
 
     Returns
     -------
@@ -114,22 +142,20 @@ def clean_dataset(
     One join by record id. The table is not shuffled while at most a million rows are suspects or
     rejected; beyond, Spark decides.
     """
-    num_suspects = findings.num_suspects
-    num_rejected = findings.statistics.rows - findings.statistics.audited
     names = table.columns
     fate, suggested = unused_name("__fate", names), unused_name("__suggested", names)
     keys = [unused_name(f"{ID_PREFIX}{i}", names) for i in range(len(columns.ids))]
     ids = [F.col(f"{ID_PREFIX}{i}").alias(key) for i, key in enumerate(keys)]
-    fates = findings.issues.select(
+    fates = suspects.frame.select(
         *ids,
         F.lit(_SUSPECT).alias(fate),
         columns.label_of(F.col("suggested")).alias(suggested),
     )
-    touched = num_suspects
-    if num_rejected and (rejected == "remove" or mode == "weight"):
-        touched += num_rejected
+    touched = suspects.num_suspects
+    if rejected.removed or (rejected.rows and mode == "weight"):
+        touched += rejected.rows
         fates = fates.unionByName(
-            findings.statistics.rejected.select(
+            rejected.frame.select(
                 *ids,
                 F.lit(_REJECTED).alias(fate),
                 F.lit(None).cast(columns.label_type).alias(suggested),
@@ -141,13 +167,12 @@ def clean_dataset(
     for name, key in zip(columns.ids, keys, strict=True):
         same = table[quote_name((name,))] == fates[key]
         on = same if on is None else on & same
-    removed = num_rejected if rejected == "remove" else 0
     marked = table.join(fates, on, "left")
-    if removed:
+    if rejected.removed:
         marked = marked.where(~F.col(fate).eqNullSafe(_REJECTED))
     suspect = F.col(fate).eqNullSafe(_SUSPECT)
     every = [table[quote_name((name,))] for name in names]
-    kept = rows - removed
+    kept = rows - rejected.removed
     if mode == "relabel":
         new = _relabelled(table, columns, suspect, F.col(suggested))
         new = new if keep_original else new[: len(names)]
@@ -155,26 +180,26 @@ def clean_dataset(
     if mode == "weight":
         audited = F.lit(True) if where is None else F.coalesce(F.expr(where), F.lit(False))
         valid = audited & ~F.col(fate).eqNullSafe(_REJECTED)
-        weight = _weights(findings, columns, valid, suspect)
+        weight = _weights(class_weights, columns, valid, suspect)
         return Cleaned(marked.select(*every, weight.alias(schema.SAMPLE_WEIGHT)), kept)
     clean = marked.where(~suspect).select(*every)
     if mode == "drop":
-        return Cleaned(clean, kept - num_suspects)
+        return Cleaned(clean, kept - suspects.num_suspects)
     quarantine = marked.where(suspect).select(*every)
-    return Cleaned(clean, kept - num_suspects, quarantine, num_suspects)
+    return Cleaned(clean, kept - suspects.num_suspects, quarantine, suspects.num_suspects)
 
 
 def edit_dataset(
-    findings: Findings, columns: Columns, *, mode: str, rejected: str, rows: int
+    suspects: Suspects, rejected: RejectedRows, columns: Columns, *, mode: str, rows: int
 ) -> dict[str, tuple[Edit, DataFrame]]:
     """List what the cleaned versions change in the pinned table.
 
     Parameters
     ----------
-    findings : Findings
+    suspects : Suspects
+    rejected : RejectedRows
     columns : Columns
     mode : {"drop", "relabel", "quarantine"}
-    rejected : {"keep", "remove"}
     rows : int
         Rows of the table.
 
@@ -184,24 +209,19 @@ def edit_dataset(
         By output, ``quarantine`` and ``cleaned``: the change, and a lazy frame of the rows that it
         is about, as `EditedTarget.stage_edit` wants it.
     """
-    num_rejected = findings.statistics.rows - findings.statistics.audited
-    removed = num_rejected if rejected == "remove" else 0
     keys = [F.col(f"{ID_PREFIX}{i}").alias(f"{KEY}{i}") for i in range(len(columns.ids))]
     value = columns.label_of(F.col("suggested")).alias(VALUE)
-    suspects = findings.issues.select(*keys, F.lit(False).alias(GOES), value)
-    changes = suspects
-    if removed:
+    suspected = suspects.frame.select(*keys, F.lit(False).alias(GOES), value)
+    changes = suspected
+    if rejected.removed:
         gone = F.lit(None).cast(columns.label_type).alias(VALUE)
-        changes = suspects.unionByName(
-            findings.statistics.rejected.select(*keys, F.lit(True).alias(GOES), gone)
-        )
-    ids = tuple(columns.ids)
+        changes = suspected.unionByName(rejected.frame.select(*keys, F.lit(True).alias(GOES), gone))
+    ids, kept = tuple(columns.ids), rows - rejected.removed
     if mode == "relabel":
-        edit = Edit("update", ids, rows - removed, columns.label)
-        return {"cleaned": (edit, changes)}
-    edits = {"cleaned": (Edit("delete", ids, rows - removed - findings.num_suspects), changes)}
+        return {"cleaned": (Edit("update", ids, kept, columns.label), changes)}
+    edits = {"cleaned": (Edit("delete", ids, kept - suspects.num_suspects), changes)}
     if mode == "quarantine":
-        edits = {"quarantine": (Edit("keep", ids, findings.num_suspects), suspects), **edits}
+        edits = {"quarantine": (Edit("keep", ids, suspects.num_suspects), suspected), **edits}
     return edits
 
 
@@ -223,9 +243,8 @@ def _relabelled(
     ]
 
 
-def _weights(findings: Findings, columns: Columns, valid: Column, suspect: Column) -> Column:
-    """1 / P(given k | true k), 0 for suspects, 1 for rows that were not audited."""
-    weights = findings.noise.class_weights.tolist()
+def _weights(weights: Sequence[float], columns: Columns, valid: Column, suspect: Column) -> Column:
+    """Give the weight of its class, 0 to suspects, 1 to rows that were not audited."""
     by_label = F.create_map(
         *[
             part
