@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparkclean.commands.jobs import run_job
     from sparkclean.confident.issues import find_label_issues
     from sparkclean.jobs.audit.api import AuditResult, audit
     from sparkclean.lake import read
@@ -25,6 +26,7 @@ __all__ = [
     "load_model",
     "losses",
     "read",
+    "run_job",
 ]
 
 # executors import this package: each name is loaded when it is first asked for
@@ -36,6 +38,7 @@ _HOMES = {
     "load_model": "sparkclean.learning.final_model",
     "losses": "sparkclean.learning.losses",
     "read": "sparkclean.lake",
+    "run_job": "sparkclean.commands.jobs",
 }
 
 logging.getLogger("sparkclean").addHandler(logging.NullHandler())

@@ -32,7 +32,7 @@ DOORS = ("", "__main__")
 #: Packages that a room may import besides the standard library.
 MAY_USE = {
     "ground": set(),
-    "numbers": {"numpy"},
+    "numbers": {"numpy", "scipy"},
     "confident": {"numpy"},
     "lake": {"pyarrow", "pyspark"},
     "config": {"pydantic", "yaml"},
@@ -303,7 +303,7 @@ def test_audit_of_a_frame_loads_no_more_than_it_needs() -> None:
 def test_package_exports_its_names() -> None:
     assert sparkclean.__all__ == [
         "AuditResult", "RobustClassifier", "__version__", "audit", "find_label_issues",
-        "load_model", "losses", "read",
+        "load_model", "losses", "read", "run_job",
     ]  # fmt: skip
     assert dir(sparkclean) == sparkclean.__all__
 

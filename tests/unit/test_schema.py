@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from sparkclean import schema
-from sparkclean.config.model import FilterBy, Score
+from sparkclean.jobs.audit.sections import FilterBy, Score
 
 TABLES = {
     "SUSPECTS": schema.SUSPECTS,
