@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import os
+import pty
 import re
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -26,6 +32,7 @@ from sparkclean.commands.terminal import (
 from sparkclean.rows.progress import PhaseLog, Progress
 from sparkclean.rows.report import Grid, Line, Report
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 LOG = logging.getLogger("sparkclean")
 REPORT = Report(
     [
@@ -355,3 +362,34 @@ def test_run_goes_on_without_its_terminal(
         with progress.phase(name):
             pass
     assert len(progress.phases) == 2
+
+
+def test_interrupt_at_a_real_terminal_ends_cleanly() -> None:
+    code = """
+import time
+from sparkclean.commands.live import phase_listener
+from sparkclean.rows.progress import Progress
+try:
+    with Progress(phase_listener("text")).phase("train"):
+        time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        while b"[1] train ..." not in seen:
+            seen += os.read(ours, 1024)
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # the end of a terminal is an error
+            while more := os.read(ours, 1024):
+                seen += more
+        assert process.wait(60) == 0
+    os.close(ours)
+    text = seen.decode()
+    assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l")
+    assert re.search(r"\[1\] train: stopped\S*\r\ninterrupted\r\n$", text)
