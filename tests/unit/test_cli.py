@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sparkclean import __version__, errors, lake
+from sparkclean.commands import jobs
 from sparkclean.commands import main as cli
 from sparkclean.commands.main import main
 from sparkclean.commands.terminal import table_as_text
@@ -185,6 +186,7 @@ CODES = {
     errors.ConfigError: 2,
     errors.UnsupportedFeatureError: 2,
     errors.InputError: 3,
+    errors.InputChangedError: 3,
     errors.AuditGateError: 4,
     errors.PublishConflictError: 5,
     errors.VersionExistsError: 5,
@@ -333,7 +335,7 @@ def test_driver_package_missing_says_how_to_ship_it(blocked: list[str], named: s
 
 @pytest.fixture
 def no_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "open_session", fail_with(AssertionError("a session was opened")))
+    monkeypatch.setattr(jobs, "open_session", fail_with(AssertionError("a session was opened")))
 
 
 @pytest.mark.usefixtures("no_session")

@@ -83,7 +83,7 @@ def test_gate_gives_a_verdict_for_each_limit() -> None:
 
 def test_gate_error_names_limits_findings_and_the_remedy() -> None:
     failed = verdicts("drop", max_suspects=1, max_suspect_fraction=0.1, max_class_loss_fraction=1)
-    error = gate_error(failed, "/o/suspects/_staging/a-1/data")
+    error = gate_error(failed, "suspects", "/o/suspects/_staging/a-1/data")
     assert isinstance(error, AuditGateError)
     assert str(error) == (
         "gate.max_suspects wants at most 1, found 40; "

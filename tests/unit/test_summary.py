@@ -30,12 +30,11 @@ def suspect(**changes: Any) -> dict[str, Any]:
 def lines_of(
     *,
     top: list[Any] | None = None,
-    outputs: dict[str, str] | None = None,
     classes: tuple[Any, ...] = CLASSES,
     **options: Any,
 ) -> list[str]:
     findings = make_findings(JOINT, SUSPECTS, **options)
-    return str(summarise(findings, make_columns(classes), top or [], outputs or {})).splitlines()
+    return str(summarise(findings, make_columns(classes), top or [])).splitlines()
 
 
 def section(lines: list[str], title: str) -> list[str]:
@@ -45,7 +44,7 @@ def section(lines: list[str], title: str) -> list[str]:
 
 
 def test_summary_is_laid_out_so() -> None:
-    text = "\n".join(lines_of(rejected=50, top=[suspect()], outputs={"runs": "/o (v1)"}))
+    text = "\n".join(lines_of(rejected=50, top=[suspect()]))
     low, high = noise_interval(120, 1600)
     assert (
         text
@@ -72,9 +71,7 @@ top 1 suspects
      1  17    cat        dog           0.0123         0.5679
 
 warnings
-  few examples
-
-runs  /o (v1)"""
+  few examples"""
     )
 
 
@@ -108,14 +105,14 @@ def test_summary_shows_no_more_than_five_pairs_and_classes() -> None:
     size = 7
     joint = [[90 if i == j else 1 for j in range(size)] for i in range(size)]
     findings = make_findings(joint, [[0] * size] * size)
-    lines = str(summarise(findings, make_columns(tuple(range(size))), [], {})).splitlines()
+    lines = str(summarise(findings, make_columns(tuple(range(size))), [])).splitlines()
     assert len(section(lines, "most confused")) == 5
     assert len(section(lines, "worst classes")) == 5
 
 
 def test_summary_without_noise_shows_no_pairs() -> None:
     findings = make_findings([[5, 0], [0, 5]], [[0, 0], [0, 0]])
-    text = str(summarise(findings, make_columns(("a", "b")), [], {}))
+    text = str(summarise(findings, make_columns(("a", "b")), []))
     assert "most confused" not in text
     assert "0.00%" in text
 
@@ -130,7 +127,7 @@ def test_summary_shows_the_worst_classes_first() -> None:
 
 def test_summary_leaves_out_classes_that_nobody_is_given() -> None:
     findings = make_findings([[9, 1, 0], [0, 10, 0], [0, 0, 0]], [[0] * 3] * 3)
-    lines = str(summarise(findings, make_columns(CLASSES), [], {})).splitlines()
+    lines = str(summarise(findings, make_columns(CLASSES), [])).splitlines()
     assert [line.split()[0] for line in section(lines, "worst classes")] == ["cat", "dog"]
 
 
@@ -149,7 +146,7 @@ def test_summary_shows_every_column_of_a_record_id() -> None:
     findings = make_findings(JOINT, SUSPECTS)
     columns = make_columns(CLASSES, ids=("day", "row"))
     row = suspect(day="2026-01-01", row=3)
-    lines = str(summarise(findings, columns, [row], {})).splitlines()
+    lines = str(summarise(findings, columns, [row])).splitlines()
     head, line = section(lines, "top 1 suspects")
     assert head.split()[:3] == ["rank", "day", "row"]
     assert line.split()[:3] == ["1", "2026-01-01", "3"]
@@ -157,11 +154,6 @@ def test_summary_shows_every_column_of_a_record_id() -> None:
 
 def test_summary_without_suspects_has_no_table() -> None:
     assert not [line for line in lines_of() if line.startswith("top")]
-
-
-def test_summary_says_where_everything_is() -> None:
-    lines = lines_of(outputs={"suspects": "/o/suspects (v00000001)", "runs": "/o/runs"})
-    assert lines[-2:] == ["suspects  /o/suspects (v00000001)", "runs      /o/runs"]
 
 
 @pytest.mark.parametrize("label", ["two\nlines", "tab\tand\rmore\x1b[31m", "x" * 5000])
