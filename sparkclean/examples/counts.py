@@ -34,7 +34,9 @@ def count_codes(counts: Counter[int], codes: NDArray[np.int64]) -> None:
     counts.update(dict(zip(values.tolist(), number.tolist(), strict=True)))
 
 
-def state_of(kind: int, counts: Mapping[int, int], size: int, place: int = 0) -> Emitted:
+def state_of(
+    kind: int, counts: Mapping[int, int], size: int, keys: tuple[str, str], place: int = 0
+) -> Emitted:
     """Give counts as columns of state, keyed by the code's quotient and remainder.
 
     Parameters
@@ -44,6 +46,8 @@ def state_of(kind: int, counts: Mapping[int, int], size: int, place: int = 0) ->
         By code.
     size : int
         Divides the code.
+    keys : tuple of (str, str)
+        Names for quotient and remainder.
     place : int
         Of the count in the state.
 
@@ -51,7 +55,8 @@ def state_of(kind: int, counts: Mapping[int, int], size: int, place: int = 0) ->
     -------
     dict
     """
-    keys = [divmod(code, size) for code in counts]
+    first, second = keys
+    codes = [divmod(code, size) for code in counts]
     state = [[*[0] * place, count] for count in counts.values()]
-    given, true = [key[0] for key in keys], [key[1] for key in keys]
-    return {KIND: kind, "given": given, "true": true, STATE: state}
+    quotients, remainders = [code[0] for code in codes], [code[1] for code in codes]
+    return {KIND: kind, first: quotients, second: remainders, STATE: state}

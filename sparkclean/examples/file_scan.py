@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
 import numpy as np
@@ -26,11 +26,11 @@ from sparkclean.examples.scan import Sample, sample_size
 from sparkclean.lake.files import in_threads
 from sparkclean.rows import streams
 from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.rows.file_stream import FileStream, count_slots
 from sparkclean.rows.row_groups import RowGroups, consecutive, read_row_groups, task_numbers
-from sparkclean.rows.streams import FileStream, Stream
+from sparkclean.rows.streams import RowStore, Stream
 from sparkclean.rows.tasks import map_in_arrow
 from sparkclean.rows.types import spark_type
-from sparkclean.rows.workspace import Workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -64,11 +64,13 @@ class FileScan:
     columns: tuple[tuple[str, str], ...]
     groups: tuple[RowGroups, ...]
     kind: str = "files"
+    samples_without_job: ClassVar[bool] = True
+    looks_at_ids: ClassVar[bool] = True
 
-    def stream(self, workspace: Workspace) -> Stream:
+    def stream(self, store: RowStore) -> Stream:
         """Give the rows that a kernel reads: record ids, label, probabilities."""
         return FileStream(
-            self.spark, self.columns, self.groups, workspace, chunk_rows=self.reader.chunk_rows
+            self.spark, self.columns, self.groups, store, chunk_rows=self.reader.chunk_rows
         )
 
     def collect_sample(self, rows: int) -> Sample | None:
@@ -140,7 +142,7 @@ def collect_rising_ids_of_files(
         return None
     narrow = [replace(group, size_bytes=_ID_BYTES * group.rows) for group in groups]
     # of a run that goes on over what another task reads nobody knows whether it is alone
-    tasks, ids = consecutive(narrow, streams.count_slots(spark, narrow)), columns[:1]
+    tasks, ids = consecutive(narrow, count_slots(spark, narrow)), columns[:1]
 
     def runs_of(task: Sequence[RowGroups]) -> Iterator[pa.RecordBatch]:
         return find_runs_of_files(read_row_groups([part], ids, _ID_ROWS) for part in task)

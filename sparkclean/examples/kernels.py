@@ -18,25 +18,15 @@ import pyarrow as pa
 
 from sparkclean.examples.batches import Admitted, BatchReader, Rejected
 from sparkclean.numbers.fixed_point import split_limbs, sum_by_class, sum_columns
-from sparkclean.rows.emitted import (
-    KIND,
-    REJECTED,
-    STATE,
-    STATE_TYPE,
-    SUMS,
-    Emitted,
-    id_fields,
-    to_batch,
-)
+from sparkclean.rows.emitted import KIND, STATE, Emitted, id_fields, state_fields, to_batch
 from sparkclean.rows.types import Fields
 
-#: Spark type of the classes in which a row may be confident, with its probabilities.
-ENTRIES = "array<struct<class:int,probability:double>>"
-#: Spark type of the classes by whose pairs a row may be pruned, with its margins.
-MARGINS = "array<struct<class:int,margin:double>>"
+#: Kinds of `ClassSums`: its state, and rejected rows. Other kernels on the same scan have others.
+SUMS, REJECTED = 0, 1
+#: Keys of the state of all kernels: given class, and another number.
+KERNEL_KEYS = ("given", "true")
 SUMS_STATE = ("examples", "sum_high", "sum_low", "column_high", "column_low")
 TOTALS_STATE = ("rows", "clipped", "surely", "percentages")
-COUNTS_STATE = ("confident", "predictions", "entries_found")
 REJECTED_TYPE = "given_label string, reason string, detail string, lowest double, highest double"
 #: Self-confidence above which a row counts towards the warning of in-sample probabilities.
 SURE = 0.999
@@ -47,17 +37,21 @@ class Kernel(Protocol):
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
-        """Output columns after the record ids: name and Spark type."""
+        """Output columns after record ids and state, ``given`` among that: name and Spark type."""
 
     @property
     def kinds(self) -> tuple[int, ...]:
         """Kinds of the rows that it emits, but for state."""
 
+    @property
+    def state_kinds(self) -> tuple[int, ...]:
+        """Kinds of its state."""
+
     def update(self, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
         """Take in a chunk; yield columns of rows to emit, the kind and ``ids`` among them."""
 
     def state(self) -> Iterator[Emitted]:
-        """Yield the columns of state rows to emit at the end of a task."""
+        """Yield columns of state rows, keyed by `KERNEL_KEYS`, to emit at the end of a task."""
 
 
 @dataclass
@@ -80,6 +74,11 @@ class Together:
     def kinds(self) -> tuple[int, ...]:
         """Kinds of all of them."""
         return tuple(kind for kernel in self.kernels for kind in kernel.kinds)
+
+    @property
+    def state_kinds(self) -> tuple[int, ...]:
+        """Kinds of the state of all of them."""
+        return tuple(dict.fromkeys(kind for kernel in self.kernels for kind in kernel.state_kinds))
 
     def update(self, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
         """Hand the chunk to each."""
@@ -104,12 +103,10 @@ class ClassSums:
     """
 
     columns: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("given", "int"),  # -1: totals of the task
-        ("true", "int"),
-        (STATE, STATE_TYPE),
         ("rejected", "string"),  # JSON by `REJECTED_TYPE`: few rows, so that others pay little
     )
     kinds: ClassVar[tuple[int, ...]] = (REJECTED,)
+    state_kinds: ClassVar[tuple[int, ...]] = (SUMS,)
 
     num_classes: int
     with_columns: bool = False
@@ -143,7 +140,7 @@ class ClassSums:
         yield {KIND: REJECTED, "ids": rejected.ids, "rejected": rejected.to_json()}
 
     def state(self) -> Iterator[Emitted]:
-        """Emit a row for each class that was seen, and one of totals, by `SUMS_STATE`."""
+        """Emit a row for each class that was seen, by `SUMS_STATE`; totals as class -1."""
         seen = [k for k in range(self.num_classes) if self._examples[k] or self._columns[k]]
         state = [
             [int(self._examples[k]), *split_limbs(self._sums[k]), *split_limbs(self._columns[k])]
@@ -154,8 +151,8 @@ class ClassSums:
 
 
 @dataclass(frozen=True)
-class KernelWork:
-    """A kernel at work on the batches of a task.
+class RunKernel:
+    """Runs a kernel over the batches of a task.
 
     Attributes
     ----------
@@ -169,16 +166,23 @@ class KernelWork:
     reader: BatchReader
     kernel: Kernel
     id_types: tuple[str, ...]
+    keys: ClassVar[tuple[str, str]] = KERNEL_KEYS
 
     @property
     def fields(self) -> Fields:
         """Columns of the output."""
-        return ((KIND, "tinyint"), *id_fields(self.id_types), *self.kernel.columns)
+        kind, *state = state_fields(self.keys)
+        return (kind, *id_fields(self.id_types), *state, *self.kernel.columns)
 
     @property
     def kinds(self) -> tuple[int, ...]:
         """Kinds of the rows that it emits, but for state."""
         return self.kernel.kinds
+
+    @property
+    def state_kinds(self) -> tuple[int, ...]:
+        """Kinds of its state."""
+        return self.kernel.state_kinds
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield what the kernel emits, then its state."""

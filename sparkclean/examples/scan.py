@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,9 @@ from pyspark.sql import functions as F
 
 from sparkclean.examples.batches import BatchReader
 from sparkclean.rows.emitted import ID_PREFIX
-from sparkclean.rows.streams import FrameStream, Stream
+from sparkclean.rows.frame_stream import FrameStream
+from sparkclean.rows.streams import RowStore, Stream
 from sparkclean.rows.tasks import map_in_arrow
-from sparkclean.rows.workspace import Workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -50,11 +50,32 @@ class Scan(Protocol):
     def id_types(self) -> tuple[str, ...]:
         """Spark types of the record id columns."""
 
-    def stream(self, workspace: Workspace) -> Stream:
-        """Give the rows that a kernel reads: record ids, label, probabilities."""
+    @property
+    def samples_without_job(self) -> bool:
+        """Whether the driver itself reads a sample: cheaper than what other runs have left."""
+
+    @property
+    def looks_at_ids(self) -> bool:
+        """Whether `collect_rising_ids` looks at the ids: they do not rise if it gives None."""
+
+    def stream(self, store: RowStore) -> Stream:
+        """Give the rows that a kernel reads: record ids, label, probabilities.
+
+        Parameters
+        ----------
+        store : RowStore
+            Of what the kernel emits.
+
+        Returns
+        -------
+        Stream
+        """
 
     def collect_sample(self, rows: int) -> Sample | None:
         """Read some valid rows of so many: given classes, probabilities; None of no rows."""
+
+    def collect_rising_ids(self) -> int | None:
+        """Count the rows, if their record ids rise and never stand twice; None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +95,15 @@ class FrameScan:
     reader: BatchReader
     id_types: tuple[str, ...]
     kind: str = "dataframe"
+    samples_without_job: ClassVar[bool] = False
+    looks_at_ids: ClassVar[bool] = False
 
-    def stream(self, workspace: Workspace) -> Stream:
+    def stream(self, store: RowStore) -> Stream:
         """Give the rows that a kernel reads: record ids, label, probabilities."""
-        return FrameStream(self.frame, workspace, -1)
+        return FrameStream(self.frame, store)
+
+    def collect_rising_ids(self) -> None:
+        """Leave the record ids to `sparkclean.examples.checks.count_duplicate_ids`."""
 
     def collect_sample(self, rows: int) -> Sample | None:
         """Read the valid rows that a hash of the record id chooses.

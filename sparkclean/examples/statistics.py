@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
 from sparkclean.examples.columns import Columns
-from sparkclean.examples.kernels import REJECTED_TYPE, SUMS_STATE, TOTALS_STATE
+from sparkclean.examples.kernels import REJECTED_TYPE, SUMS, SUMS_STATE, TOTALS_STATE
 from sparkclean.examples.scan import Scan
 from sparkclean.numbers.fixed_point import join_limbs
-from sparkclean.rows.emitted import ID_PREFIX, SUMS
-from sparkclean.rows.streams import State, Stream
-from sparkclean.rows.workspace import Workspace
+from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.rows.streams import RowStore, State, Stream
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -30,12 +29,13 @@ class Scanner:
     ----------
     scan : Scan
     columns : Columns
-    workspace : Workspace
+    store : RowStore
+        Of what the scans emit.
     """
 
     scan: Scan
     columns: Columns
-    workspace: Workspace
+    store: RowStore
 
     @property
     def ids(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from sparkclean.examples.suspect_writer import Piece, WriteSuspects
 from sparkclean.examples.suspects import Suspects, ranked
 from sparkclean.rows import streams
 from sparkclean.rows.emitted import ID_PREFIX
-from sparkclean.rows.streams import FileStream, run_for_files
+from sparkclean.rows.row_groups import RowGroups
+from sparkclean.rows.streams import WriteFiles
 from sparkclean.rows.types import arrow_type, has_arrow_type
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _in_the_users_words(
 
 def plan_suspect_files(
     suspects: Suspects, columns: Columns, constants: Mapping[str, str]
-) -> Callable[[str], list[str]] | None:
+) -> WriteFiles | None:
     """Plan to write the suspect table by tasks that rank it themselves.
 
     Parameters
@@ -126,8 +127,6 @@ def plan_suspect_files(
     label_type = columns.label_type.simpleString()
     if not has_arrow_type(label_type) or not 0 < total <= _MOST_SUSPECTS:
         return None
-    if not isinstance(stream, FileStream):
-        return None
     kind = arrow_type(label_type)
     edges, before = divide(suspects.qualities, _piece_rows(total))
     if max(end - start for start, end in itertools.pairwise([*before, total])) > 2 * _PIECE_ROWS:
@@ -138,9 +137,9 @@ def plan_suspect_files(
     classes = [float(c) for c in columns.classes] if pa.types.is_floating(kind) else columns.classes
     labels = pa.array(classes, kind)
 
-    def write(folder: str) -> list[str]:
-        work = WriteSuspects(
-            groups=stream.groups,
+    def write(groups: tuple[RowGroups, ...], folder: str) -> WriteSuspects:
+        return WriteSuspects(
+            groups=groups,
             pieces=tuple(pieces),
             ids=tuple(zip(internal_ids(columns), columns.ids, strict=True)),
             labels=labels,
@@ -148,9 +147,8 @@ def plan_suspect_files(
             constants=((schema.REASON, suspects.reason), *constants.items()),
             folder=folder,
         )
-        return run_for_files(stream.spark, work, len(pieces), total)
 
-    return write
+    return stream.plan_files(len(pieces), write)
 
 
 def _piece_rows(total: int) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,22 +17,17 @@ from numpy.typing import NDArray
 from sparkclean.examples.counts import count_codes, state_of
 from sparkclean.examples.ranks import quality_bucket
 from sparkclean.numbers.result_hash import split_hash_limbs, sum_hashes, suspect_text
-from sparkclean.rows.emitted import (
-    COUNTS,
-    HASHES,
-    KIND,
-    QUALITY,
-    STATE,
-    STATE_FIELDS,
-    Emitted,
-    id_fields,
-)
+from sparkclean.rows.emitted import KIND, STATE, Emitted, id_fields, state_fields
 from sparkclean.rows.types import Fields
 from sparkclean.schema import LABEL_QUALITY
 
+#: Kinds of what a detector emits. State: suspects by pair of classes, by bucket of their quality
+#: (the first key), the sum of their hashes. Rows: suspects.
+PAIRS, QUALITY, HASHES, SUSPECT = range(4)
+
 
 def suspect_fields(id_types: tuple[str, ...], numbers: Sequence[str]) -> Fields:
-    """Name the columns of suspects as tasks emit them, those of state among them.
+    """Name the columns of suspects as tasks emit them, with those of the state of `SuspectTotals`.
 
     Parameters
     ----------
@@ -46,8 +41,10 @@ def suspect_fields(id_types: tuple[str, ...], numbers: Sequence[str]) -> Fields:
     tuple of (str, str)
         Names and Spark types.
     """
-    columns = [("suggested", "int"), *((name, "double") for name in (*numbers, LABEL_QUALITY))]
-    return (*STATE_FIELDS[:1], *id_fields(id_types), *STATE_FIELDS[1:], *columns)
+    # given and suggested class key the state, and are columns of each suspect
+    kind, *state = state_fields(SuspectTotals.keys)
+    own = ((name, "double") for name in (*numbers, LABEL_QUALITY))
+    return (kind, *id_fields(id_types), *state, *own)
 
 
 class SuspectTotals:
@@ -59,6 +56,9 @@ class SuspectTotals:
         K.
     reason : str
     """
+
+    keys: ClassVar[tuple[str, str]] = ("given", "suggested")
+    state_kinds: ClassVar[tuple[int, ...]] = (PAIRS, QUALITY, HASHES)
 
     def __init__(self, num_classes: int, reason: str) -> None:
         self._size, self._reason = num_classes, reason
@@ -81,9 +81,11 @@ class SuspectTotals:
     def state(self) -> Iterator[Emitted]:
         """Yield columns of state, as `suspects.read_suspects` reads them."""
         if self._counts:
-            yield state_of(COUNTS, self._counts, self._size)
-            yield state_of(QUALITY, self._qualities, 1)
-        yield {KIND: HASHES, "given": [0], "true": [0], STATE: [split_hash_limbs(self._hashes)]}
+            yield state_of(PAIRS, self._counts, self._size, self.keys)
+            yield state_of(QUALITY, self._qualities, 1, self.keys)
+        given, suggested = self.keys
+        limbs = split_hash_limbs(self._hashes)
+        yield {KIND: HASHES, given: [0], suggested: [0], STATE: [limbs]}
 
 
 def suspect_texts(

@@ -11,9 +11,10 @@ from pyspark.sql import functions as F
 
 from sparkclean import schema
 from sparkclean.examples.ranks import divide
+from sparkclean.examples.suspect_totals import HASHES, PAIRS, QUALITY, SUSPECT
 from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.numbers.result_hash import join_hash_limbs
-from sparkclean.rows.emitted import COUNTS, HASHES, ISSUE, KIND, QUALITY, STATE
+from sparkclean.rows.emitted import KIND, STATE
 from sparkclean.rows.streams import Output, Stream
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def read_suspects(
     Parameters
     ----------
     output : Output
-        Rows of kind `ISSUE` with the columns of `suspect_totals.suspect_fields`, and the state of
+        Rows of kind `SUSPECT` with the columns of `suspect_totals.suspect_fields`, and the state of
         `suspect_totals.SuspectTotals`.
     num_classes : int
         K.
@@ -86,14 +87,14 @@ def read_suspects(
     Suspects
     """
     states = output.states
-    stream = output.streams[ISSUE]
+    stream = output.streams[SUSPECT]
     return Suspects(
-        frame=stream.frame.drop(KIND, STATE, "true"),
+        frame=stream.frame.drop(KIND, STATE),
         stream=stream,
         counts=PairCounts.of_entries(
-            num_classes, ((s.given, s.true, s.values[0]) for s in states if s.kind == COUNTS)
+            num_classes, ((s.first, s.second, s.values[0]) for s in states if s.kind == PAIRS)
         ),
-        qualities={s.given: s.values[0] for s in states if s.kind == QUALITY},
+        qualities={s.first: s.values[0] for s in states if s.kind == QUALITY},
         # no rows, no tasks: no hash either
         hash_sum=sum(join_hash_limbs(s.values) for s in states if s.kind == HASHES),
         reason=reason,

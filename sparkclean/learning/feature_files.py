@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from sparkclean.config.model import Config, PredictSection
 from sparkclean.examples.batches import LABEL
@@ -18,13 +17,12 @@ from sparkclean.learning.columns import OF_FOLD, OF_INNER, OF_PLACE, FeatureColu
 from sparkclean.learning.feature_check import ROWS, CheckFeatures
 from sparkclean.learning.feature_reader import FEATURE_PREFIX, FeatureReader
 from sparkclean.learning.fold_notes import FoldNotes
-from sparkclean.learning.sample_writer import SampleRows
+from sparkclean.learning.sample_writer import SAMPLED, SampleRows
 from sparkclean.learning.scored import FOLD
-from sparkclean.rows.emitted import ID_PREFIX, SAMPLED
-from sparkclean.rows.row_groups import read_row_groups, task_numbers
-from sparkclean.rows.streams import FileStream
-from sparkclean.rows.tasks import map_in_arrow
-from sparkclean.rows.workspace import FolderWorkspace
+from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.rows.file_stream import FileStream
+from sparkclean.rows.row_groups import read_row_groups
+from sparkclean.rows.stores import FolderStore
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -83,16 +81,9 @@ class FeatureFiles:
         DataFrame
             Lazy; reads the features once, and leaves notes of the folds.
         """
-        tasks, stream = self.stream.tasks, self.stream
-        columns, chunk_rows = stream.columns, stream.chunk_rows
         check = CheckFeatures(self.reader, self.lengths, impute)
-
-        def run(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for number in task_numbers(numbers):
-                yield from check(tasks[number], read_row_groups(tasks[number], columns, chunk_rows))
-
         schema = f"`{FOLD}` int, `{LABEL}` {self.label_type}, `{ROWS}` bigint"
-        return map_in_arrow(stream.spark.range(0, len(tasks), 1, len(tasks)), run, schema)
+        return self.stream.map_tasks(check, schema)
 
     def write_sample(self, classes: Sequence[Any], last: Mapping[Any, int]) -> Path | None:
         """Write the training rows.
@@ -116,7 +107,7 @@ class FeatureFiles:
         """
         if "string" in self.id_types:
             return None
-        work = SampleRows(
+        sample = SampleRows(
             num_ids=len(self.id_types),
             place_seed=self.seeds[OF_PLACE],
             inner_seed=self.seeds[OF_INNER],
@@ -124,8 +115,7 @@ class FeatureFiles:
             last=np.array([last.get(label, 0) for label in classes], np.int64),
             sampled=np.array([label in last for label in classes]),
         )
-        sampled = self.stream.run("sample", work).streams[SAMPLED]
-        return sampled.folder if isinstance(sampled, FileStream) and sampled.rows else None
+        return self.stream.run("sample", sample).streams[SAMPLED].folder
 
 
 def plan_feature_files(
@@ -189,9 +179,9 @@ def plan_feature_files(
     notes = FoldNotes(str(folder))
     reader = FeatureReader(len(ids), len(read), seeds[OF_FOLD], predict.n_folds, notes)
     rows = min(max(_CHUNK_NUMBERS // sum(lengths), 1), _CHUNK_ROWS)
-    workspace = FolderWorkspace(str(work))
+    store = FolderStore(str(work))
     return FeatureFiles(
-        stream=FileStream(spark, names, groups, workspace, chunk_rows=rows, prepare=reader),
+        stream=FileStream(spark, names, groups, store, chunk_rows=rows, prepare=reader),
         reader=reader,
         seeds=tuple(seeds),
         lengths=tuple(lengths),

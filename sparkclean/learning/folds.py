@@ -36,8 +36,8 @@ from sparkclean.learning.models import (
     write_model,
 )
 from sparkclean.learning.quality import QualitySums
-from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE, PredictedRows
-from sparkclean.rows.emitted import ID_PREFIX, KIND, PREDICTIVE, STATE_FIELDS
+from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE, PREDICTIVE, PredictedRows
+from sparkclean.rows.emitted import ID_PREFIX, KIND, state_fields
 from sparkclean.rows.row_groups import task_numbers
 from sparkclean.rows.types import Fields
 
@@ -293,8 +293,10 @@ class MeasureModel:
     score : ScoreFolds
     """
 
+    keys: ClassVar[tuple[str, str]] = ScoreFolds.keys
+    fields: ClassVar[Fields] = state_fields(keys)
     kinds: ClassVar[tuple[int, ...]] = ()
-    fields: ClassVar[Fields] = STATE_FIELDS
+    state_kinds: ClassVar[tuple[int, ...]] = (PREDICTIVE,)
 
     score: ScoreFolds
 

@@ -17,8 +17,11 @@ from sparkclean.examples.batches import LABEL, class_index
 from sparkclean.learning.features import NUMBERS
 from sparkclean.learning.hashing import hash_integers, hash_numbers
 from sparkclean.learning.scored import INNER, INNER_FOLDS, PLACE
-from sparkclean.rows.emitted import ID_PREFIX, KIND, SAMPLED
+from sparkclean.rows.emitted import ANY_KEYS, ID_PREFIX, KIND
 from sparkclean.rows.types import Fields
+
+#: Kind of sampled rows.
+SAMPLED = 0
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,9 @@ class SampleRows:
         Whether a class is.
     """
 
+    keys: ClassVar[tuple[str, str]] = ANY_KEYS
     kinds: ClassVar[tuple[int, ...]] = (SAMPLED,)
+    state_kinds: ClassVar[tuple[int, ...]] = ()
     fields: ClassVar[Fields] = ()  # the files are not read by Spark
 
     num_ids: int

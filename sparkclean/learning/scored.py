@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL, class_index
 from sparkclean.learning.quality import QualitySums
-from sparkclean.rows.emitted import ID_PREFIX, KIND, PREDICTED, PREDICTIVE, STATE, STATE_FIELDS
+from sparkclean.rows.emitted import ID_PREFIX, KIND, STATE, state_fields
 from sparkclean.rows.types import Fields
 from sparkclean.schema import PRED_PROBS
 
 #: Fold of a row; its place in the order of training rows; its inner fold, for calibration.
 FOLD, PLACE, INNER = "__fold", "__place", "__inner"
 INNER_FOLDS = 3
+#: Kinds: sums of quality, which are state, and predicted rows.
+PREDICTIVE, PREDICTED = 0, 1
 _STATE_TYPES = (pa.int32(), pa.int32(), pa.list_(pa.int64()))
 
 
@@ -39,7 +41,9 @@ class PredictedRows:
     label_type : str
     """
 
+    keys: ClassVar[tuple[str, str]] = ("fold", "place")
     kinds: ClassVar[tuple[int, ...]] = (PREDICTED,)
+    state_kinds: ClassVar[tuple[int, ...]] = (PREDICTIVE,)
 
     classes: tuple[Any, ...]
     id_types: tuple[str, ...]
@@ -50,7 +54,7 @@ class PredictedRows:
         """Columns of the output."""
         ids = tuple((f"{ID_PREFIX}{i}", kind) for i, kind in enumerate(self.id_types))
         own = ((LABEL, self.label_type), (PRED_PROBS, "array<float>"), (FOLD, "int"))
-        return (*STATE_FIELDS, *ids, *own)
+        return (*state_fields(self.keys), *ids, *own)
 
     def emit(
         self, batch: pa.RecordBatch, fold: int, probs: NDArray[np.floating], sums: QualitySums
@@ -99,10 +103,10 @@ class PredictedRows:
         fold, place = np.nonzero(state[:, :, 0])
         if not len(fold):
             return
-        columns = {
-            KIND: pa.repeat(pa.scalar(PREDICTIVE, pa.int8()), len(fold)),
-            "given": pa.array(fold, pa.int32()),
-            "true": pa.array(place, pa.int32()),
-            STATE: pa.array(state[fold, place].tolist(), pa.list_(pa.int64())),
-        }
-        yield pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+        columns = [
+            pa.repeat(pa.scalar(PREDICTIVE, pa.int8()), len(fold)),
+            pa.array(fold, pa.int32()),
+            pa.array(place, pa.int32()),
+            pa.array(state[fold, place].tolist(), pa.list_(pa.int64())),
+        ]
+        yield pa.RecordBatch.from_arrays(columns, [KIND, *self.keys, STATE])

@@ -26,9 +26,10 @@ from sparkclean.learning.sampling import (
     sample_shares,
 )
 from sparkclean.learning.scored import INNER, PLACE
-from sparkclean.rows.streams import FrameStream, Output, Stream
+from sparkclean.rows.frame_stream import FrameStream
+from sparkclean.rows.stores import FolderStore
+from sparkclean.rows.streams import Output, Stream
 from sparkclean.rows.tasks import map_in_arrow
-from sparkclean.rows.workspace import FolderWorkspace
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -149,8 +150,7 @@ class SklearnEngine:
         if job.files is not None:
             rows = job.files.stream
         else:
-            workspace = FolderWorkspace(str(job.work))
-            rows = FrameStream(job.frame.drop(PLACE, INNER), workspace, -1)
+            rows = FrameStream(job.frame.drop(PLACE, INNER), FolderStore(str(job.work)))
         return rows.run("predicted", score)
 
 

@@ -46,9 +46,10 @@ from sparkclean.learning.vectors import (
     HashTexts,
 )
 from sparkclean.rows.emitted import ID_PREFIX
-from sparkclean.rows.streams import FrameStream, Output
+from sparkclean.rows.frame_stream import FrameStream
+from sparkclean.rows.stores import FolderStore
+from sparkclean.rows.streams import Output
 from sparkclean.rows.tasks import map_in_arrow
-from sparkclean.rows.workspace import FolderWorkspace
 
 if TYPE_CHECKING:
     from pyspark.ml import Model, Transformer
@@ -461,7 +462,7 @@ class SparkMLEngine:
             label_type=job.label_type.simpleString(),
             facts=facts,
         )
-        stream = FrameStream(_union(parts), FolderWorkspace(str(job.work)), -1)
+        stream = FrameStream(_union(parts), FolderStore(str(job.work)))
         return stream.run("predicted", emit)
 
     @staticmethod

@@ -1,9 +1,10 @@
 """How rows leave a task: batches of one kind each, state among them.
 
-A function over rows says of each row that it emits what kind it is, by a number in the column
-`KIND`. Rows of some kinds are *state*: integers that are keyed by up to two numbers and add up
-element by element, so that the answer does not depend on how the rows were cut into tasks. Runs on
-executors: numpy and pyarrow only.
+A function over rows (`sparkclean.rows.streams.RowFunction`) says of each row that it emits what
+kind it is, by a number in the column `KIND`. The function chooses these numbers, from 0 on. Rows of
+some kinds are *state*: integers that are keyed by two numbers and add up element by element, so
+that the answer does not depend on how the rows were cut into tasks. Runs on executors: numpy and
+pyarrow only.
 """
 
 from __future__ import annotations
@@ -14,19 +15,23 @@ import pyarrow as pa
 
 from sparkclean.rows.types import Fields, arrow_type
 
-#: Kinds of rows: state, and what was emitted.
-SUMS, COUNTS, BUCKETS, HASHES, QUALITY, WRITTEN, PREDICTIVE = range(7)
-REJECTED, LOW, OPEN, MARGIN, ISSUE, PREDICTED, SAMPLED = range(7, 14)
-STATES = frozenset({SUMS, COUNTS, BUCKETS, HASHES, QUALITY, WRITTEN, PREDICTIVE})
-
 KIND = "kind"
+#: Kind of the state that tells of written files. No function uses a negative number.
+WRITTEN = -1
 #: State, added up element by element: what it means depends on the kind.
 STATE, STATE_TYPE = "state", "array<bigint>"
-STATE_FIELDS: Fields = ((KIND, "tinyint"), ("given", "int"), ("true", "int"), (STATE, STATE_TYPE))
+#: Keys of a state that nobody reads by name; of functions without state, too.
+ANY_KEYS = ("first_key", "second_key")
 #: Record id columns of intermediate rows are called so, and their position.
 ID_PREFIX = "__id_"
 
 Emitted = dict[str, Any]
+
+
+def state_fields(keys: tuple[str, str]) -> Fields:
+    """Name the columns of state: its kind, its two keys, its numbers."""
+    first, second = keys
+    return ((KIND, "tinyint"), (first, "int"), (second, "int"), (STATE, STATE_TYPE))
 
 
 def id_fields(id_types: tuple[str, ...]) -> Fields:

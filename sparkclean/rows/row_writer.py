@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sparkclean.errors import InputError
-from sparkclean.rows.emitted import STATES, WRITTEN
+from sparkclean.rows.emitted import ANY_KEYS, KIND, STATE, WRITTEN
 from sparkclean.rows.row_groups import RowGroups, read_row_groups, task_numbers
 
 #: Bytes that a file collects before it writes a row group: of rows for the run itself, and of those
@@ -61,28 +61,38 @@ class _RowFile:
             self._waiting, self._bytes = [], 0
 
 
-def write_by_kind(output: Iterable[pa.RecordBatch], folder: str) -> Iterator[pa.RecordBatch]:
+def write_by_kind(
+    output: Iterable[pa.RecordBatch],
+    folder: str,
+    *,
+    keys: tuple[str, str],
+    state_kinds: tuple[int, ...],
+) -> Iterator[pa.RecordBatch]:
     """Write rows to files, let state pass.
 
     Parameters
     ----------
     output : iterable of pyarrow.RecordBatch
-        Of a work: one kind each, the kind in the first column, then columns of the state among
-        others.
+        Of a function: one kind each, the kind in the first column, then columns of the state
+        among others.
     folder : str
+    keys : tuple of (str, str)
+        Columns that key the state of the function.
+    state_kinds : tuple of int
+        Kinds of its state.
 
     Yields
     ------
     pyarrow.RecordBatch
-        State, and a column ``file``; for each file that was written a row of kind `WRITTEN`: 0, its
-        kind, (row groups, bytes, rows) and its name.
+        State, keyed by `ANY_KEYS`, and a column ``file``; for each file that was written a row of
+        kind `WRITTEN`: the kind of its rows, 0, (row groups, bytes, rows) and its name.
     """
     files: dict[int, tuple[Path, _RowFile]] = {}
     with ExitStack() as opened:
         for batch in output:
             kind = batch.column(0)[0].as_py()
-            if kind in STATES:
-                columns = [batch.column(name) for name in _STATE.names[:-1]]
+            if kind in state_kinds:
+                columns = [batch.column(name) for name in (KIND, *keys, STATE)]
                 nothing = pa.nulls(len(batch), pa.string())
                 yield pa.RecordBatch.from_arrays([*columns, nothing], schema=_STATE)
                 continue
@@ -94,7 +104,7 @@ def write_by_kind(output: Iterable[pa.RecordBatch], folder: str) -> Iterator[pa.
             file.flush()
     for kind, (path, file) in files.items():
         sizes = [file.groups, path.stat().st_size, file.rows]
-        row = [[WRITTEN], [0], [kind], [sizes], [path.name]]
+        row = [[WRITTEN], [kind], [0], [sizes], [path.name]]
         yield pa.RecordBatch.from_arrays(
             [pa.array(value, field.type) for value, field in zip(row, _STATE, strict=True)],
             schema=_STATE,
@@ -170,10 +180,9 @@ def written_file(number: int, name: str) -> pa.RecordBatch:
 
 _STATE = pa.schema(
     [
-        ("kind", pa.int8()),
-        ("given", pa.int32()),
-        ("true", pa.int32()),
-        ("state", pa.list_(pa.int64())),
+        (KIND, pa.int8()),
+        *((key, pa.int32()) for key in ANY_KEYS),
+        (STATE, pa.list_(pa.int64())),
         ("file", pa.string()),
     ]
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def map_in_arrow(
     frame: DataFrame,
-    work: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+    function: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]],
     schema: str,
 ) -> DataFrame:
     """Map as `DataFrame.mapInArrow` does.
@@ -24,7 +24,7 @@ def map_in_arrow(
     Parameters
     ----------
     frame : DataFrame
-    work : callable
+    function : callable
         Makes of the batches of a task those of the result.
     schema : str
         Of the result, as Spark writes it.
@@ -37,7 +37,7 @@ def map_in_arrow(
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         settle()
-        yield from work(batches)
+        yield from function(batches)
 
     return frame.mapInArrow(run, schema)
 

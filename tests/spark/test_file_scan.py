@@ -18,15 +18,15 @@ from sparkclean.examples.batches import BatchReader
 from sparkclean.examples.checks import collect_rising_ids
 from sparkclean.examples.columns import resolve_columns
 from sparkclean.examples.file_scan import FileScan, plan_file_scan
-from sparkclean.examples.kernels import ClassSums
+from sparkclean.examples.kernels import REJECTED, ClassSums
 from sparkclean.examples.scan import FrameScan, Scan
 from sparkclean.examples.statistics import Scanner, collect_class_statistics
+from sparkclean.jobs.audit.kinds import LOW
 from sparkclean.jobs.audit.passes import run_pass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts
 from sparkclean.lake import ParquetSource
-from sparkclean.rows.emitted import LOW, REJECTED
 from sparkclean.rows.row_groups import RowGroups, balanced, consecutive, read_row_groups
-from sparkclean.rows.workspace import CacheWorkspace
+from sparkclean.rows.stores import CacheStore
 from tests.data import noisy_data
 
 CLASSES = ("cat", "dog", "eel")
@@ -131,15 +131,15 @@ def found_by(scan: Scan, spark: SparkSession, folder: Path) -> dict[str, Any]:
         probs=["pred_probs"],
         classes=CLASSES,
     )
-    workspace = CacheWorkspace()
+    store = CacheStore()
     bands = np.array([0.3, 0.5, 0.7]), np.array([0.6, 0.5, 0.9])
     counts = ConfidentCounts(*bands, "paper", 1e-3, emit="rivals")
-    scanner = Scanner(scan, columns, workspace)
+    scanner = Scanner(scan, columns, store)
     found = run_pass(scanner, "all", ClassSums(3), counts)
     low = found.streams[LOW].frame.orderBy("__id_0").collect()
     rejected = found.streams[REJECTED].frame.orderBy("__id_0").collect()
-    statistics = collect_class_statistics(scanner, found)
-    workspace.close()
+    statistics = collect_class_statistics(scanner, found.states, found.streams[REJECTED])
+    store.close()
     return {
         "rows": statistics.rows,
         "sums": statistics.sums,
@@ -308,6 +308,8 @@ def test_collect_rising_ids_counts_rows_only_where_none_can_stand_twice(
         assert isinstance(files, FileScan)
         wanted = 300 if name in ("rising", "steps") else None
         assert files.collect_rising_ids() == wanted, name
+        assert plain.collect_rising_ids() is None, name
+        assert (files.looks_at_ids, plain.looks_at_ids) == (True, False)
         assert collect_rising_ids(plain.frame, ["__id_0"]) == wanted, name
 
 

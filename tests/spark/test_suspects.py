@@ -13,8 +13,8 @@ from sparkclean.examples.ranks import quality_bucket
 from sparkclean.examples.suspect_table import collect_top, plan_suspect_files, suspects_frame
 from sparkclean.examples.suspects import Suspects
 from sparkclean.numbers.pair_counts import PairCounts
-from sparkclean.rows.streams import FrameStream
-from sparkclean.rows.workspace import CacheWorkspace
+from sparkclean.rows.frame_stream import FrameStream
+from sparkclean.rows.stores import CacheStore
 
 CONSTANTS = {"dataset_version": "v1", "config_fingerprint": "f", "run_id": "r"}
 #: Record id, given, suggested, likeness, quality.
@@ -36,7 +36,7 @@ def duplicates(spark: SparkSession) -> Suspects:
     buckets = quality_bucket(np.array([row[4] for row in FOUND])).tolist()
     return Suspects(
         frame=frame,
-        stream=FrameStream(frame, CacheWorkspace(), len(FOUND)),
+        stream=FrameStream(frame, CacheStore(), len(FOUND)),
         counts=PairCounts([[0, 3], [1, 0]]),
         qualities={bucket: buckets.count(bucket) for bucket in buckets},
         hash_sum=0,

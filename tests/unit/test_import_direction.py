@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ EXECUTORS = (
     "jobs.audit.counts",
     "jobs.audit.emitted_rows",
     "jobs.audit.issue_kernels",
+    "jobs.audit.kinds",
     "jobs.audit.rankings",
     "jobs.audit.row_kernels",
     "rows.emitted",
@@ -364,6 +366,26 @@ def test_package_sets_a_session_up_in_one_place() -> None:
 def test_package_prints_in_the_command_and_the_demo_alone() -> None:
     printing = {module for module in MODULES if "print" in calls(module)}
     assert {room_of(module) for module in printing} == {"commands"}
+
+
+def test_package_asks_no_stream_scan_or_store_what_kind_it_is() -> None:
+    kinds = {
+        node.name
+        for module in MODULES
+        if module.startswith(("rows.", "examples."))
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.ClassDef) and node.name.endswith(("Stream", "Scan", "Store"))
+    }
+    assert {"FileStream", "FrameStream", "FileScan", "FrameScan", "FolderStore"} <= kinds
+    asked = [
+        f"{module}:{node.lineno}"
+        for module in MODULES
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "isinstance"
+        and kinds & set(re.findall(r"\w+", ast.unparse(node.args[1])))
+    ]
+    assert asked == []
 
 
 def test_package_asserts_nothing() -> None:

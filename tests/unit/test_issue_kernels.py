@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkclean.examples.counts import count_codes
-from sparkclean.examples.kernels import MARGINS
+from sparkclean.examples.kernels import REJECTED, SUMS
 from sparkclean.examples.ranks import bucket_end, quality_bucket
+from sparkclean.examples.suspect_totals import SUSPECT, SuspectTotals
+from sparkclean.jobs.audit import kinds
 from sparkclean.jobs.audit.counts import BucketCounts, PairCounter, bucket_of, find_sorted
 from sparkclean.jobs.audit.cuts import counted_of
 from sparkclean.jobs.audit.emitted_rows import Rows
+from sparkclean.jobs.audit.kinds import BUCKETS
 from sparkclean.jobs.audit.rankings import (
     CountBuckets,
     Cuts,
@@ -25,8 +28,11 @@ from sparkclean.jobs.audit.rankings import (
     OfTable,
     Places,
 )
+from sparkclean.jobs.audit.row_kernels import MARGINS
 from sparkclean.jobs.audit.selection import lowest_margins
-from sparkclean.rows.emitted import BUCKETS, STATE, to_batch
+from sparkclean.learning.sample_writer import SAMPLED
+from sparkclean.learning.scored import PREDICTED, PREDICTIVE
+from sparkclean.rows.emitted import STATE, WRITTEN, to_batch
 from sparkclean.rows.streams import State
 from sparkclean.rows.types import Fields
 from tests.data import noisy_data
@@ -109,6 +115,17 @@ def test_cuts_by_pair_select_a_row_that_any_of_its_pairs_reaches() -> None:
     assert found.tolist() == [True, True, False, False]
 
 
+def test_kinds_of_functions_that_share_an_output_are_different() -> None:
+    audit = [value for name, value in vars(kinds).items() if name.isupper()]
+    assert len({SUMS, REJECTED, *audit}) == 2 + len(audit) == 8
+    suspects = SuspectTotals.state_kinds
+    assert len({SUSPECT, *suspects}) == 1 + len(suspects) == 4
+    # a negative one tells of written files
+    found = [SUMS, REJECTED, *audit, SUSPECT, *suspects, PREDICTED, PREDICTIVE, SAMPLED]
+    assert min(found) > WRITTEN
+    assert PREDICTED != PREDICTIVE
+
+
 def test_places_give_the_rows_of_a_bucket_and_where_their_group_ends() -> None:
     batch = rows(("a", 0, 0, 0.26, []), ("b", 1, 0, 0.1, []), ("c", 2, 1, 0.3, []))
     places = Places(
@@ -123,16 +140,16 @@ def test_places_give_the_rows_of_a_bucket_and_where_their_group_ends() -> None:
 def test_count_buckets_counts_wanted_groups_alone() -> None:
     batch = rows(("a", 0, 0, 0.1, []), ("b", 1, 0, 0.12, []), ("c", 2, 1, 0.3, []))
     (state,) = CountBuckets(OfClasses(), np.array([0]), 4)(iter([batch, batch]))
-    assert state.drop_columns(["kind"]).to_pylist() == [{"given": 0, "true": 0, STATE: [4]}]
+    assert state.drop_columns(["kind"]).to_pylist() == [{"group": 0, "bucket": 0, STATE: [4]}]
 
 
 def test_count_buckets_of_margins_keeps_their_sign() -> None:
     counts = BucketCounts(4)
     counts.add(np.array([2, 2, 2]), np.array([-1.0, -0.3, 1.0]))
-    state = counts.state()
+    state = counts.state(("group", "bucket"))
     assert state["kind"] == BUCKETS
-    assert state["given"] == [2, 2, 2]
-    assert state["true"] == [-4, -2, 4]
+    assert state["group"] == [2, 2, 2]
+    assert state["bucket"] == [-4, -2, 4]
 
 
 def test_of_table_normalized_margin_is_the_score_of_arrays() -> None:

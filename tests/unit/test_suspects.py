@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from sparkclean.examples.ranks import bucket_end, divide, quality_bucket
-from sparkclean.examples.suspect_totals import SuspectTotals, suspect_fields
+from sparkclean.examples.suspect_totals import SUSPECT, SuspectTotals, suspect_fields
 from sparkclean.examples.suspects import Suspects, read_suspects
 from sparkclean.numbers.result_hash import sum_hashes, suspect_text
-from sparkclean.rows.emitted import ISSUE, KIND, STATE
+from sparkclean.rows.emitted import KIND, STATE
 from sparkclean.rows.streams import Output, State
 from tests.unit.findings import make_suspects
 
@@ -36,12 +36,13 @@ def read(*tasks: SuspectTotals) -> Suspects:
     totals: dict[tuple[int, int, int], Any] = {}
     for task in tasks:
         for columns in task.state():
-            keys = zip(columns["given"], columns["true"], columns[STATE], strict=True)
-            for given, true, values in keys:
-                key = columns[KIND], given, true
+            assert columns[KIND] in task.state_kinds
+            keys = zip(*(columns[name] for name in (*task.keys, STATE)), strict=True)
+            for first, second, values in keys:
+                key = columns[KIND], first, second
                 totals[key] = np.array(values, np.int64) + totals.get(key, 0)
     states = [State(*key, values.tolist()) for key, values in totals.items()]
-    output = Output(states, {ISSUE: cast(Any, FakeStream())})
+    output = Output(states, {SUSPECT: cast(Any, FakeStream())})
     return read_suspects(output, 3, reason="alike", detector="duplicates", numbers=("likeness",))
 
 
@@ -67,7 +68,7 @@ def test_suspects_however_they_are_cut_into_tasks_are_the_same(cut: int) -> None
     texts = [suspect_text([number], given, to, "alike") for number, given, to, _ in ROWS]
     assert found.hash_sum == sum_hashes(texts)
     assert (found.reason, found.detector, found.numbers) == ("alike", "duplicates", ("likeness",))
-    assert cast(Any, found.frame) == (KIND, STATE, "true")  # what is no column of a suspect
+    assert cast(Any, found.frame) == (KIND, STATE)  # what is no column of a suspect
 
 
 def test_suspects_of_no_task_are_none() -> None:
@@ -82,8 +83,7 @@ def test_suspects_are_counted_by_their_pairs() -> None:
 def test_suspect_fields_are_ids_classes_the_detectors_numbers_and_quality() -> None:
     names = [name for name, _ in suspect_fields(("bigint", "string"), ("likeness",))]
     assert names == [
-        KIND, "__id_0", "__id_1", "given", "true", STATE,
-        "suggested", "likeness", "label_quality",
+        KIND, "__id_0", "__id_1", "given", "suggested", STATE, "likeness", "label_quality",
     ]  # fmt: skip
 
 

@@ -99,7 +99,7 @@ def test_emit_predictions_are_calibrated_and_corrected_by_fold() -> None:
     first, second, state = emit([rows])
     np.testing.assert_allclose(first.column("pred_probs").to_pylist(), [[1 / 3, 2 / 3]], rtol=1e-6)
     np.testing.assert_allclose(second.column("pred_probs").to_pylist(), [[2 / 3, 1 / 3]], rtol=1e-6)
-    assert state.column("given").to_pylist() == [0, 0]  # the row with a label, its class and bin
+    assert state.column("fold").to_pylist() == [0, 0]  # the row with a label, its class and bin
 
 
 def test_digest_folder_sees_names_and_contents(tmp_path: Path) -> None:

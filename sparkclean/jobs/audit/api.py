@@ -24,7 +24,7 @@ from sparkclean.jobs.audit.pipeline import collect_findings
 from sparkclean.jobs.audit.tables import class_rows, pair_rows, rejected_frame, rows_frame
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.session import warn_of_large_batches
-from sparkclean.rows.workspace import CacheWorkspace
+from sparkclean.rows.stores import CacheStore
 from sparkclean.runs.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class AuditResult:
     warnings: tuple[str, ...]
     _findings: Findings
     _columns: Columns
-    _workspace: CacheWorkspace
+    _store: CacheStore
 
     def compute_result_hash(self) -> str:
         """Hash thresholds, joints and suspects: equal data and method give it anywhere.
@@ -76,7 +76,7 @@ class AuditResult:
 
     def close(self) -> None:
         """Drop the cached intermediate frames."""
-        self._workspace.close()
+        self._store.close()
 
     def __enter__(self) -> AuditResult:
         return self
@@ -173,8 +173,8 @@ def audit(
     warn_of_large_batches(df.sparkSession, columns.num_classes)
     narrow = columns.narrow(df)
     scan = FrameScan(narrow, columns.reader(row_sum_tolerance), columns.id_types)
-    workspace = CacheWorkspace()
-    scanner = Scanner(scan, columns, workspace)
+    store = CacheStore()
+    scanner = Scanner(scan, columns, store)
     rows = count_duplicate_ids(narrow, scanner.ids, columns.ids, may_rise=False)
     findings = collect_findings(scanner, config.method, config.admission, Progress(), rows=rows)
     provenance = Provenance("dataframe", config_fingerprint(config, columns.classes), "interactive")
@@ -189,5 +189,5 @@ def audit(
         warnings=findings.warnings,
         _findings=findings,
         _columns=columns,
-        _workspace=workspace,
+        _store=store,
     )

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from sparkclean.confident.joint import add_pairs
 from sparkclean.examples.counts import count_codes, state_of
-from sparkclean.examples.kernels import COUNTS_STATE
-from sparkclean.rows.emitted import BUCKETS, COUNTS, Emitted
+from sparkclean.examples.kernels import KERNEL_KEYS
+from sparkclean.jobs.audit.kinds import BUCKETS, COUNTS
+from sparkclean.rows.emitted import Emitted
 
+#: What kernels count by pair of classes, in the order of its state.
+COUNTS_STATE = ("confident", "predictions", "entries_found")
 #: Pairs of classes that a task counts in a matrix.
 _DENSE_PAIRS = 1 << 20
 #: A score lies between -1 and 1: unit intervals that the codes of a group have room for, as a score
@@ -84,11 +87,11 @@ class BucketCounts:
         first = (_INTERVALS * group + _BELOW_ZERO) * buckets
         count_codes(self._counts, first + bucket_of(score, buckets))
 
-    def state(self) -> Emitted:
-        """Give columns of state: group, bucket, count."""
-        columns = state_of(BUCKETS, self._counts, _INTERVALS * self._buckets)
+    def state(self, keys: tuple[str, str]) -> Emitted:
+        """Give columns of state: group and bucket, by the names of the keys, and count."""
+        columns, bucket = state_of(BUCKETS, self._counts, _INTERVALS * self._buckets, keys), keys[1]
         zero = _BELOW_ZERO * self._buckets
-        return columns | {"true": [bucket - zero for bucket in columns["true"]]}
+        return columns | {bucket: [place - zero for place in columns[bucket]]}
 
 
 class PairCounter:
@@ -126,4 +129,4 @@ class PairCounter:
             counts = dict(zip(codes.tolist(), found.tolist(), strict=True))
         if not counts:
             return None
-        return state_of(COUNTS, counts, self._size, COUNTS_STATE.index(name))
+        return state_of(COUNTS, counts, self._size, KERNEL_KEYS, COUNTS_STATE.index(name))

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from sparkclean.jobs.audit.kinds import BUCKETS
 from sparkclean.jobs.audit.rankings import CountBuckets, Cuts, Places, Ranking
-from sparkclean.rows.emitted import BUCKETS, ID_PREFIX
-from sparkclean.rows.streams import FileStream, State, Stream, collect_states
+from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.rows.streams import State, Stream
 from sparkclean.rows.types import arrow_type
 
 #: Rows that are sorted whole rather than counted first.
@@ -56,7 +57,7 @@ def counted_of(states: Iterable[State], buckets: int) -> Counted:
     counts: dict[int, dict[int, int]] = {}
     for state in states:
         if state.kind == BUCKETS:
-            counts.setdefault(state.given, {})[state.true] = state.values[0]
+            counts.setdefault(state.first, {})[state.second] = state.values[0]
     return Counted(counts, buckets)
 
 
@@ -95,7 +96,7 @@ def collect_cuts(
     groups = np.flatnonzero(quotas)
     if not len(groups):
         return Cuts(ranking, groups, np.zeros(0), ())
-    if counted is None and stream.rows <= _ROWS_TO_SORT:
+    if counted is None and stream.rows is not None and stream.rows <= _ROWS_TO_SORT:
         last = _collect_last(stream, Places(ranking, groups, quotas[groups], id_types))
         return _cuts(ranking, groups, last, id_types)
     if counted is None:
@@ -132,9 +133,9 @@ def collect_buckets(
 
     Notes
     -----
-    As `collect_states`.
+    As `Stream.collect`.
     """
-    return counted_of(collect_states(stream, CountBuckets(ranking, groups, buckets)), buckets)
+    return counted_of(stream.collect(CountBuckets(ranking, groups, buckets)), buckets)
 
 
 def end_of_quota(counts: Mapping[int, int], quota: int) -> tuple[int, int]:
@@ -159,14 +160,18 @@ def end_of_quota(counts: Mapping[int, int], quota: int) -> tuple[int, int]:
     return 0, 0
 
 
-def _collect_last(stream: Stream, work: Places) -> dict[int, tuple[Any, ...]]:
+def _collect_last(stream: Stream, places: Places) -> dict[int, tuple[Any, ...]]:
     """Find score and record id of the last row to select; of a group that has it."""
-    ids = [name for name, _ in work.fields if name.startswith(ID_PREFIX)]
-    if isinstance(stream, FileStream) and stream.is_short:
-        return _find_last(list(work(stream.read())), ids)
-    places = stream.map(work)
+    ids = [name for name, _ in places.fields if name.startswith(ID_PREFIX)]
+    here = stream.collect_here(places)
+    if here is not None:
+        return _find_last(here, ids)
     order = Window.partitionBy("group").orderBy("score", *ids)
-    last = places.withColumn("place", F.row_number().over(order)).where("place = last_place")
+    last = (
+        stream.map(places)
+        .withColumn("place", F.row_number().over(order))
+        .where("place = last_place")
+    )
     return {row[0]: tuple(row)[1:] for row in last.select("group", "score", *ids).collect()}
 
 

@@ -1,6 +1,7 @@
 """What is done with the rows that a pass has emitted: outcomes counted, label issues selected.
 
-Each class is what the tasks of one job do. Runs on executors: numpy and pyarrow only.
+The classes that are called are functions over streams of these rows. Runs on executors: numpy and
+pyarrow only.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from sparkclean.confident.filters import SCORE_FILTERS
 from sparkclean.confident.joint import UNDECIDED
 from sparkclean.confident.scores import normalized_margin
 from sparkclean.examples.counts import count_codes, state_of
-from sparkclean.examples.suspect_totals import SuspectTotals, suspect_fields
+from sparkclean.examples.suspect_totals import SUSPECT, SuspectTotals, suspect_fields
 from sparkclean.jobs.audit.emitted_rows import Rows
+from sparkclean.jobs.audit.kinds import COUNTS
 from sparkclean.jobs.audit.rankings import Cuts
-from sparkclean.rows.emitted import COUNTS, ISSUE, KIND, STATE_FIELDS, to_batch
+from sparkclean.rows.emitted import KIND, state_fields, to_batch
 from sparkclean.rows.types import Fields
 from sparkclean.schema import LABEL_QUALITY, SELF_CONFIDENCE, SUGGESTED_PROBABILITY
 
@@ -46,8 +48,10 @@ class CountOutcomes:
     thresholds: NDArray[np.float64]
     collision: str
     issues: bool = False
-    fields: ClassVar[Fields] = STATE_FIELDS
+    keys: ClassVar[tuple[str, str]] = ("given", "outcome")
+    fields: ClassVar[Fields] = state_fields(keys)
     kinds: ClassVar[tuple[int, ...]] = ()
+    state_kinds: ClassVar[tuple[int, ...]] = (COUNTS,)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Count the rows of a task."""
@@ -61,7 +65,7 @@ class CountOutcomes:
                 counted = (true >= 0) & (rows.classes("outcome") == UNDECIDED)
             count_codes(counts, given[counted] * size + true[counted])
         if counts:
-            yield to_batch(state_of(COUNTS, counts, size), STATE_FIELDS)
+            yield to_batch(state_of(COUNTS, counts, size, self.keys), self.fields)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,9 @@ class SelectIssues:
     quality: str
     reason: str
     id_types: tuple[str, ...]
-    kinds: ClassVar[tuple[int, ...]] = (ISSUE,)
+    keys: ClassVar[tuple[str, str]] = SuspectTotals.keys
+    kinds: ClassVar[tuple[int, ...]] = (SUSPECT,)
+    state_kinds: ClassVar[tuple[int, ...]] = SuspectTotals.state_kinds
 
     @property
     def fields(self) -> Fields:
@@ -117,7 +123,7 @@ class SelectIssues:
                 SUGGESTED_PROBABILITY: np.maximum(own, other),
                 LABEL_QUALITY: quality,
             }
-            yield to_batch({KIND: ISSUE, "ids": rows.ids} | issues, self.fields)
+            yield to_batch({KIND: SUSPECT, "ids": rows.ids} | issues, self.fields)
         for state in totals.state():
             yield to_batch(state, self.fields)
 

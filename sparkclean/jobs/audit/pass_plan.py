@@ -49,7 +49,7 @@ class PlannedPass:
 
     @property
     def name(self) -> str:
-        """Name of its output in the workspace."""
+        """Name of its output in the store."""
         return f"pass_{self.kind.value}"
 
     @property

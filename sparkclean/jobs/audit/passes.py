@@ -1,6 +1,6 @@
 """The passes over the wide column, and what the driver makes of their state.
 
-A pass runs one or more kernels on one scan. What it leaves in the workspace is read again by kind.
+A pass runs one or more kernels on one scan. What it leaves in the store is read again by kind.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from sparkclean.confident.bounds import Bounds
 from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.scores import PRIOR_SHIFTED, WIDE_SCORES, ScoreInputs
 from sparkclean.config.model import MethodSection
-from sparkclean.examples.kernels import COUNTS_STATE, ClassSums, Kernel, KernelWork, Together
+from sparkclean.examples.kernels import REJECTED, ClassSums, Kernel, RunKernel, Together
 from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
+from sparkclean.jobs.audit.counts import COUNTS_STATE
 from sparkclean.jobs.audit.cuts import Counted, counted_of
 from sparkclean.jobs.audit.issue_kernels import CountOutcomes
+from sparkclean.jobs.audit.kinds import COUNTS, LOW, OPEN
 from sparkclean.jobs.audit.pass_plan import PlannedPass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts, PairMargins, RowScore
 from sparkclean.numbers.pair_counts import PairCounts
-from sparkclean.rows.emitted import COUNTS, LOW, OPEN, REJECTED
 from sparkclean.rows.progress import Progress
-from sparkclean.rows.streams import State, Stream, collect_states
+from sparkclean.rows.streams import State, Stream
 
 #: Buckets of a margin's unit interval, and the most counts by pair and bucket in one task.
 _BUCKETS, _COUNTS = 64, 1 << 16
@@ -76,10 +77,10 @@ class Pass:
         if OPEN in self.streams:  # else thresholds were known
             count = CountOutcomes(thresholds, collision)
             for stream in (self.streams.get(kind) for kind in (OPEN, LOW)):
-                if stream is not None and stream.rows:
-                    states += collect_states(stream, count)
+                if stream is not None and stream.rows != 0:
+                    states += stream.collect(count)
         return PairCounts.of_entries(
-            len(thresholds), ((state.given, state.true, state.values[0]) for state in states)
+            len(thresholds), ((state.first, state.second, state.values[0]) for state in states)
         )
 
 
@@ -90,7 +91,7 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
     ----------
     scanner : Scanner
     name : str
-        Of the output in the workspace.
+        Of the output in the store.
     *kernels : Kernel
 
     Returns
@@ -103,13 +104,13 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
     rows.
     """
     size, scan = scanner.columns.num_classes, scanner.scan
-    work = KernelWork(scan.reader, Together(kernels), scan.id_types)
-    output = scan.stream(scanner.workspace).run(name, work)
+    function = RunKernel(scan.reader, Together(kernels), scan.id_types)
+    output = scan.stream(scanner.store).run(name, function)
     buckets = max((k.buckets for k in kernels if isinstance(k, PairMargins)), default=0)
     counts = [state for state in output.states if state.kind == COUNTS]
     confident, predictions, found = (
         PairCounts.of_entries(
-            size, ((s.given, s.true, s.values[i]) for s in counts if i < len(s.values))
+            size, ((s.first, s.second, s.values[i]) for s in counts if i < len(s.values))
         )
         for i in range(len(COUNTS_STATE))
     )

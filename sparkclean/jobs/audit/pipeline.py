@@ -22,6 +22,7 @@ from sparkclean.examples.checks import check_admission, data_warnings
 from sparkclean.examples.statistics import ClassStatistics, Scanner
 from sparkclean.jobs.audit.cuts import Counted
 from sparkclean.jobs.audit.findings import Findings
+from sparkclean.jobs.audit.kinds import LOW
 from sparkclean.jobs.audit.pass_plan import Known, Needs, PassKind, PlannedPass, next_pass
 from sparkclean.jobs.audit.passes import Pass, Passes
 from sparkclean.jobs.audit.selection import (
@@ -31,7 +32,6 @@ from sparkclean.jobs.audit.selection import (
     find_quotas,
 )
 from sparkclean.numbers.pair_counts import PairCounts
-from sparkclean.rows.emitted import LOW
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.streams import Stream
 
@@ -370,7 +370,7 @@ def collect_bounds(
     if method.adjust_pred_probs:  # scores each row by exact thresholds
         return None
     pairs = method.filter_by in PAIR_FILTERS
-    if scanner.scan.kind != "files":
+    if not scanner.scan.samples_without_job:
         text = recall()
         bounds = None if text is None else recalled_bounds(text, fixed=fixed, pairs=pairs)
         if bounds is not None:

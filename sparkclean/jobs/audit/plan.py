@@ -5,7 +5,7 @@ from __future__ import annotations
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.errors import InputError
 from sparkclean.examples.checks import check_admission, model_warnings
-from sparkclean.examples.kernels import ClassSums
+from sparkclean.examples.kernels import REJECTED, ClassSums
 from sparkclean.examples.scan import FrameScan
 from sparkclean.examples.scan_choice import choose_scan
 from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
@@ -14,8 +14,7 @@ from sparkclean.jobs.audit.passes import run_pass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts
 from sparkclean.jobs.audit.run import Run
 from sparkclean.lake import Pin
-from sparkclean.rows.emitted import REJECTED
-from sparkclean.rows.workspace import CacheWorkspace
+from sparkclean.rows.stores import CacheStore
 
 _SAMPLE_ROWS = 1000
 _SHOWN = 8
@@ -79,11 +78,11 @@ def _size(pin: Pin) -> str:
 
 def _sample_verdict(run: Run) -> list[str]:
     """Audit the first rows and say what was found."""
-    workspace = CacheWorkspace()
+    store = CacheStore()
     tolerance = run.config.admission.row_sum_tolerance
     sample = run.columns.narrow(run.audited).limit(_SAMPLE_ROWS)
     scan = FrameScan(sample, run.columns.reader(tolerance), run.columns.id_types)
-    scanner = Scanner(scan, run.columns, workspace)
+    scanner = Scanner(scan, run.columns, store)
     warnings: list[str] = []
     try:
         with run.engine_errors():
@@ -99,7 +98,7 @@ def _sample_verdict(run: Run) -> list[str]:
                 found = run_pass(scanner, "counts", kernel)
                 warnings = model_warnings(statistics, found.predictions, run.columns.classes)
     finally:
-        workspace.close()
+        store.close()
     rejected = [f"{count} {reason}" for reason, count in sorted(statistics.rejections.items())]
     rows = f"{statistics.rows:,} rows, {statistics.audited:,} valid"
     return [

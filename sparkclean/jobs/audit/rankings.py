@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from sparkclean.confident.scores import normalized_margin
 from sparkclean.jobs.audit.counts import BucketCounts, bucket_of, find_sorted
 from sparkclean.jobs.audit.emitted_rows import Rows
-from sparkclean.rows.emitted import ISSUE, KIND, STATE_FIELDS, id_fields, to_batch
+from sparkclean.jobs.audit.kinds import BUCKETS, PLACE
+from sparkclean.rows.emitted import ANY_KEYS, KIND, id_fields, state_fields, to_batch
 from sparkclean.rows.types import Fields
 
 #: `OfRivals` ranks rows on the diagonal by this root of their self-confidence.
@@ -117,8 +118,10 @@ class CountBuckets:
     ranking: Ranking
     groups: NDArray[np.int64]
     buckets: int
-    fields: ClassVar[Fields] = STATE_FIELDS
+    keys: ClassVar[tuple[str, str]] = ("group", "bucket")
+    fields: ClassVar[Fields] = state_fields(keys)
     kinds: ClassVar[tuple[int, ...]] = ()
+    state_kinds: ClassVar[tuple[int, ...]] = (BUCKETS,)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Count the places of a task."""
@@ -128,7 +131,7 @@ class CountBuckets:
             _, found = find_sorted(self.groups, group)
             counts.add(group[found], score[found])
         if counts:
-            yield to_batch(counts.state(), STATE_FIELDS)
+            yield to_batch(counts.state(self.keys), self.fields)
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,9 @@ class Places:
     id_types: tuple[str, ...]
     in_bucket: NDArray[np.int64] | None = None
     buckets: int = 1
-    kinds: ClassVar[tuple[int, ...]] = ()
+    keys: ClassVar[tuple[str, str]] = ANY_KEYS
+    kinds: ClassVar[tuple[int, ...]] = (PLACE,)
+    state_kinds: ClassVar[tuple[int, ...]] = ()
 
     @property
     def fields(self) -> Fields:
@@ -169,7 +174,7 @@ class Places:
                 found &= bucket_of(score, self.buckets) == self.in_bucket[place]
             if found.any():
                 ids = [column.take(pa.array(row[found])) for column in rows.ids]
-                columns = {KIND: ISSUE, "group": group[found], "score": score[found], "ids": ids}
+                columns = {KIND: PLACE, "group": group[found], "score": score[found], "ids": ids}
                 columns["last_place"] = self.last_places[place[found]]
                 yield to_batch(columns, self.fields)
 

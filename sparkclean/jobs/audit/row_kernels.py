@@ -29,9 +29,10 @@ from sparkclean.confident.scores import (
 )
 from sparkclean.confident.thresholds import CONFIDENT_MARGIN
 from sparkclean.examples.batches import Admitted, Rejected
-from sparkclean.examples.kernels import ENTRIES, MARGINS
+from sparkclean.examples.kernels import KERNEL_KEYS
 from sparkclean.jobs.audit.counts import BucketCounts, PairCounter, find_sorted
-from sparkclean.rows.emitted import KIND, LOW, MARGIN, OPEN, STATE, STATE_TYPE, Emitted
+from sparkclean.jobs.audit.kinds import BUCKETS, COUNTS, LOW, MARGIN, OPEN
+from sparkclean.rows.emitted import KIND, Emitted
 
 #: Margin p_j - p_given below which the model agrees with the given label, with room for rounding.
 _AGREED_MARGIN = -4.0 * AGREEMENT_MARGIN
@@ -39,6 +40,10 @@ _AGREED_MARGIN = -4.0 * AGREEMENT_MARGIN
 _NOT_CONFIDENT_MARGIN = 2.0 * CONFIDENT_MARGIN
 #: More than rounding to float32 takes from a probability.
 _FLOAT32_ROUNDING = 1e-6
+#: Spark type of the classes in which a row may be confident, with its probabilities.
+ENTRIES = "array<struct<class:int,probability:double>>"
+#: Spark type of the classes by whose pairs a row may be pruned, with its margins.
+MARGINS = "array<struct<class:int,margin:double>>"
 _RIVAL_COLUMNS = [("own", "double"), ("other", "int"), ("other_probability", "double")]
 
 
@@ -122,6 +127,7 @@ class ConfidentCounts:
     row_sum_tolerance: float
     emit: str = "low"
     score: RowScore | None = None
+    state_kinds: ClassVar[tuple[int, ...]] = (COUNTS,)
 
     def __post_init__(self) -> None:
         size = len(self.lowest)
@@ -134,7 +140,7 @@ class ConfidentCounts:
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
         """Only what is emitted: a column of nulls costs each row something, too."""
-        columns = [("given", "int"), ("true", "int"), (STATE, STATE_TYPE), ("outcome", "int")]
+        columns = [("outcome", "int")]
         if self._has_bands:
             columns += [("predicted", "int"), ("entries", ENTRIES)]
         if self.emit != "none":
@@ -300,6 +306,7 @@ class PairMargins:
     score: RowScore | None = None
     buckets: int = 0
     kinds: ClassVar[tuple[int, ...]] = (MARGIN,)
+    state_kinds: ClassVar[tuple[int, ...]] = (COUNTS, BUCKETS)
 
     def __post_init__(self) -> None:
         size = self.num_classes
@@ -313,8 +320,7 @@ class PairMargins:
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
         """Only what is emitted."""
-        columns = [("given", "int"), ("true", "int"), (STATE, STATE_TYPE)]
-        columns += [*_RIVAL_COLUMNS, ("margins", MARGINS)]
+        columns = [*_RIVAL_COLUMNS, ("margins", MARGINS)]
         return (*columns, *([("quality", "double")] if self.score is not None else []))
 
     def update(
@@ -355,7 +361,7 @@ class PairMargins:
         if found is not None:
             yield found
         if self._counts:
-            yield self._counts.state()
+            yield self._counts.state(KERNEL_KEYS)
 
 
 def _lists(lengths: NDArray[np.integer], columns: dict[str, Any]) -> pa.ListArray:

@@ -14,7 +14,6 @@ from sparkclean.errors import InputError, PublishConflictError, SparkCleanError
 from sparkclean.examples.checks import check_same_examples, count_duplicate_ids
 from sparkclean.examples.clean import check_free_names
 from sparkclean.examples.columns import Columns, check_present, resolve_columns
-from sparkclean.examples.file_scan import FileScan
 from sparkclean.examples.scan_choice import choose_scan
 from sparkclean.examples.statistics import Scanner
 from sparkclean.faults import OUTPUTS, fault_point
@@ -33,7 +32,7 @@ from sparkclean.lake import (
 )
 from sparkclean.lake.run_records import recall_run
 from sparkclean.rows.columns import quoted
-from sparkclean.rows.workspace import FolderWorkspace
+from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.gates import gate_error
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.pinned_run import PinnedRun
@@ -150,7 +149,7 @@ class Run(PinnedRun):
         """
         pin = self.predictions or self.pin
         scan = choose_scan(self.config, self.scanned, pin, self.audited, self.columns)
-        scanner = Scanner(scan, self.columns, FolderWorkspace(f"{staging.path}/work"))
+        scanner = Scanner(scan, self.columns, FolderStore(f"{staging.path}/work"))
         return self._audit_and_publish(scanner, outputs, record)
 
     def _audit_and_publish(self, scanner: Scanner, outputs: Outputs, record: RunRecord) -> str:
@@ -226,10 +225,11 @@ class Run(PinnedRun):
 
     def _check_ids(self, scanner: Scanner) -> int:
         """Check that record ids are unique; count the rows of the table."""
-        scan, may_rise = scanner.scan, True
+        scan = scanner.scan
         of_table = self.predictions is None and self.config.input.where is None
-        if of_table and isinstance(scan, FileScan):
-            rows, may_rise = scan.collect_rising_ids(), False
+        looked = of_table and scan.looks_at_ids
+        if looked:
+            rows = scan.collect_rising_ids()
             if rows is not None:
                 there = self.table.count() if self.pin.rows is None else self.pin.rows
                 if rows == there:
@@ -239,7 +239,7 @@ class Run(PinnedRun):
                 self.columns.keys(self.examples), self.columns.keys(self.audited), self.columns.ids
             )
         keys = self.columns.keys(self.table)
-        return count_duplicate_ids(keys, scanner.ids, self.columns.ids, may_rise=may_rise)
+        return count_duplicate_ids(keys, scanner.ids, self.columns.ids, may_rise=not looked)
 
     def _publish(self, outputs: Outputs, record: RunRecord, findings: Findings) -> None:
         conflict = None

@@ -23,6 +23,7 @@ from sparkclean.examples.statistics import Scanner
 from sparkclean.examples.suspects import Suspects, read_suspects
 from sparkclean.jobs.audit.cuts import Counted, collect_buckets, collect_cuts, end_of_quota
 from sparkclean.jobs.audit.issue_kernels import DETECTOR, NUMBERS, CountOutcomes, SelectIssues
+from sparkclean.jobs.audit.kinds import LOW, MARGIN
 from sparkclean.jobs.audit.rankings import (
     ROOT_OF_OWN,
     Cuts,
@@ -32,9 +33,8 @@ from sparkclean.jobs.audit.rankings import (
     OfTable,
 )
 from sparkclean.numbers.pair_counts import PairCounts
-from sparkclean.rows.emitted import LOW, MARGIN
 from sparkclean.rows.progress import Progress
-from sparkclean.rows.streams import Stream, collect_states
+from sparkclean.rows.streams import Stream
 from sparkclean.schema import SUSPECT_REASONS
 
 #: Buckets of a margin's unit interval by which cuts of pairs are bounded; counts by pair and bucket
@@ -178,7 +178,7 @@ def collect_issue_cuts(
     """
     if filter_by in SCORE_FILTERS:
         low_rows = streams[LOW]
-        count = sum(state.values[0] for state in collect_states(low_rows, confident))
+        count = sum(state.values[0] for state in low_rows.collect(confident))
         ranking = OfTable(filter_by.removeprefix("low_"))
         return (collect_cuts(low_rows, ranking, np.array([count]), id_types),)
     cuts = []

@@ -38,10 +38,10 @@ from sparkclean.learning.feature_files import FeatureFiles, plan_feature_files
 from sparkclean.learning.model_folder import PIN, has_models, new_models
 from sparkclean.learning.models import write_manifest
 from sparkclean.learning.quality import QualityReport, QualitySums
-from sparkclean.learning.scored import FOLD
+from sparkclean.learning.scored import FOLD, PREDICTED, PREDICTIVE
 from sparkclean.locations import local_path
-from sparkclean.rows.emitted import ID_PREFIX, PREDICTED, PREDICTIVE
-from sparkclean.rows.streams import FileStream, Stream
+from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.rows.streams import Stream
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.pinned_run import PinnedRun
 from sparkclean.runs.provenance import Provenance
@@ -330,7 +330,7 @@ class PredictRun(PinnedRun):
         total = sums.state()
         for state in output.states:
             if state.kind == PREDICTIVE:
-                total[state.given, state.true] = state.values
+                total[state.first, state.second] = state.values
         sums.merge(total)
         return output.streams[PREDICTED], sums.report()
 
@@ -344,12 +344,9 @@ class PredictRun(PinnedRun):
         columns += [(schema.PRED_PROBS, schema.PRED_PROBS), (schema.FOLD, FOLD)]
         own = [F.col(internal).alias(name) for name, internal in columns]
         frame = predicted.frame.select(*own, *provenance.columns())
-        if not isinstance(predicted, FileStream) or not outputs.takes_files("predictions"):
+        write = predicted.plan_copy(columns, provenance.values())
+        if write is None or not outputs.takes_files("predictions"):
             return outputs.stage_frame("predictions", frame)
-
-        def write(folder: str) -> list[str]:
-            return predicted.copy(folder, columns, provenance.values())
-
         return outputs.stage_files("predictions", frame, write)
 
     def _publish_record(

@@ -72,13 +72,13 @@ from sparkclean.learning.sampling import (
     is_sampled,
     sample_shares,
 )
-from sparkclean.learning.scored import INNER, PLACE
+from sparkclean.learning.scored import INNER, PLACE, PREDICTIVE
 from sparkclean.learning.sklearn_engine import PACKAGES, collect_models
 from sparkclean.locations import local_path
 from sparkclean.rows.columns import quoted
-from sparkclean.rows.emitted import ID_PREFIX, PREDICTIVE
-from sparkclean.rows.streams import FrameStream, collect_states
-from sparkclean.rows.workspace import FolderWorkspace
+from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.rows.frame_stream import FrameStream
+from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.pinned_run import PinnedRun
 from sparkclean.runs.record import GATE_FAILED, PUBLISHED, RunRecord, pin_summary
@@ -622,12 +622,12 @@ class TrainRun(PinnedRun):
             seed=self.predict.seed,
             complete=self.predict.missing == "reject",
         )
-        rows = FrameStream(frame.drop(PLACE, INNER), FolderWorkspace(str(work)), -1)
+        rows = FrameStream(frame.drop(PLACE, INNER), FolderStore(str(work)))
         sums = QualitySums(1, len(profile.classes))
         total = sums.state()
-        for state in collect_states(rows, MeasureModel(score)):
+        for state in rows.collect(MeasureModel(score)):
             if state.kind == PREDICTIVE:
-                total[state.given, state.true] = state.values
+                total[state.first, state.second] = state.values
         sums.merge(total)
         return sums.report()
 

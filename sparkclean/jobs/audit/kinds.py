@@ -1,0 +1,11 @@
+"""Kinds of the rows that an audit's functions emit.
+
+`sparkclean.examples.kernels` has 0 and 1: kernels of both ride on one scan. Suspects have kinds of
+their own (`sparkclean.examples.suspect_totals`), as no other rows are emitted with them. Runs on
+executors.
+"""
+
+#: State: counts by pair of classes, or given class and outcome; by group and bucket of a score.
+COUNTS, BUCKETS = 2, 3
+#: Rows: low ones; undecided ones; those that a pair may prune; places of rows.
+LOW, OPEN, MARGIN, PLACE = range(4, 8)
