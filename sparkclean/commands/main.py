@@ -41,10 +41,6 @@ _TERMINATED = 143
 _ABORTED = "nothing of this run counts until it is repeated with the same --run-id"
 
 _EXAMPLES = {
-    **{
-        name: f'sparkclean {name} {entry.example} --run-id "{{{{ run_id }}}}"'
-        for name, entry in registry.JOBS.items()
-    },
     "run": 'sparkclean run --config conf/predict.yaml --run-id "{{ run_id }}"',
     "init": "sparkclean init data/examples --to audit.yaml",
     "versions": "sparkclean versions out/cleaned",
@@ -241,7 +237,7 @@ def _command(
         name,
         help=text,
         description=text[0].upper() + text[1:] + ".",
-        epilog=f"example:\n  {_EXAMPLES[name]}",
+        epilog=f"example:\n  {_example(name)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # else the --conf of spark-submit would be taken for --config
     )
@@ -255,6 +251,13 @@ def _command(
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--debug", action="store_true", help="show stack traces")
     return parser
+
+
+def _example(name: str) -> str:
+    """Show how a command is called."""
+    if name in _EXAMPLES:
+        return _EXAMPLES[name]
+    return f'sparkclean {name} {registry.JOBS[name].example} --run-id "{{{{ run_id }}}}"'
 
 
 def _rows(text: str) -> int:

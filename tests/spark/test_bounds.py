@@ -17,7 +17,10 @@ from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.issues import audit_arrays
 from sparkclean.examples.scan import FrameScan
 from sparkclean.jobs.audit import cuts, pipeline
+from sparkclean.jobs.audit.rankings import OfClasses
 from sparkclean.lake import ParquetSource, open_target
+from sparkclean.rows.frame_stream import FrameStream
+from sparkclean.rows.stores import CacheStore
 from sparkclean.schema import FILTERS
 from tests.data import noisy_data, write_table
 from tests.spark.answers import hash_of_arrays
@@ -154,6 +157,21 @@ def test_audit_of_many_entries_is_cut_by_counts_and_last_rows(
     monkeypatch.setattr(cuts, "_ROWS_TO_SORT", 0)
     found, _ = audit(table, tmp_path / "out", "scan=files")
     assert found == hash_of_arrays(GIVEN, PROBS, "prune_by_noise_rate")
+
+
+@pytest.mark.parametrize("rows", [None, 6, 1 << 20])
+def test_collect_cuts_are_the_same_however_much_is_known_of_the_rows(
+    spark: SparkSession, rows: int | None
+) -> None:
+    emitted = [("a", 0, 0.3), ("b", 0, 0.1), ("c", 0, 0.3), ("d", 1, 0.4), ("e", 0, 0.2)]
+    frame = spark.createDataFrame(emitted, "__id_0 string, given int, own double")
+    stream = FrameStream(frame, CacheStore(), rows)
+    found = cuts.collect_cuts(stream, OfClasses(), np.array([3, 2, 1]), ("string",))
+    last = dict(zip(found.groups.tolist(), found.scores.tolist(), strict=True))
+    # a class that does not reach its quota is selected whole; of one without rows nothing is there
+    assert last.pop(2, np.inf) == np.inf
+    assert last == {0: 0.3, 1: np.inf}
+    assert found.ids[0][0].as_py() == "a"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sparkclean.config.values import Count
 from sparkclean.examples.columns import check_present
 from sparkclean.lake import open_source
 from sparkclean.rows.columns import quoted
+from sparkclean.rows.report import Line, Report
 from sparkclean.runs.gates import Verdict
 from sparkclean.runs.job import Context, Execution, Job, Prepared, Result
 from sparkclean.schema import GIVEN_LABEL, PROVENANCE, OutputSpec
@@ -52,8 +53,8 @@ class ToyJob(Job[Prepared]):
         *ids, label = [(name, table.frame.schema[name].dataType.simpleString()) for name in names]
         return Prepared(tables={"input": table}, ids=tuple(ids), label_type=label[1])
 
-    def describe(self, prepared: Prepared, context: Context) -> list[str]:
-        return [f"input     {prepared.input.pin.table}", f"publishes {', '.join(context.targets)}"]
+    def describe(self, prepared: Prepared, context: Context) -> Report:
+        return Report([Line(f"{prepared.input.pin.table} -> {', '.join(context.targets)}")])
 
     def execute(self, prepared: Prepared, execution: Execution) -> Result:
         config, table = execution.context.config, prepared.input.frame
@@ -69,4 +70,5 @@ class ToyJob(Job[Prepared]):
         verdict = Verdict("max_rows", limit, found, found <= limit, section="toy")
         result = Result(rows, {"rare": found}, gates=[verdict])
         execution.check_gates(result, look_at="rare")
-        return replace(result, summary=f"{found:,} of {rows:,} examples have a rare label")
+        text = f"{found:,} of {rows:,} examples have a rare label"
+        return replace(result, report=Report([Line(text)]))

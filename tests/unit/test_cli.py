@@ -87,7 +87,7 @@ def test_help_of_a_command_shows_an_example(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_example_is_a_command_that_we_understand(command: str) -> None:
-    words = shlex.split(cli._EXAMPLES[command].split(">")[0])
+    words = shlex.split(cli._example(command).split(">")[0])
     assert words[:2] == ["sparkclean", command]
     assert cli._parser().parse_args(words[1:]).command
 

@@ -1,7 +1,8 @@
 """Kinds of the rows that an audit's functions emit.
 
-`sparkclean.examples.kernels` has 0 and 1: kernels of both ride on one scan. What selects suspects
-emits by `sparkclean.examples.suspect_totals` alone. Runs on executors.
+`sparkclean.examples.kernels` has 0 and 1: kernels of both ride on one scan. Suspects have kinds of
+their own (`sparkclean.examples.suspect_totals`), as no other rows are emitted with them. Runs on
+executors.
 """
 
 #: State: counts by pair of classes, or given class and outcome; by group and bucket of a score.
