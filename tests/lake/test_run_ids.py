@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkclean.errors import ConfigError
-from sparkclean.lake import original_run_id, safe_run_id
+from sparkclean.lake import original_run_id, safe_run_id, shared_run_id
 
 # letters that make escapes likely
 _TRICKY = st.text("_x-0123456789abfr5~/: é\x03.", min_size=1, max_size=12)
@@ -26,7 +26,7 @@ def test_safe_run_id_any_text_fits_pattern_and_maps_back(run_id: str) -> None:
         assert len(run_id.encode("utf-8", "surrogatepass")) * 4 + 4 > 128
         return
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]*", name)
-    assert len(name) <= 128
+    assert len(re.sub(r"_x40[a-z][a-z0-9_-]*$", "", name)) <= 128
     assert original_run_id(name) == run_id
 
 
@@ -55,3 +55,12 @@ def test_safe_run_id_airflow_is_readable() -> None:
 def test_safe_run_id_empty_or_too_long_is_refused(run_id: str) -> None:
     with pytest.raises(ConfigError):
         safe_run_id(run_id)
+
+
+def test_shared_run_id_is_another_for_each_job_and_may_be_of_the_longest_run_id() -> None:
+    run_id = "a" * 128
+    names = {safe_run_id(run_id), *(safe_run_id(shared_run_id(j, run_id)) for j in ("x", "y-2"))}
+    assert names == {run_id, f"{run_id}_x40x", f"{run_id}_x40y-2"}
+    assert original_run_id(f"{run_id}_x40y-2") == shared_run_id("y-2", run_id) == f"{run_id}@y-2"
+    with pytest.raises(ConfigError):
+        safe_run_id(shared_run_id("audit", run_id + "a"))

@@ -8,7 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sparkclean.errors import ConfigError, InputError, SparkCleanError, UnsupportedFeatureError
+from sparkclean.errors import (
+    ConfigError,
+    InputChangedError,
+    InputError,
+    SparkCleanError,
+    UnsupportedFeatureError,
+)
 from sparkclean.lake import Pin, open_source, translate_read_error
 from tests.lake.helpers import new_target, publish, publish_record
 
@@ -189,12 +195,12 @@ def test_verify_names_what_changed_or_vanished_and_not_what_is_new(tmp_path: Pat
     (tmp_path / "0.parquet").unlink()
     os.utime(tmp_path / "1.parquet", ns=(5, 5))
     with pytest.raises(
-        InputError, match=r"2 of 8 .*0\.parquet \(vanished\).*1\.parquet \(changed\)"
+        InputChangedError, match=r"2 of 8 .*0\.parquet \(vanished\).*1\.parquet \(changed\)"
     ):
         source.verify(pin)
     for number in range(2, 8):
         (tmp_path / f"{number}.parquet").unlink()
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputChangedError) as caught:
         source.verify(pin)
     assert str(caught.value).count("parquet (") == 5
 

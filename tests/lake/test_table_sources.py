@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError
+from sparkclean.errors import ConfigError, InputChangedError, InputError, UnsupportedFeatureError
 from sparkclean.lake import open_source
 
 
@@ -109,10 +109,10 @@ def test_verify_delta_made_anew_is_an_input_error(spark: SparkSession, delta: st
     pin = source.pin()
     shutil.rmtree(delta)
     spark.range(100).selectExpr("id", "id AS label").write.format("delta").save(delta)
-    with pytest.raises(InputError, match="another table than when the run began"):
+    with pytest.raises(InputChangedError, match="another table than when the run began"):
         source.verify(pin)
     shutil.rmtree(delta)
-    with pytest.raises(InputError, match="no such table"):
+    with pytest.raises(InputChangedError, match="no such table"):
         source.verify(pin)
 
 
@@ -186,7 +186,7 @@ def test_verify_iceberg_expired_snapshot_is_an_input_error(
         f"CALL lake.system.expire_snapshots(table => '{table}', snapshot_ids => "
         f"ARRAY({pin.version}L))"
     )
-    with pytest.raises(InputError, match="was expired during the run"):
+    with pytest.raises(InputChangedError, match="was expired during the run"):
         source.verify(pin)
 
 
