@@ -1,4 +1,7 @@
-"""What targets of Delta and Iceberg share: a commit a run, found again by its metadata."""
+"""What targets of Delta and Iceberg share: a commit a run, found again by its metadata.
+
+Over 400 lines, as one class: each part of the protocol is short and needs the same commits.
+"""
 
 from __future__ import annotations
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
 from sparkclean.lake.engine_errors import translating_reads
 from sparkclean.lake.files import format_of_folder
-from sparkclean.locations import local_path
+from sparkclean.locations import FORMATS, local_path
 from sparkclean.names import TableName
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-FORMATS = ("parquet", "delta", "iceberg")
 #: Folder of the files that make clones versions.
 CLONES = "_versions"
 

@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING
 
 from sparkclean.errors import InputError, UnsupportedFeatureError
 from sparkclean.lake.files import format_of_folder
-from sparkclean.lake.formats import (
-    FORMATS,
-    check_format,
-    checked_session,
-    find_format,
-    has_clones,
-)
+from sparkclean.lake.formats import check_format, checked_session, find_format, has_clones
 from sparkclean.lake.parquet.source import ParquetSource
 from sparkclean.lake.parquet.target import ParquetTarget
 from sparkclean.lake.protocols import OpenTable, SourceTable, TargetTable
-from sparkclean.locations import local_path
+from sparkclean.locations import FORMATS, local_path
 from sparkclean.names import TableName, parse_table_name
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ import pytest
 from pydantic import BaseModel
 
 from sparkclean import __version__, errors, schema
-from sparkclean.config.sections import Config
+from sparkclean.config.model import config_model
 from sparkclean.learning.final_model import load_model
 from sparkclean.schema import FILTERS, SCORES
 from tests.packaging.checkout import REPOSITORY, copy_checkout, make_command, run
 
+CONFIG = config_model()
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 #: These tests are what `make test` runs, and a cluster has its own tests.
 ELSEWHERE = ("make test", "spark-submit --py-files")
@@ -108,7 +109,7 @@ def test_readme_show_prints_the_most_suspicious_rows(ran: dict[str, str]) -> Non
 
 
 def test_readme_model_is_loaded_as_it_says(ran: dict[str, str]) -> None:
-    model = load_model(Path(ran["checkout"]) / "out" / "demo" / "models" / "model-1")
+    model = load_model(Path(ran["checkout"]) / "out" / "demo" / "models" / "train" / "model-1")
     assert model.predict_proba(np.zeros((3, 64))).shape == (3, 10)
     (output,) = (text for command, text in ran.items() if command.startswith("sparkclean train"))
     assert "by mode cleaned after audit nightly-1" in output
@@ -122,20 +123,23 @@ def test_readme_outputs_are_where_it_says(ran: dict[str, str]) -> None:
 
 
 def test_readme_python_runs_in_a_session(ran: dict[str, str]) -> None:
-    (block,) = blocks("python")
-    assert len(block.strip().splitlines()) == 4  # import, and three lines
+    audit, job = blocks("python")
+    assert len(audit.strip().splitlines()) == 4  # import, and three lines
     session = (
         "from pyspark.sql import SparkSession\n"
         "builder = SparkSession.builder.master('local[2]').config('spark.ui.enabled', 'false')\n"
         "spark = builder.config('spark.sql.shuffle.partitions', '2').getOrCreate()\n"
     )
-    more = "print('noise', result.noise.noise_rate, result.classes.count(), result.pairs.count())\n"
+    noise = (
+        "print('noise', result.noise.noise_rate, result.classes.count(), result.pairs.count())\n"
+    )
     script = Path(ran["checkout"]) / "notebook.py"
-    script.write_text(session + block + more)
+    script.write_text(session + audit + noise + job)
     done = run(["python", script.name], script.parent, timeout=240)
     assert done.returncode == 0, done.stderr
     assert "suggested_label" in done.stdout
     assert re.search(r"^noise 0\.0\d+ 10 \d+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^published v\d+ \{.*'suspects': \d+", done.stdout, re.MULTILINE)
 
 
 def test_readme_cluster_command_names_what_make_build_makes() -> None:
@@ -183,7 +187,7 @@ def test_document_paths_of_the_repository_are_there(name: str) -> None:
 
 def keys() -> list[tuple[str, str | None]]:
     found: list[tuple[str, str | None]] = []
-    for section, field in Config.model_fields.items():
+    for section, field in CONFIG.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             found += [(section, key) for key in kind.model_fields]
@@ -194,7 +198,7 @@ def keys() -> list[tuple[str, str | None]]:
 
 def test_readme_configuration_table_names_every_key_and_no_other_section() -> None:
     table = table_after("## Configuration")
-    assert set(table) == set(Config.model_fields)
+    assert set(table) == set(CONFIG.model_fields)
     missing = [(s, key) for s, key in keys() if key and f"`{key}`" not in table[s][0]]
     assert missing == []
 
@@ -205,7 +209,7 @@ def test_readme_configuration_table_states_defaults_that_are_true() -> None:
     for section, key in keys():
         match = re.search(rf"`{key}` \(([\w.]+)\)", table[section][0])
         if match:
-            default = Config.model_fields[section].annotation.model_fields[key].default
+            default = CONFIG.model_fields[section].annotation.model_fields[key].default
             assert str(default) == match[1]
             stated += 1
     assert stated >= 4
@@ -221,12 +225,12 @@ def test_readme_configuration_table_counts_filters_and_scores() -> None:
 @pytest.mark.parametrize("key", ["mode", "rejected"])
 def test_readme_configuration_table_names_every_choice_of_clean(key: str) -> None:
     (cell,) = table_after("## Configuration")["clean"]
-    choices = Config.model_fields["clean"].annotation.model_fields[key].annotation.__args__
+    choices = CONFIG.model_fields["clean"].annotation.model_fields[key].annotation.__args__
     assert f"`{key}` ({', '.join(f'`{choice}`' for choice in choices)})" in cell
 
 
 def test_readme_outputs_table_names_every_output() -> None:
-    outputs = set(Config.model_fields["output"].annotation.model_fields) - {
+    outputs = set(CONFIG.model_fields["output"].annotation.model_fields) - {
         "format",
         "work",
         "models",

@@ -57,7 +57,12 @@ def read(spark: SparkSession, tmp_path: Path, name: str) -> list[dict[str, Any]]
 @pytest.mark.parametrize(
     ("name", "interrupted", "code", "said"),
     [
-        ("predict", "predict", 0, "interrupted when run r1 had published everything: all of it counts"),
+        (
+            "predict",
+            "predict",
+            0,
+            "interrupted when run r1 had published everything: all of it counts",
+        ),
         ("run", "audit", 0, "interrupted when run r1 had published everything: all of it counts"),
         ("run", "predict", 130, "error: interrupted; nothing of this run counts until"),
     ],

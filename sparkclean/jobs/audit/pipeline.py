@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.confident.bounds import Bounds, recalled_bounds, remember_bounds, sample_bounds
-from sparkclean.confident.filters import PAIR_FILTERS
+from sparkclean.confident.bounds import Bounds, remember_bounds
 from sparkclean.confident.joint import calibrate_joint, confident_joint
 from sparkclean.confident.noise import NoiseModel, estimate_noise
 from sparkclean.confident.scores import PRIOR_SHIFTED, prior_shift
 from sparkclean.confident.thresholds import confident_thresholds
-from sparkclean.errors import ConfigError
 from sparkclean.examples.checks import check_admission, data_warnings
 from sparkclean.examples.statistics import ClassStatistics, Scanner
 from sparkclean.jobs.audit.cuts import Counted
 from sparkclean.jobs.audit.findings import Findings
+from sparkclean.jobs.audit.first_bounds import collect_bounds, fixed_thresholds
 from sparkclean.jobs.audit.kinds import LOW
 from sparkclean.jobs.audit.pass_plan import Known, Needs, PassKind, PlannedPass, next_pass
 from sparkclean.jobs.audit.passes import Pass, Passes
@@ -336,92 +334,3 @@ def find_shift(
     if method.ranked_by != PRIOR_SHIFTED:
         return None
     return prior_shift(noise.calibrated_joint, statistics.column_sums, statistics.audited)
-
-
-def collect_bounds(
-    scanner: Scanner,
-    method: MethodSection,
-    progress: Progress,
-    *,
-    fixed: NDArray[np.float64],
-    rows: int,
-    recall: Callable[[], str | None],
-) -> Bounds | None:
-    """Bound thresholds and cuts by an earlier run, or by a sample.
-
-    Parameters
-    ----------
-    scanner : Scanner
-    method : MethodSection
-    progress : Progress
-    fixed : ndarray of float64, shape (K,)
-        Thresholds that are not computed; NaN elsewhere.
-    rows, recall
-        As in `collect_findings`.
-
-    Returns
-    -------
-    Bounds or None
-
-    Notes
-    -----
-    A sample of a frame takes a job. One of files is cheaper than to read what other runs have left.
-    """
-    if method.adjust_pred_probs:  # scores each row by exact thresholds
-        return None
-    pairs = method.filter_by in PAIR_FILTERS
-    if not scanner.scan.samples_without_job:
-        text = recall()
-        bounds = None if text is None else recalled_bounds(text, fixed=fixed, pairs=pairs)
-        if bounds is not None:
-            return bounds
-    with progress.phase("sample") as phase:
-        sample = scanner.scan.collect_sample(rows)
-        if sample is None:
-            return None
-        phase.rows = len(sample[0])
-    return sample_bounds(
-        *sample,
-        fixed=fixed,
-        collision=method.collision,
-        frac_noise=method.frac_noise if pairs else None,
-    )
-
-
-def fixed_thresholds(given: Any, classes: Sequence[Any]) -> NDArray[np.float64]:
-    """Arrange the user's thresholds by class.
-
-    Parameters
-    ----------
-    given : mapping from label to float, sequence of K floats, or None
-    classes : sequence
-        The K labels.
-
-    Returns
-    -------
-    ndarray of float64, shape (K,)
-        NaN where the threshold is to be computed.
-
-    Raises
-    ------
-    ConfigError
-        If a label is unknown or the number of thresholds is not K.
-    """
-    if given is None:
-        given = {}
-    if not isinstance(given, dict):
-        if len(given) != len(classes):
-            raise ConfigError(
-                f"method.thresholds: {len(given)} values for {len(classes)} classes; give one for "
-                "each, or a mapping from label to threshold"
-            )
-        return np.asarray(given, np.float64)
-    # a key of a JSON file or of an override is text whatever the labels are
-    position = {str(label): k for k, label in enumerate(classes)}
-    unknown = [label for label in given if str(label) not in position]
-    if unknown:
-        raise ConfigError(f"method.thresholds: {unknown[0]!r} is not among the classes")
-    fixed = np.full(len(classes), np.nan)
-    for label, value in given.items():
-        fixed[position[str(label)]] = value
-    return fixed

@@ -15,12 +15,7 @@ from sparkclean.lake.parquet.clean_up import administration, clean_up
 from sparkclean.lake.parquet.manifest import Manifest, ManifestLog, now
 from sparkclean.lake.parquet.preview import first_rows
 from sparkclean.lake.parquet.publishing import Publication, find_published, publish
-from sparkclean.lake.parquet.runs import (
-    check_files,
-    counted_files,
-    read_records,
-    read_run_statuses,
-)
+from sparkclean.lake.parquet.runs import check_files, counted_files, read_records, read_run_statuses
 from sparkclean.lake.parquet.staging import Staging, check_ours
 from sparkclean.lake.protocols import StagingFolder, TargetTable, refuse_edit
 from sparkclean.lake.record_rows import Statuses, newest_record

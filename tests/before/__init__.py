@@ -1,0 +1,1 @@
+"""Tables, run records, unfinished runs and models that earlier code has left behind."""
