@@ -318,9 +318,9 @@ def translate_write_error(exc: BaseException, location: str) -> BaseException:
         r"No space left on device|Disk quota exceeded", text
     ):
         return SparkCleanError(
-            f"no space left on the device of {location}; nothing was published. Make room "
-            "(sparkclean clean-up removes what dead runs left), then repeat the run with the same "
-            "run id"
+            f"no space left on the device of {location}. Make room (sparkclean clean-up removes "
+            "what dead runs left), then repeat the run with the same run id: it completes what is "
+            "missing"
         )
     if number in (errno.EACCES, errno.EPERM, errno.EROFS) or re.search(
         r"Permission denied|Read-only file system|AccessControlException", text

@@ -113,9 +113,7 @@ def open_session(
     Terminated
         When SIGTERM arrives, in a session of ours.
     """
-    from pyspark.sql import SparkSession  # noqa: PLC0415
-
-    existing = SparkSession.getActiveSession()
+    existing = _find_session()
     if existing is not None:
         if conf:
             _log.warning("section spark of the configuration is ignored: a session exists")
@@ -141,6 +139,17 @@ def open_session(
             spark.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _find_session() -> SparkSession | None:
+    """Find the session of this thread, or the one that all threads share."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    with suppress(Exception):  # there is none, or its context was stopped
+        existing = SparkSession.active()
+        existing.range(1)
+        return existing
+    return None
 
 
 def _terminate(_: int, __: FrameType | None) -> None:

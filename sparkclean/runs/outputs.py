@@ -245,9 +245,9 @@ class Outputs:
             replace_run=replace_run,
             key=self._key_of(name),
         )
-        fault_point(f"publish.{name}.end")
         del self.staged[name]
         self.published[name] = version
+        fault_point(f"publish.{name}.end")
         _log.info("published %s as %s in %s", name, version.name, target.location)
         return version
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import sparkclean
-from sparkclean import registry
+from sparkclean import faults, registry
 from sparkclean.commands.main import main
 from sparkclean.errors import AuditGateError
 from sparkclean.lake import open_target
@@ -39,7 +40,16 @@ POINTS = (
     "publish.runs.begin",
     "publish.runs.end",
 )
-IN_CI = {"run.pinned", "publish.rare.end", "publish.runs.begin"}
+#: Every format dies at every point; in CI at few of them.
+KILLS = [
+    pytest.param(kind, point, marks=[] if point in in_ci else [pytest.mark.full])
+    for kind, in_ci in {
+        "parquet": {"run.pinned", "publish.rare.end", "publish.runs.begin"},
+        "delta": {"publish.rare.end"},
+        "iceberg": {"publish.rare.end"},
+    }.items()
+    for point in POINTS
+]
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +102,12 @@ class Lake:
         return sorted((row.asDict() for row in frame.collect()), key=str)
 
 
+def read_runs(lake: Lake) -> dict:
+    """Read the one run record."""
+    (record,) = lake.rows("runs")
+    return record
+
+
 @pytest.fixture(params=["parquet", "delta", "iceberg"])
 def lake(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Iterator[Lake]:
     return Lake(spark, tmp_path, request.param)
@@ -126,7 +142,7 @@ def test_toy_publishes_records_is_shown_reverted_and_cleaned_up(
     assert len(rare) == RARE + 1
     assert {row["given_label"] for row in rare} == {1, 2, 3}
     assert {row["run_id"] for row in rare} == {"r1"}
-    (record,) = lake.rows("runs")
+    record = read_runs(lake)
     assert (record["job"], record["status"], record["rows"]) == ("toy", "published", ROWS)
     assert json.loads(record["metrics"]) == {"rare": RARE + 1}
     assert lake.run() == 0
@@ -155,7 +171,7 @@ def test_toy_gate_closed_publishes_a_record_alone(
     lake.write(max_rows=3)
     assert lake.run() == 4
     assert "toy.max_rows wants at most 3, found 8" in capsys.readouterr().err
-    (record,) = lake.rows("runs")
+    record = read_runs(lake)
     assert (record["status"], json.loads(record["metrics"])) == ("gate_failed", {"rare": 8})
     lake.write()
     assert lake.run() == 0
@@ -163,10 +179,7 @@ def test_toy_gate_closed_publishes_a_record_alone(
     assert len(lake.rows("rare")) == RARE + 1
 
 
-@pytest.mark.parametrize(
-    "point",
-    [point if point in IN_CI else pytest.param(point, marks=pytest.mark.full) for point in POINTS],
-)
+@pytest.mark.parametrize(("lake", "point"), KILLS, indirect=["lake"])
 def test_toy_killed_is_completed_by_a_repetition(lake: Lake, point: str) -> None:
     assert lake.run(run_id="earlier") == 0
     before = len(lake.rows("rare"))
@@ -180,6 +193,22 @@ def test_toy_killed_is_completed_by_a_repetition(lake: Lake, point: str) -> None
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("lake", ["parquet"], indirect=True)
+def test_toy_failed_after_a_publication_is_recorded_and_completed(lake: Lake) -> None:
+    def fail(point: str) -> None:
+        if point == "publish.rare.end":
+            raise OSError(28, "No space left on device")
+
+    with faults.watched(fail):
+        assert lake.run() == 1
+    record = read_runs(lake)
+    assert (record["run_id"], record["status"]) == ("r1", "failed")
+    assert "no space left on the device" in record["message"]
+    assert lake.run() == 0
+    assert read_runs(lake)["status"] == "published"
+    assert len(lake.rows("rare")) == RARE + 1
+
+
 def test_run_job_is_the_command_from_python(lake: Lake) -> None:
     content = json.loads(lake.config.read_text())
     result = sparkclean.run_job("toy", content, run_id="py")
@@ -188,3 +217,19 @@ def test_run_job_is_the_command_from_python(lake: Lake) -> None:
     assert set(result.outputs) == {"rare", "runs"}
     with pytest.raises(AuditGateError, match="wants at most 3"):
         sparkclean.run_job("toy", lake.config, run_id="py2", overrides=["toy.max_rows=3"])
+
+
+@pytest.mark.parametrize("lake", ["parquet"], indirect=True)
+def test_run_job_works_off_the_main_thread_in_the_session_that_there_is(lake: Lake) -> None:
+    results, where = [], {"spark.sql.session.timeZone": "Asia/Tokyo"}
+    worker = threading.Thread(
+        target=lambda: results.append(
+            sparkclean.run_job("toy", str(lake.config), run_id="t", settings=where)
+        )
+    )
+    worker.start()
+    worker.join()
+    (result,) = results
+    assert (result.status, result.metrics) == ("published", {"rare": RARE + 1})
+    assert lake.spark.range(2).count() == 2  # nobody stopped it
+    assert lake.spark.conf.get("spark.sql.session.timeZone") == "UTC"

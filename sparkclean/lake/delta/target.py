@@ -30,6 +30,8 @@ _DELAY_SECONDS = 60.0
 #: Delta 4.1 and later take no hours but 0, unless this is false.
 _IGNORE_HOURS = "spark.databricks.delta.vacuum.retentionWindowIgnore.enabled"
 _CHECK_HOURS = "spark.databricks.delta.retentionDurationCheck.enabled"
+#: Tasks by which a vacuum lists folders; Spark's default is 10,000, however few folders there are.
+_LISTING_TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _NO_REPLACE = "does not support truncate in batch mode"
 
@@ -177,6 +179,7 @@ class DeltaTarget(CommittedTarget):
         own = own_session(self.spark)
         own.conf.set(_IGNORE_HOURS, "false")
         own.conf.set(_CHECK_HOURS, self.spark.conf.get(_CHECK_HOURS, "true") or "true")
+        own.conf.set(_LISTING_TASKS, "200")
         ending = " DRY RUN" if dry_run else ""
         rows = own.sql(f"VACUUM {self._sql} RETAIN {hours} HOURS{ending}").collect()
         return CleanUp(tuple(str(row[0]) for row in rows) if dry_run else (), old, 0)

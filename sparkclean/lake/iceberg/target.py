@@ -215,10 +215,13 @@ class IcebergTarget(CommittedTarget):
         now = datetime.now().astimezone()
         limit = now.timestamp() - (older_than_seconds or 0.0)
         known = self.versions()
+        # after a revert an old snapshot is the newest version, too
+        needed = {str(row["snapshot_id"]) for row in self._source.metadata("refs").collect()}
         old = [
             version.name
             for version in without_newest(known, max(keep or 1, 1))
             if datetime.fromisoformat(version.created_at).timestamp() < limit
+            and version.name not in needed
         ]
         if old and not dry_run:
             ids = ", ".join(f"{name}L" for name in dict.fromkeys(old))
