@@ -32,6 +32,7 @@ from sparkclean.confident.filters import prune_counts
 from sparkclean.confident.issues import ArrayFindings, audit_arrays, find_label_issues
 from sparkclean.confident.joint import calibrate_joint
 from sparkclean.confident.noise import class_quality
+from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.schema import FILTERS
 
 PRUNING = ("prune_by_noise_rate", "prune_by_class", "both")
@@ -283,7 +284,7 @@ def test_class_quality_random_problems_are_the_reference() -> None:
         table = cleanlab.dataset.rank_classes_by_label_quality(
             problem.labels, joint=noise.joint
         ).sort_values("Class Index")
-        ours = class_quality(noise.calibrated_joint)
+        ours = class_quality(PairCounts(noise.calibrated_joint))
         assert ours.label_issues.tolist() == table["Label Issues"].tolist()
         assert ours.inverse_label_issues.tolist() == table["Inverse Label Issues"].tolist()
         for found, column in (

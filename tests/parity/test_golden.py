@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sparkclean.confident.filters import prune_counts
 from sparkclean.confident.issues import ArrayFindings, audit_arrays, find_label_issues
 from sparkclean.confident.noise import class_quality
+from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.schema import FILTERS
 from tests.conftest import GOLDEN
 
@@ -130,7 +131,7 @@ def test_golden_numbers_of_label_issues_are_the_reference(name: str) -> None:
 
 @every_set
 def test_golden_class_quality_is_the_reference(name: str) -> None:
-    found = class_quality(audit_of(name).noise.calibrated_joint)
+    found = class_quality(PairCounts(audit_of(name).noise.calibrated_joint))
     columns = {
         "Label Issues": found.label_issues,
         "Inverse Label Issues": found.inverse_label_issues,

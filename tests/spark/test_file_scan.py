@@ -144,8 +144,8 @@ def found_by(scan: Scan, spark: SparkSession, folder: Path) -> dict[str, Any]:
         "rows": statistics.rows,
         "sums": statistics.sums,
         "examples": statistics.examples.tolist(),
-        "confident": found.confident.tolist(),
-        "predictions": found.predictions.tolist(),
+        "confident": found.confident.as_array().tolist(),
+        "predictions": found.predictions.as_array().tolist(),
         # as text, because NaN does not equal itself
         "low": [str(row) for row in low],
         "rejected": [str(row) for row in rejected],
