@@ -23,7 +23,7 @@ PACKAGE = REPOSITORY / "sparkclean"
 GROUND = ("errors", "version", "registry", "names", "schema", "locations", "faults")
 #: The rooms, from below: a room imports the ground, itself, and rooms that stand before it here.
 ROOMS = (
-    "numbers", "confident", "lake", "config", "rows", "examples", "runs", "learning", "jobs",
+    "numbers", "confident", "lake", "config", "rows", "examples", "learning", "runs", "jobs",
     "commands",
 )  # fmt: skip
 #: What users import, and what runs as a command: nobody imports these.
