@@ -88,8 +88,9 @@ def run_job(
     with open_jobs(checked, run_id or new_run_id(), settings=settings or {}) as jobs:
         for last in jobs.run(job, dry_run=dry_run):
             _log.debug("%s", last.summary)
-    if last is None:  # interrupted when everything was published
-        raise KeyboardInterrupt
+    ends_with = job if dry_run else SEQUENCES.get(job, (job,))[-1]
+    if last is None or (last.job != ends_with and not dry_run):
+        raise KeyboardInterrupt  # when everything was published
     return last
 
 

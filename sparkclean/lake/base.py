@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Final, TypeVar
 
 from sparkclean.errors import InputError, VersionExistsError
+from sparkclean.schema import JOB
 
 _T = TypeVar("_T")
 
@@ -230,7 +231,10 @@ def find_version(versions: Sequence[Version], text: str, location: str) -> Versi
     bare = text.removeprefix("v").lstrip("0")
     for version in reversed(versions):
         original = version.properties.get("original_run_id")
-        if text in (version.name, version.run_id, original) or bare == str(version.number):
+        # run records are published under the name of the run and its job
+        bare_run = (original or version.run_id).removesuffix(f"@{version.properties.get(JOB)}")
+        called = (version.name, version.run_id, original, bare_run)
+        if text in called or bare == str(version.number):
             return version
     there = ", ".join(version.name for version in versions[-5:]) or "none"
     more = "..., " if len(versions) > 5 else ""

@@ -13,9 +13,11 @@ from sparkclean.errors import (
     InputChangedError,
     InputError,
     PublishConflictError,
+    VersionExistsError,
 )
 from sparkclean.faults import InjectedFault, fault_point
 from sparkclean.lake import Staging, StagingFolder, Version, safe_run_id, shared_run_id
+from sparkclean.lake.base import COUNTED
 from sparkclean.lake.run_state import RunState
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Context, Execution, Job, Prepared, Result
@@ -151,10 +153,9 @@ class Attempt:
                 self._publish(result)
         except Exception as exc:
             # what a test injects stands for a crash, which leaves no record
-            crashed = isinstance(exc, InjectedFault)
-            if self.status == PUBLISHED and self.outputs.published and not crashed:
+            if self.status == PUBLISHED and not isinstance(exc, InjectedFault):
                 with suppress(Exception):
-                    self._publish_record(Result(), FAILED, str(exc))
+                    self._record_failure(str(exc))
             raise
         return result
 
@@ -173,6 +174,8 @@ class Attempt:
         except InputChangedError:
             raise
         except (AuditGateError, InputError) as exc:
+            if self.outputs.published or self.execution.has_made:
+                raise  # a repetition must complete it, on the same input
             self.status = GATE_FAILED
             self._publish_record(self.execution.stopped or Result(), GATE_FAILED, str(exc))
             raise
@@ -196,10 +199,20 @@ class Attempt:
                 continue
             try:
                 self.outputs.publish(name)
+            except VersionExistsError:
+                raise
             except PublishConflictError as exc:
                 # what was found by both runs is recorded; the dataset's version is the other's
                 conflict = exc
         return conflict
+
+    def _record_failure(self, message: str) -> None:
+        """Record that the run failed half-way, unless its rows count already."""
+        runs, run = self.outputs.targets.get(RUN_RECORDS.name), self.run.context
+        if runs is None or not self.outputs.published:
+            return
+        if runs.run_status(run.job, run.run_id) not in COUNTED:
+            self._publish_record(Result(), FAILED, message)
 
     def _publish_record(self, result: Result, status: str, message: str) -> None:
         if RUN_RECORDS.name not in self.outputs.targets:
@@ -216,6 +229,9 @@ class Attempt:
             outputs=self.outputs.versions() | made,
             bytes_written=self.outputs.bytes_written,
         )
+        stale = self.outputs.staged.pop(RUN_RECORDS.name, None)
+        if stale is not None:  # a record that could not be published
+            stale.discard()
         self.outputs.stage_rows(RUN_RECORDS.name, [row])
         self.outputs.publish(RUN_RECORDS.name, replace_run=True)
 

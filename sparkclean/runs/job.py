@@ -214,6 +214,8 @@ class Execution:
         What was found when a gate closed.
     kept : tuple of str
         Outputs whose staged rows stay then.
+    has_made : bool
+        Whether the job has made what stays; see `made`.
     """
 
     context: Context
@@ -225,6 +227,7 @@ class Execution:
     recall: Callable[[], str | None]
     stopped: Result | None = None
     kept: tuple[str, ...] = ()
+    has_made: bool = field(default=False, init=False)
 
     @property
     def progress(self) -> Progress:
@@ -240,6 +243,10 @@ class Execution:
         """
         for table in self.prepared.tables.values():
             table.verify()
+
+    def made(self) -> None:
+        """Say that what stays was made, such as models: a repetition goes on with its input."""
+        self.has_made = True
 
     def computed(self) -> None:
         """Say that the answer is there and the wide part of the input is read: it is verified."""

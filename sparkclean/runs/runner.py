@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.config.fingerprint import fingerprint, fingerprint_of_before
-from sparkclean.errors import ConfigError, VersionExistsError
+from sparkclean.errors import ConfigError, InputError, VersionExistsError
 from sparkclean.faults import fault_point
 from sparkclean.lake import Pin, StagingFolder, TargetTable, Version, open_target
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
@@ -108,9 +108,14 @@ class Runner:
         #: or the last of the outputs on Parquet, where no other is configured.
         places = [t.location for t in self.targets.values() if t.has_folder]
         if work is None and not places:
+            why = (
+                f"{' and '.join(self.targets)} of this job are not on Parquet"
+                if self.targets
+                else "this job writes no table, as output.runs is null"
+            )
             raise ConfigError(
-                f"output.work: null, but {' and '.join(self.targets)} of this job are not on "
-                "Parquet; name a folder that driver and executors share, for intermediate files"
+                f"output.work: null, but {why}; name a folder that driver and executors share, for "
+                "intermediate files"
             )
         self.home = str(work or places[-1])
 
@@ -142,10 +147,9 @@ class Runner:
         """
         state = RunState.load(self.home, self.job.name, self.run_id)
         record = self._find_record()
+        if state is not None and state.is_of_before and not self._is_ours(state, record):
+            state = None
         run = self._prepare(state, record)
-        if state is not None and state.is_of_before and state.config_fingerprint != run.fingerprint:
-            # an id was one job's alone, and this may be the state of another one
-            state, run = None, self._prepare(None, record)
         if state is not None:
             _log.info("resuming run %s on its pinned input", self.run_id)
             state.check_same(run.fingerprint, run.input_table, run.version)
@@ -153,6 +157,13 @@ class Runner:
             target.check_writable()
         check_columns(self.targets, self.specs, run.prepared.ids, run.prepared.label_type)
         return run
+
+    def _is_ours(self, state: RunState, record: Mapping[str, Any] | None) -> bool:
+        """Tell whether a state of before, when an id was one job's alone, is that of this job."""
+        try:
+            return self._prepare(state, record).fingerprint == state.config_fingerprint
+        except InputError:  # what this job has begun must go on with its own input
+            return bool(self._find_published())
 
     def _prepare(self, state: RunState | None, record: Mapping[str, Any] | None) -> PreparedRun:
         context = Context(

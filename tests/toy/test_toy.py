@@ -233,3 +233,29 @@ def test_run_job_works_off_the_main_thread_in_the_session_that_there_is(lake: La
     assert (result.status, result.metrics) == ("published", {"rare": RARE + 1})
     assert lake.spark.range(2).count() == 2  # nobody stopped it
     assert lake.spark.conf.get("spark.sql.session.timeZone") == "UTC"
+
+
+@pytest.mark.parametrize("lake", ["parquet"], indirect=True)
+def test_toy_refused_after_a_publication_keeps_its_input(lake: Lake) -> None:
+    lake.die("publish.rare.end")
+    lake.write(max_rows=3)  # the gate is closed now, and what was published is there
+    assert lake.run() == 4
+    assert read_runs(lake)["status"] == "failed"
+    lake.write()
+    assert lake.run() == 0
+    assert read_runs(lake)["status"] == "published"
+
+
+@pytest.mark.parametrize("lake", ["parquet"], indirect=True)
+def test_toy_failed_replaces_no_record_that_counts(lake: Lake) -> None:
+    def finish_and_fail(point: str) -> None:
+        if point == "publish.runs.begin" and not passed:
+            passed.append(point)
+            assert lake.run() == 0  # another attempt at the same run is first
+            raise OSError(28, "No space left on device")
+
+    passed: list[str] = []
+    with faults.watched(finish_and_fail):
+        assert lake.run() == 1
+    assert read_runs(lake)["status"] == "published"
+    assert main(["show", lake.prefix + "runs", "--version", "r1"]) == 0

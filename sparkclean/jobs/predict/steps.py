@@ -160,6 +160,7 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
             identity=identity,
             run_id=context.run_id,
         )
+    execution.made()
     fault_point("predict.trained")
     with execution.progress.phase("predict") as phase:
         output = engine.predict(folder)

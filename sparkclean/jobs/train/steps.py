@@ -239,6 +239,7 @@ def execute_training(prepared: TrainPrepared, execution: Execution) -> Result:
             run_id=context.run_id,
             progress=progress,
         )
+    execution.made()
     fault_point("predict.trained")
     quality: QualityReport | None = None
     if test is not None:
