@@ -28,13 +28,9 @@ EXPECTED: dict[str, Any] = json.loads((HERE / "expected.json").read_text())
 #: Its pins and records hold absolute paths.
 ROOT = Path(EXPECTED["root"])
 FORMATS = ("parquet", "delta", "iceberg")
-#: Finished runs of each format; in CI all of them on Parquet.
-FINISHED = [
-    pytest.param(
-        kind, run_id, job, marks=[] if kind == "parquet" or job == "audit" else [pytest.mark.full]
-    )
-    for kind in FORMATS
-    for run_id, job in (("done", "audit"), ("pred", "predict"), ("model", "train"))
+#: Formats of tests that CI makes on Parquet alone.
+FEW_IN_CI = [
+    pytest.param(kind, marks=[] if kind == "parquet" else [pytest.mark.full]) for kind in FORMATS
 ]
 
 
@@ -110,7 +106,10 @@ def test_before_outputs_are_read_and_shown(left: Left, capsys: pytest.CaptureFix
     assert done["result_hash"] == left.expected["runs"]["done"]["result_hash"]
 
 
-@pytest.mark.parametrize(("left", "run_id", "job"), FINISHED, indirect=["left"])
+@pytest.mark.parametrize("left", FEW_IN_CI, indirect=True)
+@pytest.mark.parametrize(
+    ("run_id", "job"), [("done", "audit"), ("pred", "predict"), ("model", "train")]
+)
 def test_before_finished_run_is_recognised(
     left: Left, capsys: pytest.CaptureFixture[str], run_id: str, job: str
 ) -> None:
@@ -142,6 +141,7 @@ def test_before_unfinished_runs_are_completed_as_they_were_begun(left: Left) -> 
     assert [path for path in pins if left.kind in str(path) and path.stem != "killed-model"] == []
 
 
+@pytest.mark.parametrize("left", FEW_IN_CI, indirect=True)
 def test_before_unfinished_sequence_is_completed_on_its_predictions(left: Left) -> None:
     wanted = EXPECTED["completed"][left.kind]["both"]
     before = open_target(left.place("predictions"), left.kind, spark=left.spark).versions()
@@ -154,6 +154,7 @@ def test_before_unfinished_sequence_is_completed_on_its_predictions(left: Left) 
     assert left.counts("suspects")["both"] == wanted["suspects"]
 
 
+@pytest.mark.parametrize("left", FEW_IN_CI, indirect=True)
 def test_before_run_id_of_another_job_replaces_no_record(left: Left) -> None:
     """A prediction under the run id of an audit of before; the table of runs gains columns."""
     suspects = left.counts("suspects")

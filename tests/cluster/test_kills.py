@@ -129,7 +129,7 @@ def hash_of_run(folder: Path, run_id: str) -> str:
     (found,) = [
         row["result_hash"]
         for row in open_target(str(folder / "out" / "runs")).head(100).to_pylist()
-        if row["run_id"] == run_id
+        if (row["run_id"], row["job"]) == (run_id, "audit")
     ]
     return str(found)
 
@@ -146,7 +146,7 @@ def test_run_killed_at_a_step_is_completed_by_a_repetition(
     config.write_text(text.replace(f"{predicted_once}/out", f"{tmp_path}/out"))
     words = command(config, "--run-id", "one", verb="run")
     kill_at(step, words)
-    models = tmp_path / "out" / "models" / "one-predict"
+    models = tmp_path / "out" / "models" / "predict" / "one"
     trained = {path.name: path.stat().st_mtime_ns for path in models.glob("*")}
     assert bool(trained) == (step != "run.pinned")
     done = subprocess.run(words, check=False, capture_output=True, text=True)

@@ -41,7 +41,7 @@ def test_predict_by_xgboost_on_spark_gives_probabilities_of_models_that_are_read
     assert (np.array(["a", "b", "c"])[probs.argmax(axis=1)] == names).mean() > 0.7
     assert manifest(tmp_path)["versions"]["xgboost"] == xgboost.__version__
     # what Spark has read was trained by the real thing
-    models = tmp_path / "out" / "models" / "r1"
+    models = tmp_path / "out" / "models" / "predict" / "r1"
     stages = [json.loads(p.read_text())["class"] for p in models.glob("fold-*/**/metadata/part-*")]
     assert "xgboost.spark.estimator.SparkXGBClassifierModel" in stages
 

@@ -108,7 +108,9 @@ def predicted(spark: SparkSession, tmp_path: Path) -> dict[int, dict[str, Any]]:
 
 
 def manifest(tmp_path: Path, run_id: str = "r1") -> dict[str, Any]:
-    return json.loads((tmp_path / "out" / "models" / run_id / "manifest.json").read_text())
+    return json.loads(
+        (tmp_path / "out" / "models" / "predict" / run_id / "manifest.json").read_text()
+    )
 
 
 def test_predict_each_row_has_the_probabilities_of_a_model_that_has_not_seen_it(
@@ -311,7 +313,7 @@ def test_predict_sample_is_bounded_and_keeps_every_class(
     entries = manifest(tmp_path)["models"]
     assert len(entries) == 3
     assert all(20 <= entry["training_rows"] <= 60 for entry in entries)
-    models = read_models(tmp_path / "out" / "models" / "r1").values()
+    models = read_models(tmp_path / "out" / "models" / "predict" / "r1").values()
     assert all(model.estimator.classes_.tolist() == [0, 1, 2, 3] for model in models)
     # the large class was sampled thinly, which the probabilities do not show
     mean = np.mean([row["pred_probs"] for row in predicted(spark, tmp_path).values()], axis=0)
@@ -361,11 +363,13 @@ def test_predict_that_fails_after_training_is_completed_without_training_again(
 ) -> None:
     monkeypatch.setenv("SPARKCLEAN_FAULT", "run.audited:raise")
     assert predict() == 1
-    before = (tmp_path / "out" / "models" / "r1" / "manifest.json").stat().st_mtime_ns
+    before = (tmp_path / "out" / "models" / "predict" / "r1" / "manifest.json").stat().st_mtime_ns
     monkeypatch.delenv("SPARKCLEAN_FAULT")
     assert open_target(str(tmp_path / "out" / "predictions")).current() is None
     assert predict() == 0
-    assert (tmp_path / "out" / "models" / "r1" / "manifest.json").stat().st_mtime_ns == before
+    assert (
+        tmp_path / "out" / "models" / "predict" / "r1" / "manifest.json"
+    ).stat().st_mtime_ns == before
 
 
 @pytest.mark.full
@@ -389,7 +393,9 @@ def test_predict_model_that_its_manifest_does_not_name_is_not_loaded(
     monkeypatch.delenv("SPARKCLEAN_FAULT")
     content = manifest(tmp_path)
     content["models"][0]["sha256"] = "0" * 64
-    (tmp_path / "out" / "models" / "r1" / "manifest.json").write_text(json.dumps(content))
+    (tmp_path / "out" / "models" / "predict" / "r1" / "manifest.json").write_text(
+        json.dumps(content)
+    )
     assert predict() == 3
     assert "not the model that its manifest names" in capsys.readouterr().err
     assert open_target(str(tmp_path / "out" / "predictions")).current() is None

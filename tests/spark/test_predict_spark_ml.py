@@ -144,7 +144,7 @@ def test_predict_spark_ml_that_fails_after_training_is_completed_by_the_same_mod
     monkeypatch.delenv("SPARKCLEAN_FAULT")
     assert open_target(str(tmp_path / "out" / "predictions")).current() is None
     monkeypatch.setattr(SparkMLEngine, "train", _not_again)
-    model = tmp_path / "out" / "models" / "r1" / "fold-1" / "facts.pickle"
+    model = tmp_path / "out" / "models" / "predict" / "r1" / "fold-1" / "facts.pickle"
     content = model.read_bytes()
     model.write_bytes(content + b" ")
     assert predict(**LINEAR) == 3

@@ -76,7 +76,7 @@ class Place:
         return main([name, "--config", str(path), "--run-id", run_id, *words])
 
     def audit(self, *settings: str, run_id: str) -> int:
-        """Audit by what `run` has predicted."""
+        """Audit by what `pred` has predicted."""
         predictions = f"input.predictions={self.folder}/out/predictions"
         return self.command("audit", predictions, "predict=null", *settings, run_id=run_id)
 
@@ -97,7 +97,7 @@ class Place:
         return json.loads(self.record(run_id)["counts"])["quality"]
 
     def model(self, run_id: str) -> FinalModel:
-        return load_model(self.folder / "out" / "models" / run_id)
+        return load_model(self.folder / "out" / "models" / "train" / run_id)
 
 
 #: An audit of which there are no pairs and no cleaned version.
@@ -114,7 +114,8 @@ def audited(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pl
     place = Place(tmp_path_factory.mktemp("train"))
     write(TRAIN, place.folder / "in")
     write(TEST, place.folder / "test")
-    assert place.command("run", run_id="drop") == 0
+    assert place.command("predict", run_id="pred") == 0
+    assert place.audit(run_id="drop") == 0
     weighted = cleaned_at(place, "weighted")
     assert place.audit("clean.mode=weight", weighted, run_id="weight") == 0
     assert place.audit("gate.max_suspects=1", cleaned_at(place, "gated"), run_id="gated") == 4
@@ -223,7 +224,7 @@ def test_train_that_fails_after_training_is_completed_by_the_audit_it_was_begun_
     assert audited.audit("clean.mode=weight", cleaned_at(audited, "w2"), run_id="before") == 0
     assert audited.train(weights, run_id="resumed", test=mine) == 1
     monkeypatch.delenv("SPARKCLEAN_FAULT")
-    folder = audited.folder / "out" / "models" / "resumed"
+    folder = audited.folder / "out" / "models" / "train" / "resumed"
     before = (folder / "manifest.json").stat().st_mtime_ns
     assert "resumed" not in {row["run_id"] for row in audited.records()}
     assert audited.audit("clean.mode=weight", cleaned_at(audited, "w3"), run_id="after") == 0
@@ -297,7 +298,7 @@ def test_train_what_is_wrong_with_the_test_table_is_said_before_training(
     text = capsys.readouterr().err
     assert said in text
     assert "train.test: " in text
-    assert not (audited.folder / "out" / "models" / run_id).exists()
+    assert not (audited.folder / "out" / "models" / "train" / run_id).exists()
 
 
 def test_train_warns_of_test_rows_that_look_like_training_rows(
@@ -320,7 +321,7 @@ def test_train_warns_of_test_rows_that_look_like_training_rows(
     [
         (["train.audit=nope"], 3, "there is no run 'nope'"),
         (["train.audit=gated"], 3, "its record says gate_failed"),
-        (["train.audit=drop-predict"], 3, "was no audit"),
+        (["train.audit=pred"], 3, "was no audit"),
         (["train.audit=bare"], 3, "has published no cleaned version (output.cleaned: null)"),
         (["train.audit=bare", "train.mode=robust"], 3, "has no rows in output.pairs"),
         (["train.audit=weight"], 2, "set train.mode: weights, or audit with clean.mode: drop"),
@@ -351,7 +352,7 @@ def test_train_what_is_wrong_with_the_settings_is_said(
 ) -> None:
     assert audited.train(*settings, run_id="wrong") == code
     assert said in capsys.readouterr().err
-    assert not (audited.folder / "out" / "models" / "wrong").exists()
+    assert not (audited.folder / "out" / "models" / "train" / "wrong").exists()
 
 
 def test_train_robust_loss_without_noise_matrix_needs_no_pairs(audited: Place) -> None:
@@ -437,7 +438,7 @@ def test_train_reads_the_cleaned_version_in_every_layout(
     records = {row["run_id"]: row for row in rows}
     assert records["t-cleaned"]["rows"] == len(TRAIN) - records["a"]["suspects"]
     assert records["t-robust"]["rows"] == len(TRAIN)
-    assert load_model(tmp_path / "models" / "t-cleaned").predict(TEST)
+    assert load_model(tmp_path / "models" / "train" / "t-cleaned").predict(TEST)
 
 
 def test_train_by_an_audit_of_another_label_is_refused_and_not_the_last_one(
