@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,8 @@ def _job(args: argparse.Namespace) -> None:
     listener = phase_listener(args.log_format)
     with open_jobs(config, run_id, settings=settings, debug=args.debug, listener=listener) as jobs:
         for result in jobs.run(args.job, dry_run=args.dry_run):
-            print_report(result.report)
+            with suppress(BrokenPipeError):  # the reader of our output went away; the jobs go on
+                print_report(result.report)
 
 
 def _init(args: argparse.Namespace) -> None:
