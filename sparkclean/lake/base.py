@@ -19,6 +19,8 @@ IDENTITY: Final = ("config_fingerprint", "input")
 _SELECTORS: Final = {"iceberg": "snapshot:"}
 #: Statuses of run records whose rows count.
 COUNTED: Final = ("published", "cleaned_conflict")
+#: Of outputs that lie side by side in one table: the one whose versions have the plain name.
+MAIN_OUTPUT: Final = "cleaned"
 
 
 @dataclass(frozen=True)

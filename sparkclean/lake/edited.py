@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sparkclean.errors import InputError, PublishConflictError, SparkCleanError
 from sparkclean.faults import fault_point
 from sparkclean.lake.base import (
+    MAIN_OUTPUT,
     AnyParent,
     CleanUp,
     Pin,
@@ -54,7 +55,7 @@ class EditedTarget(ABC):
     open_runs : callable
         Opens the run records.
     output : str
-        What the configuration calls the output: ``cleaned`` or ``quarantine``.
+        What the configuration calls the output.
     """
 
     format: str
@@ -69,7 +70,7 @@ class EditedTarget(ABC):
         work: Path | None,
         open_runs: OpenTable,
         *,
-        output: str = "cleaned",
+        output: str = MAIN_OUTPUT,
     ) -> None:
         self.spark = spark
         self.name = name

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparkclean.errors import InputError, UnsupportedFeatureError
+from sparkclean.lake.base import MAIN_OUTPUT
 from sparkclean.lake.files import format_of_folder
 from sparkclean.lake.formats import check_format, checked_session, find_format, has_clones
 from sparkclean.lake.parquet.source import ParquetSource
@@ -127,7 +128,7 @@ def open_edited_target(
     *,
     spark: SparkSession | None,
     work: Path | None = None,
-    output: str = "cleaned",
+    output: str = MAIN_OUTPUT,
     options: BranchOptions | None = None,
 ) -> TargetTable:
     """Open a place of versions that are a pinned table and changes: clones or branches.
@@ -139,7 +140,8 @@ def open_edited_target(
     format : {"delta", "iceberg"}
     spark : SparkSession
     work : Path, optional
-    output : {"cleaned", "quarantine"}
+    output : str
+        What the configuration calls it; `MAIN_OUTPUT`, or another output of the same runs.
     options : BranchOptions, optional
         Of branches.
 

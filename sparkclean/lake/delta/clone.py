@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sparkclean.errors import InputError
 from sparkclean.faults import fault_point
-from sparkclean.lake.base import CleanUp, Pin, Version, without_newest
+from sparkclean.lake.base import MAIN_OUTPUT, CleanUp, Pin, Version, without_newest
 from sparkclean.lake.delta.source import delta_sql
 from sparkclean.lake.edited import EditedTarget, change_sql
 from sparkclean.lake.edits import Edit
@@ -60,7 +60,7 @@ class DeltaCloneTarget(EditedTarget):
         work: Path | None,
         open_runs: OpenTable,
         *,
-        output: str = "cleaned",
+        output: str = MAIN_OUTPUT,
     ) -> None:
         super().__init__(spark, name, work, open_runs, output=output)
         if name.path is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sparkclean.errors import InputError, PublishConflictError, UnsupportedFeatureError
 from sparkclean.faults import fault_point
-from sparkclean.lake.base import CleanUp, Pin, Version, without_newest
+from sparkclean.lake.base import MAIN_OUTPUT, CleanUp, Pin, Version, without_newest
 from sparkclean.lake.edited import EditedTarget, change_sql
 from sparkclean.lake.edits import Edit
 from sparkclean.lake.engine_errors import is_conflict, is_missing_table
@@ -33,7 +33,6 @@ _log = logging.getLogger("sparkclean")
 
 #: Tags and branches share one namespace.
 TAGS, _BRANCHES = "sparkclean/", "sparkclean-"
-_QUARANTINE = "/quarantine"
 _ATTEMPTS = 5
 _PROPERTY = "spark.sql.iceberg.snapshot-property." + PREFIX
 _MODES = ("write.delete.mode", "write.merge.mode", "write.update.mode")
@@ -65,8 +64,8 @@ class IcebergBranchTarget(EditedTarget):
     """Cleaned versions of an Iceberg table inside of it; its main branch stays what it was.
 
     The branch ``sparkclean-<run id>`` leaves the pinned snapshot and has the changes of one run;
-    the tag ``sparkclean/<run id>`` makes it a version. The names of what is set apart end in
-    ``/quarantine``.
+    the tag ``sparkclean/<run id>`` makes it a version. Names of another output of the run end in
+    ``/<output>``.
 
     Raises
     ------
@@ -83,7 +82,7 @@ class IcebergBranchTarget(EditedTarget):
         work: Path | None,
         open_runs: OpenTable,
         *,
-        output: str = "cleaned",
+        output: str = MAIN_OUTPUT,
         options: BranchOptions | None = None,
     ) -> None:
         super().__init__(spark, name, work, open_runs, output=output)
@@ -96,10 +95,14 @@ class IcebergBranchTarget(EditedTarget):
         self._source = IcebergSource(spark, name)
 
     def _branch(self, run: str) -> str:
-        return _BRANCHES + run + (_QUARANTINE if self.output == "quarantine" else "")
+        return _BRANCHES + run + self._ending
 
     def _tag(self, run: str) -> str:
-        return TAGS + run + (_QUARANTINE if self.output == "quarantine" else "")
+        return TAGS + run + self._ending
+
+    @property
+    def _ending(self) -> str:
+        return "" if self.output == MAIN_OUTPUT else f"/{self.output}"
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -108,7 +111,7 @@ class IcebergBranchTarget(EditedTarget):
         return self._source.metadata("refs").collect()
 
     def versions(self) -> list[Version]:
-        """List all versions, oldest first; those of quarantined rows too."""
+        """List all versions, oldest first; those of all outputs."""
         try:
             refs = self._refs()
         except Exception as exc:
@@ -191,16 +194,18 @@ class IcebergBranchTarget(EditedTarget):
         if properties.get(key) == _MERGE_ON_READ:
             return
         if properties.get("format-version") == "1":
-            _log.warning("%s has format version 1: every file with a suspect is copied", self.name)
+            _log.warning(
+                "%s has format version 1: every file with a changed row is copied", self.name
+            )
             return
         if self.options.set_table_properties:
             both = ", ".join(f"'{mode}' = '{_MERGE_ON_READ}'" for mode in _MODES)
             own.sql(f"ALTER TABLE {self.location} SET TBLPROPERTIES ({both})")
             return
-        if self.output == "quarantine":
+        if self.output != MAIN_OUTPUT:
             return  # the same table, and the same cost
         _log.warning(
-            "%s copies on write (%s): every file with a suspect is written anew; with "
+            "%s copies on write (%s): every file with a changed row is written anew; with "
             "clean.set_table_properties: true it is set to %s and only changes are written",
             self.name,
             key,
@@ -302,7 +307,7 @@ class IcebergBranchTarget(EditedTarget):
             age = retained[version.name]
             return at < limit and (age is None or at + age / 1000 < datetime.now().timestamp())
 
-        runs = [v.run_id for v in known if not v.name.endswith(_QUARANTINE)]
+        runs = [v.run_id for v in known if v.properties["output"] == MAIN_OUTPUT]
         kept = set(runs) - set(without_newest(runs, keep or 0))
         kept |= {current.run_id} if current else set()
         old = [v for v in known if v.run_id not in kept and is_old(v)]
@@ -351,9 +356,9 @@ class IcebergBranchTarget(EditedTarget):
 def _version(tag: Row, snapshot: Row) -> Version:
     """Describe a tag. A run that changed nothing has no snapshot of its own."""
     found = version_of(snapshot)
-    run, quarantine, _ = tag["name"].removeprefix(TAGS).partition(_QUARANTINE)
+    run, _, output = tag["name"].removeprefix(TAGS).partition("/")
     own = found.run_id == run
-    named = {"run_id": run, "output": "quarantine" if quarantine else "cleaned"}
+    named = {"run_id": run, "output": output or MAIN_OUTPUT}
     return replace(
         found,
         name=tag["name"],
