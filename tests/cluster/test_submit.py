@@ -232,7 +232,7 @@ def submit_to_cluster(
     """Submit a copy of the job, far from any checkout, with the package as a zip."""
     package = place / "package"
     shutil.copytree(checkout / "sparkclean", package / "sparkclean")
-    with (package / "sparkclean" / "cluster" / "batches.py").open("a") as file:
+    with (package / "sparkclean" / "examples" / "batches.py").open("a") as file:
         file.write(patch)
     archive = shutil.make_archive(str(place / "sparkclean"), "zip", package, "sparkclean")
     shutil.rmtree(package)

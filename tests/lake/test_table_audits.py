@@ -26,7 +26,7 @@ def test_audit_table_has_the_answer_of_its_files(
 ) -> None:
     written = tmp_path / "guessed.yaml"
     assert main(["init", place.table, "--to", str(written)]) == 0
-    assert 'label: "label"' in written.read_text()
+    assert "label: label" in written.read_text()
     assert place.audit() == 0
     (record,) = place.read("runs")
     suspects, cleaned = place.read("suspects"), place.read("cleaned")
