@@ -33,7 +33,8 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Writes to whatever stderr is now: a live line puts another one in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.setStream(sys.stderr)
+        # not by setStream, which flushes the one before: that may be closed
+        self.stream = sys.stderr
         super().emit(record)
 
 

@@ -16,7 +16,7 @@ from sparkclean.confident.bounds import Bounds
 from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.issues import audit_arrays
 from sparkclean.examples.scan import FrameScan
-from sparkclean.jobs.audit import cuts, pipeline
+from sparkclean.jobs.audit import cuts, first_bounds
 from sparkclean.jobs.audit.rankings import OfClasses
 from sparkclean.lake import ParquetSource, open_target
 from sparkclean.rows.frame_stream import FrameStream
@@ -108,7 +108,7 @@ def test_audit_has_one_answer_whatever_was_expected(
     passes: int,
 ) -> None:
     if bounds is not None:
-        monkeypatch.setattr(pipeline, "sample_bounds", lambda *_, **__: bounds())
+        monkeypatch.setattr(first_bounds, "sample_bounds", lambda *_, **__: bounds())
     collision = "paper" if bounds is everything else "cleanlab-2.9"
     settings = f"method.filter_by={filter_by}", f"method.collision={collision}"
     found, made = audit(table, tmp_path / "out", *settings, "scan=files")

@@ -200,3 +200,15 @@ def test_package_without_the_command_says_nothing() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
     )
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_log_goes_on_where_an_earlier_stderr_was_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone, now = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", gone)
+    configure_logging("text")
+    gone.close()
+    monkeypatch.setattr(sys, "stderr", now)
+    LOG.warning("still here")
+    assert now.getvalue() == "warning: still here\n"
