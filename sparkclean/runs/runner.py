@@ -108,14 +108,14 @@ class Runner:
         #: or the last of the outputs on Parquet, where no other is configured.
         places = [t.location for t in self.targets.values() if t.has_folder]
         if work is None and not places:
-            why = (
-                f"{' and '.join(self.targets)} of this job are not on Parquet"
-                if self.targets
-                else "this job writes no table, as output.runs is null"
-            )
+            if not self.targets:
+                raise ConfigError(
+                    "output.runs: null, but this job writes no other table; name a place for the "
+                    "run records"
+                )
             raise ConfigError(
-                f"output.work: null, but {why}; name a folder that driver and executors share, for "
-                "intermediate files"
+                f"output.work: null, but {' and '.join(self.targets)} of this job are not on "
+                "Parquet; name a folder that driver and executors share, for intermediate files"
             )
         self.home = str(work or places[-1])
 
