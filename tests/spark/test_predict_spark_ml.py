@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from sklearn.naive_bayes import MultinomialNB
 
 import sparkclean
-from sparkclean.config.sections import Config
+from sparkclean.config.sections import PredictSection
 from sparkclean.errors import UnsupportedFeatureError
 from sparkclean.lake import open_target
 from sparkclean.learning.features import Block, FeatureMatrix
@@ -252,9 +252,6 @@ def test_predict_spark_ml_value_that_spark_refuses_is_said(
 def test_spark_ml_engine_on_connect_of_spark_3_is_refused(tmp_path: Path) -> None:
     session = type("SparkSession", (), {"version": "3.5.9"})
     session.__module__ = "pyspark.sql.connect.session"
-    config = Config.model_validate(
-        {"input": {"table": "x"}, "predict": {"features": ["y"], "engine": "spark-ml"}}
-    )
-    assert config.predict is not None
+    predict = PredictSection(features=["y"], engine="spark-ml")
     with pytest.raises(UnsupportedFeatureError, match=r"has no pyspark\.ml; use Spark"):
-        SparkMLEngine.check(session(), config.predict)
+        SparkMLEngine.check(session(), predict)

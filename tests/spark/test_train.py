@@ -435,9 +435,10 @@ def test_train_reads_the_cleaned_version_in_every_layout(
         words = ["--run-id", f"t-{mode}", "--set", f"train.mode={mode}"]
         assert main(["train", "--config", str(path), *words]) == 0
     rows = open_target(prefix + "runs", kind, spark=spark).frame(spark).collect()
-    records = {row["run_id"]: row for row in rows}
-    assert records["t-cleaned"]["rows"] == len(TRAIN) - records["a"]["suspects"]
-    assert records["t-robust"]["rows"] == len(TRAIN)
+    records = {(row["job"], row["run_id"]): row for row in rows}
+    suspects = records["audit", "a"]["suspects"]
+    assert records["train", "t-cleaned"]["rows"] == len(TRAIN) - suspects
+    assert records["train", "t-robust"]["rows"] == len(TRAIN)
     assert load_model(tmp_path / "models" / "train" / "t-cleaned").predict(TEST)
 
 
