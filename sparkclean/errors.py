@@ -77,3 +77,8 @@ class CommitStateUnknownError(SparkCleanError):
     """Whether a commit happened cannot be told; exit code 6. A person must look; never retried."""
 
     exit_code = 6
+
+
+def first_of(texts: Sequence[str], most: int = 5) -> str:
+    """Show the first texts of a message's list, and that there are more."""
+    return ", ".join(texts[:most]) + (", ..." if len(texts) > most else "")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import ConfigError, InputError
+from sparkclean.errors import ConfigError, InputError, first_of
 from sparkclean.rows.session import open_session, read_properties
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def check_version(args: argparse.Namespace) -> None:
         files = target.data_files(version.name)
         missing = missing_files(files)
     if missing:
-        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        shown = first_of(missing)
         raise InputError(
             f"version {version.name} of {args.target}: {len(missing)} of {len(files)} files are "
             f"gone: {shown}. Use another version (sparkclean versions), or audit again"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pyspark.sql import functions as F
 
-from sparkclean.errors import InputError
+from sparkclean.errors import InputError, first_of
 from sparkclean.examples.batches import LABEL
 from sparkclean.examples.columns import EMPTY
 from sparkclean.examples.rising_ids import RUN_FIELDS, can_rise, count_disjoint, find_runs
@@ -298,11 +298,11 @@ def data_warnings(
         ).tolist()
     ]
     if few:
-        shown = ", ".join(few[:_SHOWN]) + (", ..." if len(few) > _SHOWN else "")
+        shown = first_of(few, _SHOWN)
         warnings.append(f"{len(few)} classes have fewer than {_FEW_EXAMPLES} examples: {shown}")
     missing = [repr(classes[k]) for k in np.flatnonzero(statistics.examples == 0).tolist()]
     if missing:
-        shown = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+        shown = first_of(missing, _SHOWN)
         warnings.append(f"{len(missing)} classes are given to nobody: {shown}")
     if statistics.clipped:
         warnings.append(

@@ -24,7 +24,7 @@ from pyspark.sql.types import (
     StructType,
 )
 
-from sparkclean.errors import ConfigError, InputError
+from sparkclean.errors import ConfigError, InputError, first_of
 from sparkclean.examples.batches import LABEL, PROBS, PROBS_PREFIX, BatchReader
 from sparkclean.rows.columns import quoted
 from sparkclean.rows.emitted import ID_PREFIX
@@ -260,7 +260,7 @@ def check_present(schema: StructType, wanted: Sequence[str], keys: str) -> None:
     for name in missing:
         near = difflib.get_close_matches(name, schema.names, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        shown = ", ".join(schema.names[:20]) + (", ..." if len(schema.names) > 20 else "")
+        shown = first_of(schema.names, 20)
         findings.append(f"column {name!r} is not in the table; {hint}it has: {shown}. Set {keys}")
     if findings:
         raise InputError(findings)

@@ -14,6 +14,7 @@ from sparkclean.errors import (
     InputChangedError,
     InputError,
     SparkCleanError,
+    first_of,
 )
 from sparkclean.lake.base import Pin
 from sparkclean.lake.files import changed_files
@@ -95,7 +96,7 @@ def translate_read_error(exc: BaseException, where: Pin | str) -> SparkCleanErro
         return None
     changed = changed_files(where) if isinstance(where, Pin) else []
     if changed:
-        shown = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
+        shown = first_of(changed)
         return InputChangedError(
             f"input.table: {shown}: no longer as when the run began. Nothing was published; start "
             "again with a new run id, and write new files instead of replacing old ones"

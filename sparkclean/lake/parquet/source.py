@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import InputChangedError, InputError, UnsupportedFeatureError
+from sparkclean.errors import InputChangedError, InputError, UnsupportedFeatureError, first_of
 from sparkclean.lake.base import DataFile, Pin, version_name
 from sparkclean.lake.engine_errors import analysed, translating_reads
 from sparkclean.lake.files import changed_files, format_of_folder, list_data_files
@@ -228,7 +228,7 @@ class ParquetSource:
         """
         found = changed_files(pin)
         if found:
-            shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+            shown = first_of(found, _SHOWN)
             raise InputChangedError(
                 f"input.table: {len(found)} of {len(pin.files)} files are not as they were when "
                 f"the run began: {shown}. Nothing was published; start again with a new run id, "
@@ -238,7 +238,7 @@ class ParquetSource:
 
 def _shorten(text: str) -> str:
     parts = text.split(", ")
-    return ", ".join(parts[:_SHOWN]) + (", ..." if len(parts) > _SHOWN else "")
+    return first_of(parts, _SHOWN)
 
 
 def _digest(files: Sequence[DataFile], root: Path) -> str:
