@@ -1,4 +1,4 @@
-"""Where tables lie: the formats, places on local or shared file systems, names in a catalog."""
+"""Where tables lie: places on local or shared file systems, names in a catalog."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from urllib.parse import unquote, urlparse
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
 from sparkclean.names import parse_table_name
 
-#: Formats of tables.
-FORMATS = ("parquet", "delta", "iceberg")
 #: Versions that are a pinned table and changes, by the format of that table.
 LAYOUTS = {"delta": "clone", "iceberg": "branch"}
 #: Mode ``quarantine`` writes a second version beside the cleaned one.
@@ -66,7 +64,7 @@ def place_of(where: str, format: str = "auto") -> Path | str:  # noqa: A002
     where : str
         Path or URI, or a name in a catalog.
     format : str
-        One of `FORMATS`, or ``auto``.
+        One of `sparkclean.names.FORMATS`, or ``auto``.
 
     Returns
     -------

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
 
 from sparkclean.errors import ConfigError
 
+#: Formats of tables.
+Format: TypeAlias = Literal["parquet", "delta", "iceberg"]
+FORMATS: Final[tuple[str, ...]] = get_args(Format)
 #: ``delta.`/path` ``, as SQL names the table at a path.
-_AT_PATH = re.compile(r"(delta|iceberg|parquet)\.`((?:[^`]|``)*[/\\](?:[^`]|``)*)`", re.IGNORECASE)
+_AT_PATH = re.compile(rf"({'|'.join(FORMATS)})\.`((?:[^`]|``)*[/\\](?:[^`]|``)*)`", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _PART = re.compile(r"`((?:[^`]|``)+)`|([^`.]+)")
 

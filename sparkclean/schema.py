@@ -7,8 +7,9 @@ renamed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
 #: Names and Spark types of columns; ``<label>`` is the type of the user's label column.
 Columns = tuple[tuple[str, str], ...]
@@ -142,8 +143,25 @@ REJECTION_REASONS: Final = (
     "pred_probs_row_sum",
 )
 
+#: Which rows are label issues (``filter_by``).
+FilterBy: TypeAlias = Literal[
+    "prune_by_noise_rate",
+    "prune_by_class",
+    "both",
+    "confident_learning",
+    "predicted_neq_given",
+    "low_normalized_margin",
+    "low_self_confidence",
+]
+FILTERS: Final[tuple[str, ...]] = get_args(FilterBy)
+#: Filters with quotas, by class or by pair of classes; filters with quotas by pair; filters that
+#: take the rows of lowest score.
+PRUNING_FILTERS: Final = ("prune_by_class", "prune_by_noise_rate", "both")
+PAIR_FILTERS: Final = ("prune_by_noise_rate", "both")
+SCORE_FILTERS: Final = ("low_self_confidence", "low_normalized_margin")
+
 #: Why a row is a suspect, by ``filter_by``.
-SUSPECT_REASONS: Final = {
+SUSPECT_REASONS: Final[Mapping[str, str]] = {
     "confident_learning": "confident_in_another_class",
     "prune_by_class": "pruned_from_class",
     "prune_by_noise_rate": "pruned_from_pair",
@@ -153,14 +171,16 @@ SUSPECT_REASONS: Final = {
     "low_normalized_margin": "low_score",
 }
 
-FILTERS: Final = tuple(SUSPECT_REASONS)
-
-SCORES: Final = (
+#: Label quality scores (``ranked_by``).
+Score: TypeAlias = Literal[
     "self_confidence",
     "normalized_margin",
     "confidence_weighted_entropy",
     "prior_shifted_self_confidence",
-)
+]
+SCORES: Final[tuple[str, ...]] = get_args(Score)
+#: Scores that can be computed of probabilities less the class thresholds.
+ADJUSTABLE_SCORES: Final = ("self_confidence", "normalized_margin")
 
 CALIBRATIONS: Final = ("none", "temperature", "isotonic")
 

@@ -1,4 +1,4 @@
-"""Which rows are label issues: the seven filters, on arrays in memory.
+"""Which rows are label issues: the filters, on arrays in memory.
 
 The cluster selects the same rows with the same counts; what both need stands here.
 """
@@ -15,10 +15,6 @@ from sparkclean.numbers.fixed_point import sum_rows
 
 #: "The model agrees": adding this to p_given makes the given label the argmax.
 AGREEMENT_MARGIN = 1e-6
-
-PRUNING_FILTERS = ("prune_by_class", "prune_by_noise_rate", "both")
-PAIR_FILTERS = ("prune_by_noise_rate", "both")
-SCORE_FILTERS = ("low_self_confidence", "low_normalized_margin")
 
 
 def prune_counts(
@@ -169,7 +165,7 @@ class Selection:
         Parameters
         ----------
         filter_by : str
-            One of the seven filters.
+            One of `sparkclean.schema.FILTERS`.
 
         Returns
         -------

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sparkclean.confident.admission import check_arrays
-from sparkclean.confident.filters import PRUNING_FILTERS, Selection, prune_counts
+from sparkclean.confident.filters import Selection, prune_counts
 from sparkclean.confident.joint import (
     COLLISION_RULES,
     NOT_CONFIDENT,
@@ -36,7 +36,7 @@ from sparkclean.confident.scores import (
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
 from sparkclean.numbers.fixed_point import sum_by_class, sum_columns
-from sparkclean.schema import FILTERS, SCORES
+from sparkclean.schema import FILTERS, PRUNING_FILTERS, SCORES
 
 _BLOCK = 1 << 17  # rows whose sums stay exact in 64 bits; also bounds temporaries
 

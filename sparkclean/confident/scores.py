@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sparkclean.confident.thresholds import MISSING_CLASS_THRESHOLD
 from sparkclean.numbers.fixed_point import ONE, portable_log, sum_rows
+from sparkclean.schema import ADJUSTABLE_SCORES
 
 #: Below every probability: takes a class out of an argmax.
 BELOW_EVERY_PROBABILITY = -1.0
@@ -19,7 +20,6 @@ _LOWEST = 1e-6
 PRIOR_SHIFTED = "prior_shifted_self_confidence"
 #: Scores that need the whole row of probabilities, not only the given class and its best rival.
 WIDE_SCORES = ("confidence_weighted_entropy", PRIOR_SHIFTED)
-ADJUSTABLE_SCORES = ("self_confidence", "normalized_margin")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
 
 from sparkclean.config.values import Positive, Seed, Several
+from sparkclean.names import Format
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -152,7 +153,7 @@ class InputSection(Section):
         description="Path or URI (directory of Parquet files, one file, an output of ours, a Delta "
         "table), or a name in a catalog."
     )
-    format: Literal["auto", "parquet", "delta", "iceberg"] = setting(
+    format: Literal["auto", Format] = setting(
         "auto", description="Format of the table; auto asks the table."
     )
     version: StrictInt | StrictStr | None = setting(
@@ -317,7 +318,7 @@ class OutputSection(Section):
         description="Folder of the models that made them, and of final ones (sparkclean train), "
         "which executors share.",
     )
-    format: Literal["parquet", "delta", "iceberg"] = setting(
+    format: Format = setting(
         "parquet", description="Format of the outputs; delta.`/path` says it for one of them."
     )
     work: StrictStr | None = setting(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
 from sparkclean.lake.engine_errors import translating_reads
 from sparkclean.lake.files import format_of_folder
-from sparkclean.locations import FORMATS, local_path
-from sparkclean.names import TableName
+from sparkclean.locations import local_path
+from sparkclean.names import FORMATS, TableName
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -12,8 +12,8 @@ from sparkclean.lake.formats import check_format, checked_session, find_format, 
 from sparkclean.lake.parquet.source import ParquetSource
 from sparkclean.lake.parquet.target import ParquetTarget
 from sparkclean.lake.protocols import OpenTable, SourceTable, TargetTable
-from sparkclean.locations import FORMATS, local_path
-from sparkclean.names import TableName, parse_table_name
+from sparkclean.locations import local_path
+from sparkclean.names import FORMATS, TableName, parse_table_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,6 @@ from pyspark.sql import SparkSession
 
 from sparkclean.commands.main import main
 from sparkclean.confident.bounds import Bounds
-from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.issues import audit_arrays
 from sparkclean.examples.scan import FrameScan
 from sparkclean.jobs.audit import cuts, first_bounds
@@ -21,7 +20,7 @@ from sparkclean.jobs.audit.rankings import OfClasses
 from sparkclean.lake import ParquetSource, open_target
 from sparkclean.rows.frame_stream import FrameStream
 from sparkclean.rows.stores import CacheStore
-from sparkclean.schema import FILTERS
+from sparkclean.schema import FILTERS, PAIR_FILTERS
 from tests.data import noisy_data, write_table
 from tests.spark.answers import hash_of_arrays
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.confident.bounds import Bounds, recalled_bounds, sample_bounds
-from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.errors import ConfigError
 from sparkclean.examples.statistics import Scanner
 from sparkclean.jobs.audit.sections import MethodSection
 from sparkclean.rows.progress import Progress
+from sparkclean.schema import PAIR_FILTERS
 
 
 def collect_bounds(

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sparkclean.confident.filters import SCORE_FILTERS
 from sparkclean.confident.joint import UNDECIDED
 from sparkclean.confident.scores import normalized_margin
 from sparkclean.examples.counts import count_codes, state_of
@@ -25,7 +24,12 @@ from sparkclean.jobs.audit.kinds import COUNTS
 from sparkclean.jobs.audit.rankings import Cuts
 from sparkclean.rows.emitted import KIND, state_fields, to_batch
 from sparkclean.rows.types import Fields
-from sparkclean.schema import LABEL_QUALITY, SELF_CONFIDENCE, SUGGESTED_PROBABILITY
+from sparkclean.schema import (
+    LABEL_QUALITY,
+    SCORE_FILTERS,
+    SELF_CONFIDENCE,
+    SUGGESTED_PROBABILITY,
+)
 
 #: The name of this detector, and the columns that are its own.
 DETECTOR = "confident_learning"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from sparkclean.confident.bounds import MANY_CLASSES, Bounds
-from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.scores import PRIOR_SHIFTED
 from sparkclean.jobs.audit.sections import MethodSection
+from sparkclean.schema import PAIR_FILTERS
 
 _MARGINS = "margins of class pairs"
 

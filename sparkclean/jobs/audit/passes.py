@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.confident.bounds import Bounds
-from sparkclean.confident.filters import PAIR_FILTERS
 from sparkclean.confident.scores import PRIOR_SHIFTED, WIDE_SCORES, ScoreInputs
 from sparkclean.examples.kernels import REJECTED, ClassSums, Kernel, RunKernel, Together
 from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
@@ -26,6 +25,7 @@ from sparkclean.jobs.audit.sections import MethodSection
 from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.streams import State, Stream
+from sparkclean.schema import PAIR_FILTERS
 
 #: Buckets of a margin's unit interval, and the most counts by pair and bucket in one task.
 _BUCKETS, _COUNTS = 64, 1 << 16

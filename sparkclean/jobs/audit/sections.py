@@ -11,27 +11,10 @@ from sparkclean.config.sections import Config, Section, setting
 from sparkclean.config.values import Count, Fraction, Label, Number, Positive, Switch, Tolerance
 from sparkclean.errors import InputError
 from sparkclean.locations import LAYOUTS, same_place
+from sparkclean.schema import ADJUSTABLE_SCORES, PRUNING_FILTERS, FilterBy, Score
 
-_QUOTA_FILTERS = ("prune_by_noise_rate", "prune_by_class", "both")
-_ADJUSTABLE = ("self_confidence", "normalized_margin")
 #: Outputs that an audit may write; one of them is needed.
 _OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
-
-FilterBy = Literal[
-    "prune_by_noise_rate",
-    "prune_by_class",
-    "both",
-    "confident_learning",
-    "predicted_neq_given",
-    "low_normalized_margin",
-    "low_self_confidence",
-]
-Score = Literal[
-    "self_confidence",
-    "normalized_margin",
-    "confidence_weighted_entropy",
-    "prior_shifted_self_confidence",
-]
 
 
 class MethodSection(Section):
@@ -64,15 +47,15 @@ class MethodSection(Section):
     def findings(self, config: Config) -> list[str]:
         """Find settings of the method that cannot hold together."""
         findings = []
-        if self.adjust_pred_probs and self.ranked_by not in _ADJUSTABLE:
+        if self.adjust_pred_probs and self.ranked_by not in ADJUSTABLE_SCORES:
             findings.append(
                 f"method.adjust_pred_probs: true contradicts method.ranked_by: {self.ranked_by!r}; "
-                f"adjusted scores are {' and '.join(_ADJUSTABLE)}"
+                f"adjusted scores are {' and '.join(ADJUSTABLE_SCORES)}"
             )
-        if self.frac_noise != 1.0 and self.filter_by not in _QUOTA_FILTERS:
+        if self.frac_noise != 1.0 and self.filter_by not in PRUNING_FILTERS:
             findings.append(
                 f"method.frac_noise: {self.frac_noise!r} has no effect with method.filter_by: "
-                f"{self.filter_by!r}; use 1.0, or one of {', '.join(_QUOTA_FILTERS)}"
+                f"{self.filter_by!r}; use 1.0, or one of {', '.join(PRUNING_FILTERS)}"
             )
         return findings + self._threshold_findings(config.classes)
 

@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from sparkclean.confident.bounds import BELOW_EVERY_MARGIN
 from sparkclean.confident.filters import (
-    PAIR_FILTERS,
-    PRUNING_FILTERS,
-    SCORE_FILTERS,
     class_quotas,
     has_enough,
     prune_counts,
@@ -35,7 +32,12 @@ from sparkclean.jobs.audit.sections import MethodSection
 from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.streams import Stream
-from sparkclean.schema import SUSPECT_REASONS
+from sparkclean.schema import (
+    PAIR_FILTERS,
+    PRUNING_FILTERS,
+    SCORE_FILTERS,
+    SUSPECT_REASONS,
+)
 
 #: Buckets of a margin's unit interval by which cuts of pairs are bounded; counts by pair and bucket
 #: that the driver holds; the fewest buckets, of however many pairs.
@@ -156,7 +158,7 @@ def collect_issue_cuts(
     Parameters
     ----------
     filter_by : str
-        One of the seven filters.
+        One of `sparkclean.schema.FILTERS`.
     streams : mapping
         By kind: low rows of `ConfidentCounts`; rows of `PairMargins`, for filters by pair.
     quotas : Quotas
