@@ -28,7 +28,6 @@ from sklearn.preprocessing import StandardScaler
 from sparkclean.confident.issues import audit_arrays
 from sparkclean.confident.joint import count_pairs
 from sparkclean.confident.scores import self_confidence
-from sparkclean.examples.checks import model_warnings
 from sparkclean.examples.kernels import SURE
 from sparkclean.examples.statistics import ClassStatistics
 from sparkclean.learning.estimators import make_estimator

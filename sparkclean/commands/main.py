@@ -202,6 +202,9 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument(
         "--version", metavar="V", help="name, number or run id; default: the current one"
     )
+    shown.add_argument(
+        "--run-id", metavar="ID", help="rows of this run, staged ones of a closed gate included"
+    )
     shown.add_argument("-n", type=_rows, default=20, help="rows (default 20)")
 
     reverted = _command(commands, "revert", revert, "make an older version current again")

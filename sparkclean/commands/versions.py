@@ -86,7 +86,7 @@ def show(args: argparse.Namespace) -> None:
         if version is not None:
             version = find_version(target.versions(), version, args.target).name
         try:
-            table = target.head(args.n, version=version)
+            table = target.head(args.n, version=version, run_id=args.run_id)
         except Exception as exc:
             if translate_read_error(exc, args.target) in (None, exc):
                 raise

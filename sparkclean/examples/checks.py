@@ -287,10 +287,10 @@ def data_warnings(
     Returns
     -------
     list of str
-        Warnings: those of `model_warnings`, classes of few examples, classes that nobody is given,
+        Warnings: in-sample probabilities, classes of few examples, classes that nobody is given,
         clipped values.
     """
-    warnings = model_warnings(statistics, predictions, classes)
+    warnings = in_sample_warning(statistics, predictions)
     few = [
         f"{classes[k]!r} ({statistics.examples[k]})"
         for k in np.flatnonzero(
@@ -311,14 +311,37 @@ def data_warnings(
     return warnings
 
 
-def model_warnings(
-    statistics: ClassStatistics, predictions: PairCounts, classes: Sequence[object]
-) -> list[str]:
-    """Say what looks wrong with the probabilities; a sample of the rows tells, too.
+def in_sample_warning(statistics: ClassStatistics, predictions: PairCounts) -> list[str]:
+    """Say that probabilities look in-sample; a sample of the rows tells, too.
 
     Parameters
     ----------
     statistics : ClassStatistics
+    predictions : PairCounts
+        Rows by given class and argmax.
+
+    Returns
+    -------
+    list of str
+        One warning, or none.
+    """
+    audited = max(statistics.audited, 1)
+    accuracy = predictions.trace / audited
+    if accuracy <= _IN_SAMPLE_AGREEMENT:
+        return []
+    surely = statistics.surely / audited
+    return [
+        f"the probabilities look in-sample: the model agrees with {accuracy:.2%} of the labels "
+        f"and is surer than .999 on {surely:.0%} of the rows; use cross-validated (out-of-"
+        "sample) probabilities, or wrong labels stay hidden"
+    ]
+
+
+def permuted_columns(predictions: PairCounts, classes: Sequence[object]) -> str | None:
+    """Say which labels fit another column of the probabilities better than their own.
+
+    Parameters
+    ----------
     predictions : PairCounts
         Rows by given class and argmax.
     classes : sequence
@@ -326,24 +349,9 @@ def model_warnings(
 
     Returns
     -------
-    list of str
-        Warnings: in-sample probabilities, permuted columns.
+    str or None
+        None where the columns look right.
     """
-    warnings = []
-    audited = max(statistics.audited, 1)
-    accuracy = predictions.trace / audited
-    surely = statistics.surely / audited
-    if accuracy > _IN_SAMPLE_AGREEMENT:
-        warnings.append(
-            f"the probabilities look in-sample: the model agrees with {accuracy:.2%} of the labels "
-            f"and is surer than .999 on {surely:.0%} of the rows; use cross-validated (out-of-"
-            "sample) probabilities, or wrong labels stay hidden"
-        )
-    warnings += _permutation_warning(predictions, classes)
-    return warnings
-
-
-def _permutation_warning(predictions: PairCounts, classes: Sequence[object]) -> list[str]:
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (driver only)
 
     counts = predictions.as_array()
@@ -352,10 +360,9 @@ def _permutation_warning(predictions: PairCounts, classes: Sequence[object]) -> 
     gain = int(counts[rows, columns].sum()) - predictions.trace
     moved = [k for k in rows if columns[k] != k and predictions[k, columns[k]] > predictions[k, k]]
     if gain <= max(_PERMUTED_SHARE * predictions.total, 1) or not moved:
-        return []
+        return None
     shown = ", ".join(f"{classes[k]!r} -> {classes[columns[k]]!r}" for k in moved[:_SHOWN])
-    return [
+    return (
         f"the columns of the probabilities look permuted: {len(moved)} labels fit another column "
-        f"better than their own ({shown}{', ...' if len(moved) > _SHOWN else ''}); check the order "
-        "of classes against the model's"
-    ]
+        f"better than their own ({shown}{', ...' if len(moved) > _SHOWN else ''})"
+    )

@@ -243,20 +243,26 @@ class CommittedTarget(ABC):
         newest = ours[-1].properties if ours else {}
         return counted_rows(self._read(version), newest, self.location, self.open_runs)
 
-    def head(self, rows: int, *, version: str | int | None = None) -> pa.Table:
-        """Read the first rows of the newest run, by rank where there is one.
+    def head(
+        self, rows: int, *, version: str | int | None = None, run_id: str | None = None
+    ) -> pa.Table:
+        """Read the first rows of the newest run, or of one, by rank where there is one.
 
         Parameters
         ----------
         rows : int
         version : str or int, optional
+        run_id : str, optional
+            The scheduler's. What it has staged is in the folder of intermediate files.
 
         Returns
         -------
         pyarrow.Table
         """
         frame = self.frame(self.spark, version)
-        if RUN_ID in frame.columns:
+        if run_id is not None and RUN_ID in frame.columns:
+            frame = frame.where(F.col(RUN_ID) == safe_run_id(run_id))
+        elif RUN_ID in frame.columns:
             for name, value in self._newest_key(frame).items():
                 frame = frame.where(F.col(name) == value)
         if RANK in frame.columns:

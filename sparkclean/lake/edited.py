@@ -187,9 +187,11 @@ class EditedTarget(ABC):
             raise InputError(f"{self.location}: no cleaned version was published")
         return self._read(found)
 
-    def head(self, rows: int, *, version: str | int | None = None) -> pa.Table:
-        """Read the first rows of a version."""
-        return collect_head(self.frame(self.spark, version), rows)
+    def head(
+        self, rows: int, *, version: str | int | None = None, run_id: str | None = None
+    ) -> pa.Table:
+        """Read the first rows of a version; each is that of one run."""
+        return collect_head(self.frame(self.spark, run_id if version is None else version), rows)
 
     def _find(self, version: str | int) -> Version:
         return find_version(self.versions(), str(version), self.location)

@@ -62,6 +62,10 @@ class StagedEdit:
         self._rows = rows
         self._discard = discard
 
+    def command_to_show(self) -> str:
+        """Give none: it is no table of its own yet."""
+        return ""
+
     def write_frame(self, frame: DataFrame) -> None:
         """Refuse: it is written when it is made."""
         raise SparkCleanError(f"the version of run {self.run_id} is staged: {frame}")

@@ -48,6 +48,9 @@ class StagingFolder(Protocol):
     def data_path(self) -> str:
         """Where rows are written; empty where they are kept as a frame."""
 
+    def command_to_show(self) -> str:
+        """Write the command that shows what is staged; empty where they are kept as a frame."""
+
     def write_frame(self, frame: DataFrame) -> None:
         """Write rows with Spark."""
 
@@ -149,8 +152,10 @@ class TargetTable(Protocol):
     def frame(self, spark: SparkSession, version: str | int | None = None) -> DataFrame:
         """Return the rows of a version. Lazy."""
 
-    def head(self, rows: int, *, version: str | int | None = None) -> pa.Table:
-        """Read the first rows of the newest run, by rank where there is one."""
+    def head(
+        self, rows: int, *, version: str | int | None = None, run_id: str | None = None
+    ) -> pa.Table:
+        """Read the first rows of the newest run, or of one, by rank where there is one."""
 
     def data_files(self, version: str) -> list[str]:
         """List the files that a version needs, by its name."""

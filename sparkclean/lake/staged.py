@@ -26,6 +26,10 @@ class StagedFrame:
         self.run_id = run_id
         self._frame: DataFrame | None = None
 
+    def command_to_show(self) -> str:
+        """Give none: only the commit writes the rows."""
+        return ""
+
     def write_frame(self, frame: DataFrame) -> None:
         """Keep the frame; its inputs are pinned, so that it can be computed again."""
         self._frame = frame

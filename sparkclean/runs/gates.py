@@ -24,6 +24,8 @@ class Verdict:
         Of the configuration, in which the key stands.
     at_least : bool
         Whether the limit is a smallest value.
+    text : str
+        What is wrong and what to do, where limit and found do not say it.
     """
 
     gate: str
@@ -33,8 +35,11 @@ class Verdict:
     detail: str = ""
     section: str = "gate"
     at_least: bool = False
+    text: str = ""
 
     def __str__(self) -> str:
+        if self.text:
+            return self.text
         relation = "at least" if self.at_least else "at most"
         where = f" ({self.detail})" if self.detail else ""
         key = f"{self.section}.{self.gate}"
@@ -42,15 +47,15 @@ class Verdict:
 
 
 def gate_error(
-    verdicts: Sequence[Verdict], output: str = "", staged: str = ""
+    verdicts: Sequence[Verdict], output: str = "", command: str = ""
 ) -> AuditGateError | None:
     """Build the error of a closed gate.
 
     Parameters
     ----------
     verdicts : sequence of Verdict
-    output, staged : str
-        What people can look at, and where it is staged.
+    output, command : str
+        What people can look at, and how.
 
     Returns
     -------
@@ -60,8 +65,8 @@ def gate_error(
     failed = [str(verdict) for verdict in verdicts if not verdict.passed]
     if not failed:
         return None
-    where = f"; the {output} are staged in {staged}" if staged else ""
+    look = f"Look at the {output} ({command}), then" if command else "Look at the data, then"
     return AuditGateError(
-        "; ".join(failed)
-        + f". Nothing was published{where}. Look at them, then change the limit or the data"
+        "; ".join(failed) + f". Nothing was published. {look} change the limit, the model or the "
+        "data"
     )

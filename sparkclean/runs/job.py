@@ -268,7 +268,8 @@ class Execution:
         AuditGateError
         """
         staged = self.outputs.staged.get(look_at or "")
-        error = gate_error(result.gates, look_at or "", "" if staged is None else staged.data_path)
+        command = "" if staged is None else staged.command_to_show()
+        error = gate_error(result.gates, look_at or "", command)
         if error is not None:
             self.stopped, self.kept = result, () if look_at is None else (look_at,)
             raise error

@@ -145,7 +145,7 @@ def test_audit_gate_closed_publishes_a_record_alone(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert place.audit("gate.max_suspects=1") == 4
-    assert f"staged in {place.work}" in capsys.readouterr().err
+    assert f"sparkclean show {place.work} --run-id" in capsys.readouterr().err
     (record,) = place.read("runs")
     assert record["status"] == "gate_failed"
     assert place.audit() == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,7 +124,7 @@ CASES: dict[str, tuple[Callable[..., None], list[str], int, list[str]]] = {
     "thresholds_wrong_number": (
         lambda _: None, ["method.thresholds=[0.5, 0.5]"], 2, ["2 values for 3 classes"],
     ),
-    "gate_suspects": (lambda _: None, ["gate.max_suspects=0"], 4, ["at most 0", "staged in"]),
+    "gate_suspects": (lambda _: None, ["gate.max_suspects=0"], 4, ["at most 0", "sparkclean show"]),
     "gate_fraction": (lambda _: None, ["gate.max_suspect_fraction=0"], 4, ["max_suspect_fraction"]),
     "gate_class_loss": (lambda _: None, ["gate.max_class_loss_fraction=0"], 4, ["class"]),
     "gate_examples_left": (
@@ -286,7 +288,19 @@ def test_audit_columns_in_another_order_are_warned_of_in_the_plan_and_the_summar
     table = write_table(tmp_path / "in", given, probs[:, [1, 2, 0]])
     assert run(tmp_path, table, [], "--dry-run") == 0
     assert "warning   the columns of the probabilities look permuted" in capsys.readouterr().out
-    assert run(tmp_path, table, ["gate.min_examples_left_per_class=0"]) == 0
+    allowed = ["gate.min_examples_left_per_class=0", "gate.allow_permuted=true"]
+    allowed += ["gate.allow_weak_model=true", "gate.allow_many_suspects=true"]
+    assert run(tmp_path, table, allowed[:1]) == 4
+    error = capsys.readouterr().err
+    assert "the columns of the probabilities look permuted: 3 labels fit another column" in error
+    assert (
+        "check the order of classes against the model's, or set gate.allow_permuted: true" in error
+    )
+    command = re.search(r"\(sparkclean (show .*? --run-id \S+)\)", error)
+    assert command is not None
+    assert main(shlex.split(command[1])) == 0
+    assert "suggested_label" in capsys.readouterr().out
+    assert run(tmp_path, table, allowed) == 0
     shown = capsys.readouterr().out
     assert "warnings\n  the columns of the probabilities look permuted" in shown
 

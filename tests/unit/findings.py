@@ -54,6 +54,7 @@ def make_findings(
         noise=estimate_noise(calibrated, calibrated, examples),
         suspects=make_suspects(suspects),
         warnings=("few examples",),
+        doubts=(),
         remembered="{}",
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sparkclean.errors import AuditGateError
+from sparkclean.jobs.audit.doubts import Doubt
 from sparkclean.jobs.audit.gate import judge
 from sparkclean.jobs.audit.sections import GateSection
 from sparkclean.runs.gates import Verdict, gate_error
@@ -83,18 +84,18 @@ def test_gate_gives_a_verdict_for_each_limit() -> None:
 
 def test_gate_error_names_limits_findings_and_the_remedy() -> None:
     failed = verdicts("drop", max_suspects=1, max_suspect_fraction=0.1, max_class_loss_fraction=1)
-    error = gate_error(failed, "suspects", "/o/suspects/_staging/a-1/data")
+    error = gate_error(failed, "suspects", "sparkclean show /o --run-id a")
     assert isinstance(error, AuditGateError)
     assert str(error) == (
         "gate.max_suspects wants at most 1, found 40; "
-        "gate.max_suspect_fraction wants at most 0.1, found 0.333333. Nothing was published; "
-        "the suspects are staged in /o/suspects/_staging/a-1/data. Look at them, then change the "
-        "limit or the data"
+        "gate.max_suspect_fraction wants at most 0.1, found 0.333333. Nothing was published. "
+        "Look at the suspects (sparkclean show /o --run-id a), then change the limit, the model or "
+        "the data"
     )
 
 
 def test_gate_error_without_staged_suspects_names_no_place() -> None:
-    assert "staged" not in str(gate_error(verdicts(max_suspects=1), None))
+    assert "sparkclean show" not in str(gate_error(verdicts(max_suspects=1), None))
 
 
 def test_gate_error_of_a_lower_limit_says_at_least() -> None:
@@ -104,3 +105,34 @@ def test_gate_error_of_a_lower_limit_says_at_least() -> None:
 
 def test_gate_error_of_kept_limits_is_none() -> None:
     assert gate_error(verdicts("drop", max_suspects=100), "x") is None
+
+
+# -- doubts --------------------------------------------------------------------------------------
+
+DOUBT = Doubt("allow_weak_model", "the model is weak", "use a better one")
+
+
+@pytest.mark.parametrize("mode", ["drop", "relabel", "weight", "quarantine"])
+def test_gate_closes_by_a_doubt_where_there_is_a_cleaned_version(mode: str) -> None:
+    gate = GateSection(min_examples_left_per_class=0)
+    suspects = make_suspects(SUSPECTS)
+    found = judge(suspects, EXAMPLES, gate, mode=mode, classes=CLASSES, doubts=[DOUBT])
+    (verdict,) = [one for one in found if not one.passed]
+    assert str(verdict) == (
+        "the model is weak; use a better one, or set gate.allow_weak_model: true"
+    )
+
+
+def test_gate_does_not_ask_about_doubts_without_a_cleaned_version() -> None:
+    suspects = make_suspects(SUSPECTS)
+    assert (
+        judge(suspects, EXAMPLES, GateSection(), mode="none", classes=CLASSES, doubts=[DOUBT]) == []
+    )
+
+
+def test_gate_lets_a_doubt_through_that_is_allowed() -> None:
+    gate = GateSection(allow_weak_model=True, allow_permuted=True)
+    found = judge(
+        make_suspects(SUSPECTS), EXAMPLES, gate, mode="relabel", classes=CLASSES, doubts=[DOUBT]
+    )
+    assert [(verdict.gate, verdict.passed) for verdict in found] == [("allow_weak_model", True)]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sparkclean.confident.noise import NoiseModel
 from sparkclean.examples.statistics import ClassStatistics
 from sparkclean.examples.suspects import Suspects
+from sparkclean.jobs.audit.doubts import Doubt
 from sparkclean.numbers.result_hash import result_hash
 
 
@@ -26,6 +27,9 @@ class Findings:
     noise : NoiseModel
     suspects : Suspects
     warnings : tuple of str
+        With the doubts.
+    doubts : tuple of Doubt
+        Reasons not to make a cleaned version of it.
     remembered : str
         For a later run of the same configuration, which then needs fewer passes.
     """
@@ -35,6 +39,7 @@ class Findings:
     noise: NoiseModel
     suspects: Suspects
     warnings: tuple[str, ...]
+    doubts: tuple[Doubt, ...]
     remembered: str
 
 

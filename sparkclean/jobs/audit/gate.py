@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.examples.suspects import Suspects
+from sparkclean.jobs.audit.doubts import Doubt
 from sparkclean.runs.gates import Verdict
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def judge(
     *,
     mode: str,
     classes: Sequence[Any],
+    doubts: Sequence[Doubt] = (),
 ) -> list[Verdict]:
     """Compare a result with the configured limits.
 
@@ -39,6 +41,8 @@ def judge(
         ``clean.mode``: classes shrink in modes ``drop`` and ``quarantine`` only.
     classes : sequence
         The K labels.
+    doubts : sequence of Doubt
+        They close the gate where there is a cleaned version, unless the setting allows it.
 
     Returns
     -------
@@ -79,4 +83,11 @@ def judge(
                 at_least=True,
             )
         )
+    if mode != "none":
+        verdicts += [_of_doubt(doubt, getattr(gate, doubt.allowed_by)) for doubt in doubts]
     return verdicts
+
+
+def _of_doubt(doubt: Doubt, is_allowed: bool) -> Verdict:
+    text = f"{doubt}, or set gate.{doubt.allowed_by}: true"
+    return Verdict(doubt.allowed_by, float(is_allowed), 1.0, is_allowed, text=text)

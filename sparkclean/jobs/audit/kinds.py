@@ -9,3 +9,5 @@ executors.
 COUNTS, BUCKETS = 2, 3
 #: Rows: low ones; undecided ones; those that a pair may prune; places of rows.
 LOW, OPEN, MARGIN, PLACE = range(4, 8)
+#: State: counts by predicted class, whether the label differs, and bucket of sureness.
+SURENESS = 8

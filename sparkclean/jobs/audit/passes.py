@@ -17,6 +17,7 @@ from sparkclean.examples.kernels import REJECTED, ClassSums, Kernel, RunKernel, 
 from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
 from sparkclean.jobs.audit.counts import COUNTS_STATE
 from sparkclean.jobs.audit.cuts import Counted, counted_of
+from sparkclean.jobs.audit.doubts import Core, find_core
 from sparkclean.jobs.audit.issue_kernels import CountOutcomes
 from sparkclean.jobs.audit.kinds import COUNTS, LOW, OPEN
 from sparkclean.jobs.audit.pass_plan import PlannedPass
@@ -47,6 +48,8 @@ class Pass:
         Of `PairMargins`: emitted entries by pair.
     counted : Counted or None
         The same by bucket of the margin, with its sign turned; None where they were not counted.
+    core : Core
+        Of `ConfidentCounts`: the rows of which the model is surest.
     """
 
     streams: Mapping[int, Stream]
@@ -55,6 +58,7 @@ class Pass:
     predictions: PairCounts
     found: PairCounts
     counted: Counted | None
+    core: Core
 
     def collect_undecided(self, thresholds: NDArray[np.float64], collision: str) -> PairCounts:
         """Count the rows that bands left undecided, by given class and outcome.
@@ -121,6 +125,7 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
         predictions=predictions,
         found=found,
         counted=counted_of(output.states, buckets) if buckets else None,
+        core=find_core(output.states),
     )
 
 

@@ -17,6 +17,7 @@ from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.examples.checks import check_admission, data_warnings
 from sparkclean.examples.statistics import ClassStatistics, Scanner
 from sparkclean.jobs.audit.cuts import Counted
+from sparkclean.jobs.audit.doubts import find_doubts
 from sparkclean.jobs.audit.findings import Findings
 from sparkclean.jobs.audit.first_bounds import collect_bounds, fixed_thresholds
 from sparkclean.jobs.audit.kinds import LOW
@@ -102,12 +103,22 @@ def collect_findings(
         thresholds=thresholds,
         counted=candidates.entries,
     )
+    doubts = find_doubts(
+        statistics,
+        joint.found.predictions,
+        joint.found.core,
+        suspects.num_suspects,
+        scanner.columns.classes,
+    )
+    for doubt in doubts:
+        _log.warning("%s", doubt)
     return Findings(
         statistics=statistics,
         thresholds=thresholds,
         noise=noise,
         suspects=suspects,
-        warnings=warnings,
+        warnings=(*warnings, *map(str, doubts)),
+        doubts=doubts,
         remembered=remember_bounds(thresholds, statistics.examples, margins),
     )
 

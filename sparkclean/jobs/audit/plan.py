@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.errors import InputError
-from sparkclean.examples.checks import check_admission, model_warnings
+from sparkclean.examples.checks import check_admission, in_sample_warning
 from sparkclean.examples.kernels import REJECTED, ClassSums
 from sparkclean.examples.scan import FrameScan
 from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
+from sparkclean.jobs.audit.doubts import find_doubts
 from sparkclean.jobs.audit.pass_plan import Known, Needs, describe_passes
 from sparkclean.jobs.audit.passes import run_pass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts
@@ -94,7 +95,8 @@ def _sample_verdict(prepared: AuditPrepared, context: Context) -> list[tuple[str
             thresholds = confident_thresholds(statistics.sums, statistics.examples.tolist())
             kernel = ConfidentCounts(thresholds, thresholds, collision, tolerance, emit="none")
             found = run_pass(scanner, "counts", kernel)
-            warnings = model_warnings(statistics, found.predictions, columns.classes)
+            doubts = find_doubts(statistics, found.predictions, found.core, None, columns.classes)
+            warnings = in_sample_warning(statistics, found.predictions) + [str(d) for d in doubts]
     finally:
         store.close()
     rejected = [f"{count} {reason}" for reason, count in sorted(statistics.rejections.items())]

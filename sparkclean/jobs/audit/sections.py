@@ -144,6 +144,15 @@ class GateSection(Section):
         1, description="Rows that must be left in every class (modes drop, quarantine)."
     )
     max_suspects: Count | None = setting(None, description="Largest number of suspects.")
+    allow_permuted: Switch = setting(
+        False, description="Publish although the columns of the probabilities look permuted."
+    )
+    allow_weak_model: Switch = setting(
+        False, description="Publish although the probabilities know nothing of the labels."
+    )
+    allow_many_suspects: Switch = setting(
+        False, description="Publish although many suspects look like mistakes of the model."
+    )
 
 
 # -- how the cleaned version is kept ---------------------------------------------------------------

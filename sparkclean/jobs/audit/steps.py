@@ -217,6 +217,7 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
         config.section(GateSection),
         mode=clean.mode,
         classes=columns.classes,
+        doubts=findings.doubts,
     )
     result = replace(_result(findings), gates=gates, result_hash=result_hash)
     execution.check_gates(result, look_at="suspects")

@@ -15,6 +15,7 @@ from sparkclean.errors import InputError
 from sparkclean.lake.base import version_name
 from sparkclean.lake.files import in_threads
 from sparkclean.lake.parquet.manifest import Manifest, ManifestFile, ManifestLog
+from sparkclean.lake.parquet.staging import staged_files
 from sparkclean.lake.record_rows import (
     JOB_OF_BEFORE,
     JOB_TELLING,
@@ -23,6 +24,7 @@ from sparkclean.lake.record_rows import (
     counted_runs,
     statuses_of,
 )
+from sparkclean.lake.run_ids import safe_run_id
 from sparkclean.schema import JOB
 
 _log = logging.getLogger("sparkclean")
@@ -133,6 +135,35 @@ def counted_files(root: Path, manifest: Manifest) -> tuple[ManifestFile, ...]:
             files = tuple(file for file in files if file.run_id in counted)
     check_files(root, manifest, files)
     return files
+
+
+def files_of_run(root: Path, manifest: Manifest | None, run_id: str) -> list[Path]:
+    """List the files of one run: those that it has published, or else staged.
+
+    Parameters
+    ----------
+    root : Path
+        Of the target.
+    manifest : Manifest or None
+        None where nothing was published.
+    run_id : str
+        The scheduler's.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    files = () if manifest is None else counted_files(root, manifest)
+    own = [root / file.path for file in files if file.run_id == safe_run_id(run_id)]
+    found = own or staged_files(root, run_id)
+    if not found:
+        raise InputError(f"{root} holds no rows of run {run_id!r}, neither published nor staged")
+    return found
 
 
 def check_files(root: Path, manifest: Manifest, files: tuple[ManifestFile, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -136,6 +137,10 @@ class Staging:
     def path(self) -> str:
         """The attempt's folder."""
         return str(self.folder)
+
+    def command_to_show(self) -> str:
+        """Write the command that shows what is staged."""
+        return f"sparkclean show {shlex.quote(str(self.root))} --run-id {shlex.quote(self.run_id)}"
 
     @property
     def data_path(self) -> str:
@@ -272,6 +277,29 @@ class Staging:
     def discard(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def staged_files(root: Path, run_id: str) -> list[Path]:
+    """List the files that the last attempt of a run has staged and left.
+
+    Parameters
+    ----------
+    root : Path
+        Of the target, or the folder of intermediate files.
+    run_id : str
+        The scheduler's.
+
+    Returns
+    -------
+    list of Path
+        Sorted; empty where nothing is staged.
+    """
+    name, parent = safe_run_id(run_id), root / STAGING
+    names = [p.name.rpartition("-") for p in parent.iterdir()] if parent.is_dir() else []
+    attempts = sorted(int(n) for own, _, n in names if own == name and n.isdigit())
+    folders = [parent / f"{name}-{attempt}" / DATA for attempt in attempts]
+    there = [folder for folder in folders if folder.is_dir()]
+    return list_data_files(there[-1]) if there else []
 
 
 def check_ours(root: Path) -> None:

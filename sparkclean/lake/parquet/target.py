@@ -15,7 +15,13 @@ from sparkclean.lake.parquet.clean_up import administration, clean_up
 from sparkclean.lake.parquet.manifest import Manifest, ManifestLog, now
 from sparkclean.lake.parquet.preview import first_rows
 from sparkclean.lake.parquet.publishing import Publication, find_published, publish
-from sparkclean.lake.parquet.runs import check_files, counted_files, read_records, read_run_statuses
+from sparkclean.lake.parquet.runs import (
+    check_files,
+    counted_files,
+    files_of_run,
+    read_records,
+    read_run_statuses,
+)
 from sparkclean.lake.parquet.staging import Staging, check_ours
 from sparkclean.lake.protocols import StagingFolder, TargetTable, refuse_edit
 from sparkclean.lake.record_rows import Statuses, newest_record
@@ -200,22 +206,35 @@ class ParquetTarget:
             groups.setdefault(schema, []).append(self.root / file.path)
         return frame_of_groups(spark, self.location, manifest.schema, groups.items())
 
-    def head(self, rows: int, *, version: str | int | None = None) -> pa.Table:
-        """Read the first rows of the newest run, by rank where there is one.
+    def head(
+        self, rows: int, *, version: str | int | None = None, run_id: str | None = None
+    ) -> pa.Table:
+        """Read the first rows of the newest run, or of one, by rank where there is one.
 
         Parameters
         ----------
         rows : int
         version : str or int, optional
+        run_id : str, optional
+            The scheduler's. Where it has published nothing, what it has staged is read.
 
         Returns
         -------
         pyarrow.Table
 
+        Raises
+        ------
+        InputError
+            If there is no such version or run.
+
         Notes
         -----
         Reads with pyarrow, without Spark, no more than it must.
         """
+        if run_id is not None:
+            there = version is not None or self._log.current() is not None
+            manifest = self.manifest(version) if there else None
+            return first_rows(files_of_run(self.root, manifest, run_id), rows)
         files = counted_files(self.root, self.manifest(version))
         newest = [self.root / f.path for f in files if f.run_id == files[-1].run_id]
         return first_rows(newest, rows)
