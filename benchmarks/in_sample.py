@@ -63,8 +63,7 @@ def is_warned_of(given: Labels, probs: Floats) -> bool:
         rejected=cast(Any, None),
     )
     predictions = PairCounts(count_pairs(given, probs.argmax(axis=1), probs.shape[1]))
-    said = model_warnings(statistics, predictions, range(probs.shape[1]))
-    return any("look in-sample" in warning for warning in said)
+    return bool(in_sample_warning(statistics, predictions))
 
 
 def measure(name: str, seed: int) -> list[dict[str, Any]]:
