@@ -28,6 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from sparkclean.confident.issues import audit_arrays
 from sparkclean.confident.joint import count_pairs
 from sparkclean.confident.scores import self_confidence
+from sparkclean.examples.checks import in_sample_warning
 from sparkclean.examples.kernels import SURE
 from sparkclean.examples.statistics import ClassStatistics
 from sparkclean.learning.estimators import make_estimator
