@@ -67,6 +67,7 @@ EXECUTORS = (
     "jobs.audit.kinds",
     "jobs.audit.rankings",
     "jobs.audit.row_kernels",
+    "jobs.audit.sureness",
     "rows.emitted",
     "rows.row_groups",
     "rows.row_writer",
