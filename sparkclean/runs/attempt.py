@@ -82,7 +82,7 @@ class PreparedRun:
             table=self.input_table,
             version=self.version,
             pins={name: table.pin for name, table in self.prepared.tables.items()},
-            notes=dict(self.prepared.notes),
+            notes=dict(self.prepared.notes) | self.prepared.moment,
             has_adopted=self.has_adopted,
         )
 
@@ -246,7 +246,7 @@ def _new_record(run: PreparedRun) -> RunRecord:
         config_fingerprint=run.fingerprint,
         dataset_version=prepared.input.pin.dataset_version,
         config=context.config.model_dump(mode="json"),
-        input=first | summaries | dict(prepared.about),
+        input=first | summaries | dict(prepared.about) | prepared.moment,
         versions=package_versions(context.spark.version),
         parents=prepared.parents,
     )

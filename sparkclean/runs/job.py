@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from sparkclean.faults import fault_point
 from sparkclean.rows.report import Report
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from sparkclean.runs.outputs import Outputs
     from sparkclean.runs.provenance import Provenance
     from sparkclean.schema import OutputSpec
+
+
+#: By which name state, records and versions of a run carry what ``:run_time`` stands for.
+RUN_TIME: Final = "run_time"
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,26 @@ class Context:
         """Give what an unfinished attempt of this run has noted (`Prepared.notes`)."""
         return None if self.state is None else self.state.notes.get(name)
 
+    def run_time(self, found: str | None = None) -> str | None:
+        """Give what ``:run_time`` in ``input.where`` stands for.
+
+        Parameters
+        ----------
+        found : str, optional
+            By which the rows that this run goes by were chosen.
+
+        Returns
+        -------
+        str or None
+            As an unfinished attempt has noted it, as found, or now. None where ``input.where``
+            does not name it.
+        """
+        from sparkclean.rows.conditions import needs_run_time, utc_now  # noqa: PLC0415 (loads Spark)
+
+        if not needs_run_time(self.config.input.where):
+            return None
+        return self.note(RUN_TIME) or found or utc_now()
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -141,6 +165,8 @@ class Prepared:
         Name and Spark type of the record id columns, for outputs that are keyed.
     label_type : str
         Spark type of the label column.
+    run_time : str or None
+        What ``:run_time`` in ``input.where`` stands for, if it is named: `Context.run_time`.
     notes : mapping
         Texts that a repetition must go by, besides the pins.
     parents : tuple of Parent
@@ -152,6 +178,7 @@ class Prepared:
     classes: tuple[Any, ...] = ()
     ids: tuple[tuple[str, str], ...] = ()
     label_type: str = "string"
+    run_time: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     parents: tuple[Parent, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -160,6 +187,11 @@ class Prepared:
     def input(self) -> PinnedTable:
         """The table that the run is about."""
         return self.tables["input"]
+
+    @property
+    def moment(self) -> dict[str, str]:
+        """The time of the run as its state, its record and its versions carry it."""
+        return {} if self.run_time is None else {RUN_TIME: self.run_time}
 
 
 @dataclass(frozen=True)

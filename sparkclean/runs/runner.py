@@ -261,6 +261,7 @@ class Runner:
             CONFIG_FINGERPRINT: run.fingerprint,
             "input": run.input_version,
             "input_table": run.prepared.input.pin.table,
+            **run.prepared.moment,
         }
         return Outputs(
             self.targets,

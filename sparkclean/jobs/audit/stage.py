@@ -16,6 +16,7 @@ from sparkclean.jobs.audit.findings import Findings
 from sparkclean.jobs.audit.sections import CleanSection, resolve_layout
 from sparkclean.jobs.audit.tables import class_rows, pair_rows, rejected_frame
 from sparkclean.lake import Pin
+from sparkclean.rows.conditions import fill_run_time
 from sparkclean.runs.job import PinnedTable
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.provenance import Provenance
@@ -87,6 +88,7 @@ def stage_cleaned(
     config: Config,
     *,
     rows_in_table: int,
+    run_time: str | None,
 ) -> int:
     """Stage the cleaned version, and the quarantine beside it.
 
@@ -99,6 +101,8 @@ def stage_cleaned(
     columns : Columns
     config : Config
     rows_in_table : int
+    run_time : str or None
+        What ``:run_time`` in ``input.where`` stands for.
 
     Returns
     -------
@@ -116,14 +120,14 @@ def stage_cleaned(
         return _stage_edits(
             outputs, findings, columns, config, pin=table.pin, rows_in_table=rows_in_table
         )
-    clean = config.section(CleanSection)
+    clean, where = config.section(CleanSection), config.input.where
     cleaned = clean_dataset(
         table.frame,
         findings.suspects,
         _rejected_rows(findings, config),
         columns,
         mode=clean.mode,
-        where=config.input.where,
+        where=where if where is None or run_time is None else fill_run_time(where, run_time),
         rows=rows_in_table,
         keep_original=clean.keep_original,
         class_weights=findings.noise.class_weights.tolist(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparkclean.config.classes import resolve_classes
 from sparkclean.config.sections import Config
@@ -32,10 +32,21 @@ from sparkclean.lake import Version, open_source, open_target
 from sparkclean.rows.columns import quoted, where
 from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.engine_errors import engine_errors
-from sparkclean.runs.job import Context, Execution, Parent, PinnedTable, Prepared, Result
+from sparkclean.runs.job import (
+    RUN_TIME,
+    Context,
+    Execution,
+    Parent,
+    PinnedTable,
+    Prepared,
+    Result,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+#: Property of a version of predictions: the labels, in the order of the probabilities.
+_CLASSES = "classes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,15 +102,18 @@ def prepare_audit(context: Context) -> AuditPrepared:
     source = open_source(config.input.table, config.input.format, spark=context.spark)
     check_layout(config, source.format)
     tables = {"input": context.pin("input", source, config.input.version)}
-    examples = audited = where(tables["input"].frame, config.input.where)
-    classes, parents = resolve_classes(config), tuple[Parent, ...]()
+    classes, maker = resolve_classes(config), None
     if config.input.predictions is not None:
         predictions = open_source(config.input.predictions, "auto", spark=context.spark)
         tables["predictions"] = context.pin("predictions", predictions)
+        maker = _find_maker(config.input.predictions, tables["predictions"], context)
+    noted = {} if maker is None else maker.properties
+    if classes is None and maker is not None:
+        classes = tuple(json.loads(noted[_CLASSES]))
+    run_time = context.run_time(noted.get(RUN_TIME))
+    examples = audited = where(tables["input"].frame, config.input.where, run_time)
+    if "predictions" in tables:
         audited = _as_examples(tables["predictions"].frame, examples, context)
-        made_by = _version_of(config.input.predictions, tables["predictions"], context)
-        classes = classes or _noted_classes(made_by)
-        parents = _parents(made_by)
     with engine_errors(tables["input"].pin, config.input.table):
         columns = resolve_columns(
             audited,
@@ -121,7 +135,8 @@ def prepare_audit(context: Context) -> AuditPrepared:
         classes=columns.classes,
         ids=tuple(zip(columns.ids, columns.id_types, strict=True)),
         label_type=columns.label_type.simpleString(),
-        parents=parents,
+        run_time=run_time,
+        parents=() if maker is None else (Parent("predict", noted["original_run_id"]),),
         columns=columns,
         examples=examples,
         audited=audited,
@@ -144,27 +159,16 @@ def _as_examples(predictions: DataFrame, examples: DataFrame, context: Context) 
     return predictions.withColumns(casts) if casts else predictions
 
 
-def _version_of(table: str, pinned: PinnedTable, context: Context) -> list[Version]:
-    """List the versions of ours up to the pinned one; none of a table of somebody else."""
+def _find_maker(table: str, pinned: PinnedTable, context: Context) -> Version | None:
+    """Find the version by which a prediction has written the pinned rows; None of other tables."""
     with suppress(InputError):  # files of somebody else
         versions = open_target(table, pinned.pin.format, spark=context.spark).versions()
         names = [version.name for version in versions]
         if pinned.pin.version in names:
             # others may have compacted the table since
-            return versions[: names.index(pinned.pin.version) + 1]
-    return []
-
-
-def _noted_classes(versions: list[Version]) -> tuple[Any, ...] | None:
-    """Find the classes that the prediction has noted."""
-    noted = [v.properties["classes"] for v in versions if "classes" in v.properties]
-    return tuple(json.loads(noted[-1])) if noted else None
-
-
-def _parents(versions: list[Version]) -> tuple[Parent, ...]:
-    """Name the run that made the predictions."""
-    made = [v.properties["original_run_id"] for v in versions if "classes" in v.properties]
-    return (Parent("predict", made[-1]),) if made else ()
+            known = versions[: names.index(pinned.pin.version) + 1]
+            return next((v for v in reversed(known) if _CLASSES in v.properties), None)
+    return None
 
 
 # -- the run -------------------------------------------------------------------------------------
@@ -230,6 +234,7 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
                 columns,
                 config,
                 rows_in_table=rows,
+                run_time=prepared.run_time,
             )
         except SparkCleanError:
             execution.verify()  # rows that are too many or too few: it may say why

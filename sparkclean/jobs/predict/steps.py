@@ -73,7 +73,8 @@ def prepare_prediction(context: Context) -> PredictPrepared:
     open_engine(predict.engine).check(context.spark, predict)
     source = open_source(config.input.table, config.input.format, spark=context.spark)
     table = context.pin("input", source, config.input.version)
-    rows = where(table.frame, config.input.where)
+    run_time = context.run_time()
+    rows = where(table.frame, config.input.where, run_time)
     taken = {name for name, _ in schema.PREDICTIONS}
     columns = check_columns(rows.schema, config.columns, predict, taken=taken)
     classes = resolve_classes(config)
@@ -85,6 +86,7 @@ def prepare_prediction(context: Context) -> PredictPrepared:
         classes=classes or (),
         ids=tuple(zip(columns.ids, types, strict=True)),
         label_type=columns.label_type.simpleString(),
+        run_time=run_time,
         columns=columns,
         rows=rows,
     )

@@ -36,7 +36,15 @@ from sparkclean.learning.model_folder import has_models, model_folder
 from sparkclean.learning.quality import QualityReport
 from sparkclean.rows.columns import where
 from sparkclean.rows.report import Report
-from sparkclean.runs.job import Context, Execution, Parent, PinnedTable, Prepared, Result
+from sparkclean.runs.job import (
+    RUN_TIME,
+    Context,
+    Execution,
+    Parent,
+    PinnedTable,
+    Prepared,
+    Result,
+)
 from sparkclean.runs.record import PUBLISHED
 from sparkclean.schema import CONFIG_FINGERPRINT, RUN_RECORDS
 
@@ -107,7 +115,8 @@ def prepare_training(context: Context) -> TrainPrepared:
         is_finished=state is None and record is not None and record["status"] == PUBLISHED,
     )
     tables = {"input": context.pin("input", source, found=pin)}
-    audited = where(tables["input"].frame, config.input.where)
+    run_time = context.run_time(audit.input.get(RUN_TIME))
+    audited = where(tables["input"].frame, config.input.where, run_time)
     columns = check_columns(audited.schema, config.columns, predict)
     classes = resolve_classes(config)
     if classes is not None:
@@ -117,6 +126,7 @@ def prepare_training(context: Context) -> TrainPrepared:
     return TrainPrepared(
         tables=tables,
         classes=classes or (),
+        run_time=run_time,
         notes={"audit": audit.run_id},
         parents=(Parent("audit", audit.run_id),),
         about={"audit": audit.run_id, "train_mode": train.mode},
