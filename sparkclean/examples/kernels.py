@@ -100,16 +100,15 @@ class ClassSums:
     num_classes : int
     with_columns : bool
         Whether to sum whole columns, too (for ``prior_shifted_self_confidence``).
+    is_first : bool
+        Whether rejected rows are emitted: a later pass only shows that it has read the same.
     """
 
-    columns: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("rejected", "string"),  # JSON by `REJECTED_TYPE`: few rows, so that others pay little
-    )
-    kinds: ClassVar[tuple[int, ...]] = (REJECTED,)
     state_kinds: ClassVar[tuple[int, ...]] = (SUMS,)
 
     num_classes: int
     with_columns: bool = False
+    is_first: bool = True
     _rows: int = 0
     _clipped: int = 0
     _surely: int = 0
@@ -119,6 +118,16 @@ class ClassSums:
         self._examples = np.zeros(self.num_classes, np.int64)
         self._sums = [0] * self.num_classes
         self._columns = [0] * self.num_classes
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """JSON by `REJECTED_TYPE`: few rows, so that others pay little."""
+        return (("rejected", "string"),) if self.is_first else ()
+
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """Rejected rows, in a first pass."""
+        return (REJECTED,) if self.is_first else ()
 
     def update(self, admitted: Admitted, rejected: Rejected | None) -> Iterator[Emitted]:
         """Add a chunk."""
@@ -137,7 +146,8 @@ class ClassSums:
             return
         self._rows += len(rejected.reason)
         self._percentages += rejected.percentages
-        yield {KIND: REJECTED, "ids": rejected.ids, "rejected": rejected.to_json()}
+        if self.is_first:
+            yield {KIND: REJECTED, "ids": rejected.ids, "rejected": rejected.to_json()}
 
     def state(self) -> Iterator[Emitted]:
         """Emit a row for each class that was seen, by `SUMS_STATE`; totals as class -1."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
+from sparkclean.errors import InputChangedError, first_of
 from sparkclean.examples.columns import Columns
 from sparkclean.examples.kernels import REJECTED_TYPE, SUMS, SUMS_STATE, TOTALS_STATE
 from sparkclean.examples.scan import Scan
-from sparkclean.numbers.fixed_point import join_limbs
+from sparkclean.numbers.fixed_point import ONE, join_limbs
 from sparkclean.rows.emitted import ID_PREFIX
 from sparkclean.rows.streams import RowStore, State, Stream
 
@@ -113,21 +114,7 @@ def collect_class_statistics(
     -----
     One job where rows were rejected.
     """
-    size = scanner.columns.num_classes
-    examples = np.zeros(size, np.int64)
-    sums, column_sums = [0] * size, [0] * size
-    # no rows: no tasks, or no state of theirs
-    totals = dict.fromkeys(TOTALS_STATE, 0)
-    for kind, k, _, values in states:
-        if kind != SUMS:
-            continue
-        if k < 0:
-            totals = dict(zip(TOTALS_STATE, values, strict=False))
-            continue
-        row = dict(zip(SUMS_STATE, values, strict=False))
-        examples[k] = row["examples"]
-        sums[k] = join_limbs(row["sum_high"], row["sum_low"])
-        column_sums[k] = join_limbs(row["column_high"], row["column_low"])
+    examples, sums, column_sums, totals = _add_up(states, scanner.columns.num_classes)
     parsed = F.from_json("rejected", REJECTED_TYPE).alias("rejected")
     rejected = rejected_rows.frame.select(*scanner.ids, parsed)
     rejected = rejected.select(*scanner.ids, "rejected.*")
@@ -154,3 +141,70 @@ def collect_class_statistics(
         rejections=rejections,
         rejected=rejected,
     )
+
+
+def check_read_again(
+    first: ClassStatistics, states: Iterable[State], classes: Sequence[Any]
+) -> None:
+    """Check that a later pass has read what the first one has.
+
+    Parameters
+    ----------
+    first : ClassStatistics
+    states : iterable of State
+        Of `ClassSums` in the later pass, among others.
+    classes : sequence
+        The K labels.
+
+    Raises
+    ------
+    InputChangedError
+        If one has read other rows or probabilities than the other.
+    """
+    examples, sums, _, totals = _add_up(states, len(classes))
+    if totals["rows"] == first.rows and (examples == first.examples).all() and sums == first.sums:
+        return
+    of_class = [
+        f"of class {classes[k]!r} {first.examples[k]:,} valid rows and a self-confidence of "
+        f"{_mean(first.sums[k], first.examples[k])}, then {examples[k]:,} and "
+        f"{_mean(sums[k], examples[k])}"
+        for k in range(len(classes))
+        if first.examples[k] != examples[k] or first.sums[k] != sums[k]
+    ]
+    of_all = (
+        [] if totals["rows"] == first.rows else [f"{first.rows:,}, then {totals['rows']:,} rows"]
+    )
+    raise InputChangedError(READ_OTHERWISE.format(first_of([*of_all, *of_class], 3)))
+
+
+#: To be filled with what two readings have found.
+READ_OTHERWISE = (
+    "the input was not the same when it was read again: {}. Write a DataFrame that is computed "
+    "anew each time (by rand, by a function with a state, from rows without an order) to a table, "
+    "and audit that; do not change a table while it is read"
+)
+
+
+def _mean(total: int, count: int) -> str:
+    return f"{total / ONE / max(count, 1):.9g} on average"
+
+
+def _add_up(
+    states: Iterable[State], size: int
+) -> tuple[NDArray[np.int64], list[int], list[int], dict[str, int]]:
+    """Give examples, sums and column sums by class, and totals, of the state of `ClassSums`."""
+    examples = np.zeros(size, np.int64)
+    sums, column_sums = [0] * size, [0] * size
+    # no rows: no tasks, or no state of theirs
+    totals = dict.fromkeys(TOTALS_STATE, 0)
+    for kind, k, _, values in states:
+        if kind != SUMS:
+            continue
+        if k < 0:
+            totals = dict(zip(TOTALS_STATE, values, strict=False))
+            continue
+        row = dict(zip(SUMS_STATE, values, strict=False))
+        examples[k] = row["examples"]
+        sums[k] = join_limbs(row["sum_high"], row["sum_low"])
+        column_sums[k] = join_limbs(row["column_high"], row["column_low"])
+    return examples, sums, column_sums, totals

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +17,8 @@ from pyspark.sql import functions as F
 
 import sparkclean
 from sparkclean.commands.main import main
-from sparkclean.errors import ConfigError
+from sparkclean.errors import ConfigError, InputChangedError
+from sparkclean.jobs.audit.passes import run_pass
 from sparkclean.rows.columns import where
 from tests.data import noisy_data, write_table
 
@@ -161,3 +165,93 @@ def test_run_time_is_fixed_once_for_a_run_and_repeated(
     assert {key for key, weight in weights.items() if weight == 0.0} == suspects != set()
     assert {weights[key] for key in set(range(900)) - there} == {1.0}
     assert np.mean([weights[key] != 1.0 for key in there]) > 0.5
+
+
+# -- what a later pass reads must be what an earlier one has read ----------------------------------
+
+#: A score that takes a second pass, whatever the bounds are.
+TWO_PASSES = "prior_shifted_self_confidence"
+
+
+def examples(spark: SparkSession, folder: Path) -> DataFrame:
+    return spark.read.parquet(str(write_table(folder, *noisy_data(600, 3, seed=4))))
+
+
+@pytest.fixture(scope="module")
+def drawn(spark: SparkSession) -> None:
+    """Register functions that Spark takes for deterministic."""
+    functions = {
+        "shuffled": (lambda values: random.sample(values, len(values)), "array<double>"),
+        "toss": (lambda _: random.random() < 0.5, "boolean"),
+    }
+    for name, (function, kind) in functions.items():
+        spark.udf.register(name, F.udf(function, kind))
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [("label", "if(toss(id), label, 0)"), ("pred_probs", "shuffled(pred_probs)")],
+)
+def test_audit_of_a_frame_that_changes_between_passes_is_refused(
+    spark: SparkSession, tmp_path: Path, name: str, made: str
+) -> None:
+    frame = examples(spark, tmp_path).withColumn(name, F.expr(made))
+    with pytest.raises(InputChangedError) as caught:
+        sparkclean.audit(frame, ranked_by=TWO_PASSES)
+    assert caught.value.exit_code == 3
+    assert "not the same when it was read again: of class 0 " in str(caught.value)
+    assert "valid rows and a self-confidence of 0." in str(caught.value)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_audit_of_rows_drawn_anew_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    with pytest.raises(InputChangedError, match=r"read again: [\d,]+, then [\d,]+ rows"):
+        sparkclean.audit(examples(spark, tmp_path).where("toss(id)"))
+
+
+def test_audit_of_a_frame_whose_plan_is_unstable_warns(spark: SparkSession, tmp_path: Path) -> None:
+    frame = examples(spark, tmp_path)
+    with sparkclean.audit(frame, ranked_by=TWO_PASSES) as plain:
+        assert plain.warnings == ()
+    for condition, said in {
+        "current_date() > '2020-01-01'": "the current time or time zone (current_date)",
+        "rand() < 2": "what Spark calls not deterministic",
+    }.items():
+        with sparkclean.audit(frame.where(condition)) as result:
+            assert result.num_suspects == plain.num_suspects
+            assert f"the DataFrame depends on {said}" in result.warnings[0]
+
+
+def test_audit_of_files_replaced_between_passes_is_refused(
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    given, probs = noisy_data(600, 3, seed=4)
+    (file,) = write_table(tmp_path / "in", given, probs).iterdir()
+    write_table(tmp_path / "other", given, np.roll(probs, 1, axis=0))
+    before = file.stat()
+    content = (tmp_path / "other" / file.name).read_bytes()
+    assert len(content) == before.st_size
+
+    def replace(scanner: Any, name: str, *kernels: Any) -> Any:
+        found = run_pass(scanner, name, *kernels)
+        file.write_bytes(content)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return found
+
+    monkeypatch.setattr("sparkclean.jobs.audit.passes.run_pass", replace)
+    output = {name: str(tmp_path / "out" / name) for name in ("suspects", "cleaned", "runs")}
+    config = tmp_path / "config.json"
+    content_of = {
+        "input": {"table": str(tmp_path / "in")},
+        "method": {"ranked_by": TWO_PASSES},
+        "output": output | dict.fromkeys(("rejected", "classes", "pairs")),
+    }
+    config.write_text(json.dumps(content_of))
+    assert main(["audit", "--config", str(config), "--run-id", "r1"]) == 3
+    error = capsys.readouterr().err
+    assert "not the same when it was read again: of class 0 " in error
+    assert not list((tmp_path / "out" / "suspects").glob("_manifests/*"))

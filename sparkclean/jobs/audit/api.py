@@ -15,17 +15,18 @@ from sparkclean.confident.noise import NoiseModel
 from sparkclean.config.classes import resolve_classes
 from sparkclean.config.fingerprint import fingerprint
 from sparkclean.config.model import parse_sections
-from sparkclean.errors import InputError
+from sparkclean.errors import InputChangedError, InputError
 from sparkclean.examples.checks import count_duplicate_ids
 from sparkclean.examples.columns import Columns, resolve_columns
 from sparkclean.examples.scan import FrameScan
-from sparkclean.examples.statistics import Scanner
+from sparkclean.examples.statistics import READ_OTHERWISE, Scanner
 from sparkclean.examples.suspect_table import suspects_frame
 from sparkclean.jobs.audit.findings import Findings, findings_hash
 from sparkclean.jobs.audit.job import AuditJob
 from sparkclean.jobs.audit.pipeline import collect_findings
 from sparkclean.jobs.audit.sections import AdmissionSection, MethodSection
 from sparkclean.jobs.audit.tables import class_rows, pair_rows, rejected_frame
+from sparkclean.rows.conditions import find_unstable
 from sparkclean.rows.driver_rows import rows_frame
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.session import warn_of_large_batches
@@ -138,6 +139,9 @@ def audit(
     InputError
         If the data is unusable: missing column, duplicate or null record ids, too many invalid
         rows.
+    InputChangedError
+        If the frame gave other rows when it was read again. What only one pass has read cannot be
+        compared: a frame whose plan says that it is not deterministic gets a warning.
 
     Notes
     -----
@@ -174,6 +178,7 @@ def audit(
         probs=config.columns.pred_probs_columns,
         classes=resolve_classes(config),
     )
+    unstable = _warn_of_unstable(df)
     warn_of_large_batches(df.sparkSession, columns.num_classes)
     narrow = columns.narrow(df)
     scan = FrameScan(narrow, columns.reader(row_sum_tolerance), columns.id_types)
@@ -187,6 +192,9 @@ def audit(
         Progress(),
         rows=rows,
     )
+    read = findings.statistics.rows
+    if read != rows:
+        raise InputChangedError(READ_OTHERWISE.format(f"{rows:,}, then {read:,} rows"))
     own = fingerprint(config, AuditJob.name, AuditJob.sections, columns.classes)
     provenance = Provenance("dataframe", own, "interactive")
     spark, label_type = df.sparkSession, columns.label_type.simpleString()
@@ -200,8 +208,21 @@ def audit(
         noise=findings.noise,
         thresholds=findings.thresholds,
         num_suspects=findings.suspects.num_suspects,
-        warnings=findings.warnings,
+        warnings=(*unstable, *findings.warnings),
         _findings=findings,
         _columns=columns,
         _store=store,
     )
+
+
+def _warn_of_unstable(df: DataFrame) -> tuple[str, ...]:
+    """Log that a frame may be another one each time that it is computed, and give that."""
+    unstable = find_unstable(df)
+    if unstable is None:
+        return ()
+    warning = (
+        f"the DataFrame depends on {unstable}: it may be another one each time that it is read, "
+        "and the audit reads it more than once. Write it to a table, and audit that"
+    )
+    _log.warning("%s", warning)
+    return (warning,)

@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from sparkclean.confident.bounds import Bounds
 from sparkclean.confident.scores import PRIOR_SHIFTED, WIDE_SCORES, ScoreInputs
 from sparkclean.examples.kernels import REJECTED, ClassSums, Kernel, RunKernel, Together
-from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
+from sparkclean.examples.statistics import (
+    ClassStatistics,
+    Scanner,
+    check_read_again,
+    collect_class_statistics,
+)
 from sparkclean.jobs.audit.counts import COUNTS_STATE
 from sparkclean.jobs.audit.cuts import Counted, counted_of
 from sparkclean.jobs.audit.doubts import Core, find_core
@@ -161,30 +166,38 @@ class Passes:
             phase.rows = statistics.rows
         return found, statistics
 
-    def exact(self, planned: PlannedPass, thresholds: NDArray[np.float64], rows: int) -> Pass:
+    def exact(
+        self, planned: PlannedPass, thresholds: NDArray[np.float64], statistics: ClassStatistics
+    ) -> Pass:
         """Count the joint by thresholds that are known, and emit rows."""
-        with self.progress.phase(planned.title) as phase:
-            phase.rows = rows
-            return run_pass(self.scanner, planned.name, self._counts(thresholds, thresholds))
+        return self._later(planned, self._counts(thresholds, thresholds), statistics)
 
     def last(
         self,
         planned: PlannedPass,
         thresholds: NDArray[np.float64],
-        rows: int,
+        statistics: ClassStatistics,
         *,
         margins: NDArray[np.float64] | None,
         shift: NDArray[np.float64] | None,
     ) -> Pass:
         """Emit what pairs may prune, by bounds; score by the noise model."""
+        kernel: Kernel
+        if margins is None:
+            kernel = self._counts(thresholds, thresholds, shift=shift)
+        else:
+            kernel = self._margins(margins, thresholds, shift)
+        return self._later(planned, kernel, statistics)
+
+    def _later(self, planned: PlannedPass, kernel: Kernel, statistics: ClassStatistics) -> Pass:
+        """Read all again, and check that it is what the first pass has read."""
+        classes = self.scanner.columns.classes
         with self.progress.phase(planned.title) as phase:
-            phase.rows = rows
-            kernel: Kernel
-            if margins is None:
-                kernel = self._counts(thresholds, thresholds, shift=shift)
-            else:
-                kernel = self._margins(margins, thresholds, shift)
-            return run_pass(self.scanner, planned.name, kernel)
+            phase.rows = statistics.rows
+            sums = ClassSums(len(classes), is_first=False)
+            found = run_pass(self.scanner, planned.name, kernel, sums)
+            check_read_again(statistics, found.states, classes)
+        return found
 
     def _counts(
         self,

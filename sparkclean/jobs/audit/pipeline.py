@@ -67,6 +67,8 @@ def collect_findings(
     ------
     InputError
         If there are no rows, or too many are rejected.
+    InputChangedError
+        If a later pass has not read what the first one has.
 
     Notes
     -----
@@ -153,8 +155,7 @@ class JointCounts:
     ----------
     known : Known
     thresholds : ndarray of float64, shape (K,)
-    rows : int
-        Of the scan.
+    statistics : ClassStatistics
     found : Pass
         That counted it and emitted rows.
     confident : PairCounts
@@ -165,7 +166,7 @@ class JointCounts:
 
     known: Known
     thresholds: NDArray[np.float64]
-    rows: int
+    statistics: ClassStatistics
     found: Pass
     confident: PairCounts
     lowest_margins: NDArray[np.float64] | None = None
@@ -222,21 +223,21 @@ def count_joint(passes: Passes, first: FirstPass, thresholds: NDArray[np.float64
     -----
     Two jobs over rows that were emitted, or a pass.
     """
-    bounds, rows = first.bounds, first.statistics.rows
+    bounds, statistics = first.bounds, first.statistics
     hold = bounds is not None and bounds.hold(thresholds)
     known = first.known.after_first(thresholds_hold=hold)
     if bounds is None or not known.joint:
-        return _count_exactly(passes, known, thresholds, rows)
+        return _count_exactly(passes, known, thresholds, statistics)
     undecided = first.found.collect_undecided(thresholds, passes.method.collision)
     confident = first.found.confident + undecided
-    return JointCounts(known, thresholds, rows, first.found, confident, bounds.lowest_margins)
+    return JointCounts(known, thresholds, statistics, first.found, confident, bounds.lowest_margins)
 
 
 def _count_exactly(
-    passes: Passes, known: Known, thresholds: NDArray[np.float64], rows: int
+    passes: Passes, known: Known, thresholds: NDArray[np.float64], statistics: ClassStatistics
 ) -> JointCounts:
-    found = passes.exact(_planned(known), thresholds, rows)
-    return JointCounts(known.after_exact(), thresholds, rows, found, found.confident)
+    found = passes.exact(_planned(known), thresholds, statistics)
+    return JointCounts(known.after_exact(), thresholds, statistics, found, found.confident)
 
 
 def emit_candidates(
@@ -265,12 +266,12 @@ def emit_candidates(
     if planned is None:
         return Candidates(joint.found.streams, joint.found.counted)
     if planned.kind is PassKind.EXACT:  # for rivals, which bound the cuts of pairs
-        again = _count_exactly(passes, known, joint.thresholds, joint.rows)
+        again = _count_exactly(passes, known, joint.thresholds, joint.statistics)
         return emit_candidates(passes, again, quotas, shift)
     margins = joint.lowest_margins
     if known.needs.cuts_of_pairs and not known.margins:
         margins = collect_lowest_margins(joint.found.streams[LOW], quotas.of_pair)
-    last = passes.last(planned, joint.thresholds, joint.rows, margins=margins, shift=shift)
+    last = passes.last(planned, joint.thresholds, joint.statistics, margins=margins, shift=shift)
     return Candidates({**joint.found.streams, **last.streams}, last.counted)
 
 
