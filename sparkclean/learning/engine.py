@@ -13,6 +13,7 @@ from sparkclean.learning.feature_files import FeatureFiles
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.sampling import row_bytes
+from sparkclean.learning.trial import Attempt
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.streams import Output
 
@@ -72,6 +73,13 @@ class Engine(Protocol):
         Raises
         ------
         ConfigError
+        """
+
+    @staticmethod
+    def attempt(spark: SparkSession, predict: PredictSection, *, num_texts: int) -> Attempt:
+        """Give what trains on a few rows and predicts them, for `try_estimator`.
+
+        It raises an `EstimatorError`.
         """
 
     def versions(self) -> dict[str, str]:

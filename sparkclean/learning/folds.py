@@ -9,7 +9,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,8 +20,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sparkclean.errors import SparkCleanError
 from sparkclean.examples.batches import LABEL, class_index
 from sparkclean.learning.calibration import Calibration, fit_calibration
+from sparkclean.learning.estimator_errors import EstimatorError, estimator_errors, name_of
 from sparkclean.learning.estimators import make_estimator, make_robust, weight_parameter
 from sparkclean.learning.features import Block, FeatureMatrix, read_block
 from sparkclean.learning.model_files import MANIFEST, read_models, write_model
@@ -111,6 +113,8 @@ class TrainFolds:
                 entry = self.train(int(fold))
             except (MemoryError, pa.ArrowCapacityError):
                 entry = json.dumps({"problem": TOO_LARGE.format(self.max_rows)})
+            except SparkCleanError as exc:  # told, not raised: Spark would try it again
+                entry = json.dumps({"problem": str(exc)})
             yield pa.RecordBatch.from_arrays([pa.array([entry])], ["model"])
 
     def train(self, fold: int) -> str:
@@ -192,7 +196,31 @@ class TrainFolds:
         drawn = [name for name in known if name.split("__")[-1] == "random_state"]
         estimator.set_params(**{n: self.seed for n in drawn if known[n] is None})
         more = {} if weights is None else {weight_parameter(estimator): weights}
-        return matrix, estimator.fit(matrix.transform(block), given, **more)
+        with estimator_errors(name_of(estimator), "be trained on these rows"):
+            return matrix, estimator.fit(matrix.transform(block), given, **more)
+
+    def try_on(self, block: Block, given: NDArray[np.int64], num_classes: int) -> None:
+        """Train on a few rows of K classes and predict them.
+
+        Raises
+        ------
+        ConfigError, EstimatorError
+        """
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+        few = replace(
+            self,
+            classes=tuple(range(num_classes)),
+            shares=np.ones(num_classes),
+            noise_matrix=None if self.noise_matrix is None else np.eye(num_classes),
+        )
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            matrix, estimator = few._fit(block, given)
+            with estimator_errors(name_of(estimator), "predict these rows"):
+                probs = predict_all(estimator, matrix, block, num_classes)
+        if not np.isfinite(probs).all():
+            raise EstimatorError(name_of(estimator), "predict these rows", "it predicts NaN")
 
     def _make(self, given: NDArray[np.int64]) -> Any:
         sparse = self.num_texts > 0
@@ -217,7 +245,8 @@ class TrainFolds:
             for number in range(INNER_FOLDS):
                 rest, held = np.flatnonzero(inner != number), np.flatnonzero(inner == number)
                 matrix, estimator = self._fit(block.take(rest), given[rest])
-                probs[held] = predict_all(estimator, matrix, block.take(held), num_classes)
+                with estimator_errors(name_of(estimator), "predict these rows"):
+                    probs[held] = predict_all(estimator, matrix, block.take(held), num_classes)
         return fit_calibration(self.calibrate, probs, given)
 
 
@@ -279,7 +308,9 @@ class ScoreFolds(PredictedRows):
     def _score(self, model: FoldModel, table: pa.Table, sums: QualitySums) -> pa.RecordBatch:
         (batch,) = table.combine_chunks().to_batches()
         block = read_block(batch, self.num_numbers, self.num_texts)
-        return self.emit(batch, model.fold, model.predict(block), sums)
+        with estimator_errors(name_of(model.estimator), "predict these rows"):
+            probs = model.predict(block)
+        return self.emit(batch, model.fold, probs, sums)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import InputError
@@ -17,6 +20,7 @@ from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.sampling import check_seen, write_training_rows
 from sparkclean.learning.scored import INNER, PLACE
+from sparkclean.learning.trial import Attempt
 from sparkclean.rows.frame_stream import FrameStream
 from sparkclean.rows.stores import FolderStore
 from sparkclean.rows.streams import Output, Stream
@@ -46,6 +50,11 @@ class SklearnEngine:
     def check(spark: SparkSession, predict: PredictSection) -> None:  # noqa: ARG004 (a protocol)
         """Check estimator and parameters, as `make_estimator` does."""
         make_estimator(predict.estimator, predict.params, sparse=False)
+
+    @staticmethod
+    def attempt(spark: SparkSession, predict: PredictSection, *, num_texts: int) -> Attempt:  # noqa: ARG004
+        """Give what trains on a few rows, on the driver."""
+        return trial_of(predict, predict.estimator, predict.params, num_texts=num_texts).try_on
 
     def versions(self) -> dict[str, str]:
         """Give the versions of the packages by which a model is read again."""
@@ -135,6 +144,44 @@ class SklearnEngine:
         else:
             rows = FrameStream(job.frame.drop(PLACE, INNER), FolderStore(str(job.work)))
         return rows.run("predicted", score)
+
+
+def trial_of(
+    predict: PredictSection,
+    estimator: str | None,
+    params: Mapping[str, Any],
+    *,
+    num_texts: int,
+    robust: bool = False,
+    noise_matrix: NDArray[np.float64] | None = None,
+) -> TrainFolds:
+    """Make what trains as tasks will, to be tried on a few rows (`TrainFolds.try_on`).
+
+    Parameters
+    ----------
+    predict : PredictSection
+    estimator, params, num_texts, robust, noise_matrix
+        As in `TrainFolds`.
+
+    Returns
+    -------
+    TrainFolds
+    """
+    return TrainFolds(
+        sample="",
+        models="",
+        estimator=estimator,
+        params=params,
+        calibrate="none",
+        classes=(),
+        num_numbers=0,
+        num_texts=num_texts,
+        shares=np.ones(0),
+        max_rows=0,
+        seed=predict.seed,
+        robust=robust,
+        noise_matrix=noise_matrix,
+    )
 
 
 def collect_models(

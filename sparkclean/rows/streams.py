@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from sparkclean.rows.emitted import KIND, STATE
+from sparkclean.errors import InputError
+from sparkclean.rows.emitted import KIND, STATE, TOLD
 from sparkclean.rows.row_groups import RowGroups
+from sparkclean.rows.told import PROBLEM, Told
 from sparkclean.rows.types import Fields
 
 if TYPE_CHECKING:
@@ -243,15 +245,26 @@ def collect_states(
     list of (State, tuple)
         The values of the other columns beside each state.
 
+    Raises
+    ------
+    InputError
+        That the function has raised in a task, which Spark did not repeat for it.
+
     Notes
     -----
     As `Stream.collect`.
     """
-    here = stream.collect_here(function)
+    told = Told(function)
+    here = stream.collect_here(told)
     if here is not None:
-        return _add_up(here, function, names)
-    states = stream.map(function).where(F.col(KIND).isin(*function.state_kinds))
-    return collect_sums(states, function.keys, *names)
+        found = _add_up(here, told, (*names, PROBLEM))
+    else:
+        states = stream.map(told).where(F.col(KIND).isin(*told.state_kinds))
+        found = collect_sums(states, told.keys, *names, PROBLEM)
+    problems = sorted({rest[-1] for state, rest in found if state.kind == TOLD})
+    if problems:
+        raise InputError(problems)
+    return [(state, rest[:-1]) for state, rest in found]
 
 
 def collect_sums(

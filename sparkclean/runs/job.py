@@ -381,6 +381,16 @@ class Job(ABC, Generic[P]):
         ConfigError, InputError
         """
 
+    def try_out(self, prepared: P, context: Context) -> None:
+        """Try on a few rows what may fail on all of them. Writes nothing.
+
+        A new run and ``--dry-run`` ask for it, once all is prepared.
+
+        Raises
+        ------
+        ConfigError, InputError
+        """
+
     @abstractmethod
     def describe(self, prepared: P, context: Context) -> Report:
         """Say what the run would do, for ``--dry-run``. Writes nothing."""

@@ -212,10 +212,15 @@ class Runner:
 
     def describe(self, run: PreparedRun) -> JobResult:
         """Say what a run would do. Writes nothing."""
+        self._try_out(run)
         with engine_errors(run.prepared.input.pin, self.home):
             plan = self.job.describe(run.prepared, run.context)
         more = (Line(f"config fingerprint {run.fingerprint}"), Line("nothing was written"))
         return self._result("planned", Report((*plan.parts, *more)), {}, Result())
+
+    def _try_out(self, run: PreparedRun) -> None:
+        with engine_errors(run.prepared.input.pin, self.home):
+            self.job.try_out(run.prepared, run.context)
 
     # -- the run -------------------------------------------------------------------------------
 
@@ -241,6 +246,8 @@ class Runner:
             self.is_published = True
             self._forget(run)
             return finished
+        if run.context.state is None:  # else it was tried before
+            self._try_out(run)
         remember_run(self.home, run.state())
         fault_point("run.pinned")
         attempt = Attempt(self.job, run, outputs, self.home, lambda: self._recall(run))

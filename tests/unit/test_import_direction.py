@@ -72,6 +72,7 @@ EXECUTORS = (
     "rows.row_groups",
     "rows.row_writer",
     "rows.tasks",
+    "rows.told",
     "rows.types",
 )
 

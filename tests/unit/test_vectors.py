@@ -79,7 +79,14 @@ def test_fit_calibration_is_that_of_all_rows_whatever_batches_they_came_in() -> 
     fit = FitCalibration("temperature", ((0, 1, 2),) * 3, 3, fold=0)
     (found,) = fit([rows.slice(0, 7), rows.slice(7)])
     wanted = fit_calibration("temperature", probs, given)
-    assert pickle.loads(found.column(0)[0].as_py()) == wanted
+    assert pickle.loads(found.column("calibration")[0].as_py()) == wanted
+    assert found.column("problem").to_pylist() == [None]
+
+
+def test_fit_calibration_of_probabilities_that_are_none_is_told_and_not_raised() -> None:
+    rows = batch(__probs=pa.array([[0.5, None]]), __given=pa.array([0]), __model=pa.array([0]))
+    (found,) = FitCalibration("temperature", ((0, 1),) * 3, 2, fold=0)([rows])
+    assert found.column("problem")[0].as_py().startswith("the model of fold 0, inner fold 0, pred")
 
 
 def test_emit_predictions_are_calibrated_and_corrected_by_fold() -> None:

@@ -47,6 +47,12 @@ class PredictJob(Job["PredictPrepared"]):
 
         return prepare_prediction(context)
 
+    def try_out(self, prepared: PredictPrepared, context: Context) -> None:
+        """Try the estimator on a few rows."""
+        from sparkclean.jobs.predict.steps import try_prediction  # noqa: PLC0415
+
+        try_prediction(prepared, context)
+
     def describe(self, prepared: PredictPrepared, context: Context) -> Report:
         """Say what the prediction would do."""
         from sparkclean.jobs.predict.steps import describe_prediction  # noqa: PLC0415

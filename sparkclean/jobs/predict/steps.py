@@ -24,6 +24,7 @@ from sparkclean.learning.feature_files import FeatureFiles
 from sparkclean.learning.model_folder import has_models, model_folder
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.scored import PREDICTED, quality_of
+from sparkclean.learning.trial import try_estimator
 from sparkclean.rows.columns import where
 from sparkclean.rows.report import Report
 from sparkclean.runs.job import Context, Execution, Prepared, Result
@@ -90,6 +91,35 @@ def prepare_prediction(context: Context) -> PredictPrepared:
         columns=columns,
         rows=rows,
     )
+
+
+def try_prediction(prepared: PredictPrepared, context: Context) -> None:
+    """Try the estimator on a few rows.
+
+    Parameters
+    ----------
+    prepared : PredictPrepared
+    context : Context
+
+    Raises
+    ------
+    ConfigError, InputError
+
+    Notes
+    -----
+    See `try_estimator`.
+    """
+    predict, columns = context.config.section(PredictSection), prepared.columns
+    num_texts = len(columns.features.texts)
+    with context.progress.phase("try the estimator on a few rows"):
+        try_estimator(
+            columns.narrow(prepared.rows, predict, group=predict.group, n_folds=predict.n_folds),
+            open_engine(predict.engine).attempt(context.spark, predict, num_texts=num_texts),
+            num_texts=num_texts,
+            impute=predict.missing == "impute",
+            classes=prepared.classes,
+            section="predict",
+        )
 
 
 def describe_prediction(prepared: PredictPrepared, context: Context) -> Report:

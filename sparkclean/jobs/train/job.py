@@ -30,6 +30,12 @@ class TrainJob(Job["TrainPrepared"]):
 
         return prepare_training(context)
 
+    def try_out(self, prepared: TrainPrepared, context: Context) -> None:
+        """Try the classifier on a few rows."""
+        from sparkclean.jobs.train.steps import try_training  # noqa: PLC0415
+
+        try_training(prepared, context)
+
     def describe(self, prepared: TrainPrepared, context: Context) -> Report:
         """Say what the training would do."""
         from sparkclean.jobs.train.steps import describe_training  # noqa: PLC0415

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sparkclean.config.classes import resolve_classes
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import ConfigError
@@ -34,6 +36,8 @@ from sparkclean.learning.columns import LearningColumns, check_columns
 from sparkclean.learning.model_files import read_entries
 from sparkclean.learning.model_folder import has_models, model_folder
 from sparkclean.learning.quality import QualityReport
+from sparkclean.learning.sklearn_engine import trial_of
+from sparkclean.learning.trial import try_estimator
 from sparkclean.rows.columns import where
 from sparkclean.rows.report import Report
 from sparkclean.runs.job import (
@@ -171,6 +175,43 @@ def _records(targets: Mapping[str, TargetTable]) -> TargetTable:
             "of the audit"
         )
     return targets[RUN_RECORDS.name]
+
+
+def try_training(prepared: TrainPrepared, context: Context) -> None:
+    """Try the classifier on a few rows.
+
+    Parameters
+    ----------
+    prepared : TrainPrepared
+    context : Context
+
+    Raises
+    ------
+    ConfigError, InputError
+
+    Notes
+    -----
+    See `try_estimator`.
+    """
+    predict, columns = context.config.section(PredictSection), prepared.columns
+    classifier, num_texts = prepared.classifier, len(columns.features.texts)
+    trial = trial_of(
+        predict,
+        classifier.estimator,
+        classifier.params,
+        num_texts=num_texts,
+        robust=classifier.is_robust,
+        noise_matrix=np.eye(2) if classifier.needs_noise else None,
+    )
+    with context.progress.phase("try the estimator on a few rows"):
+        try_estimator(
+            columns.narrow(prepared.rows, predict, group=predict.group, n_folds=1),
+            trial.try_on,
+            num_texts=num_texts,
+            impute=predict.missing == "impute",
+            classes=prepared.classes,
+            section="train" if classifier.is_robust else classifier.section,
+        )
 
 
 def describe_training(prepared: TrainPrepared, context: Context) -> Report:

@@ -41,6 +41,7 @@ from sparkclean.learning.spark_ml.stages import (
     probabilities,
     transform,
 )
+from sparkclean.learning.spark_ml.trial import trial_on_cluster
 from sparkclean.learning.spark_ml.vectors import (
     GIVEN,
     MODEL,
@@ -48,6 +49,7 @@ from sparkclean.learning.spark_ml.vectors import (
     FitCalibration,
     FoldFacts,
 )
+from sparkclean.learning.trial import Attempt
 from sparkclean.rows.frame_stream import FrameStream
 from sparkclean.rows.stores import FolderStore
 from sparkclean.rows.streams import Output
@@ -108,6 +110,11 @@ class SparkMLEngine:
                 "Spark 4.0 or newer, a classic session, or predict.engine: sklearn"
             )
         make_spark_estimator(predict, rows=1, classes=2, sparse=False)
+
+    @staticmethod
+    def attempt(spark: SparkSession, predict: PredictSection, *, num_texts: int) -> Attempt:
+        """Give what trains on a few rows, by jobs of one task."""
+        return trial_on_cluster(spark, predict, num_texts)
 
     def versions(self) -> dict[str, str]:
         """Give the versions of the packages by which a model is read again."""
@@ -264,8 +271,14 @@ def _calibrate(
         parts.append(scored.select(GIVEN, F.lit(number).alias(MODEL), probabilities(model)))
         trained.append(classes)
     fit = FitCalibration(method, tuple(trained), num_classes, fold)
-    fitted = map_in_arrow(_union(parts).repartition(1), fit, "calibration binary").collect()
-    found: Calibration = loads(fitted[0][0], "a task's calibration") if fitted else nothing
+    schema = "calibration binary, problem string"
+    fitted = map_in_arrow(_union(parts).repartition(1), fit, schema).collect()
+    if not fitted:
+        return nothing
+    content, problem = fitted[0]
+    if problem is not None:
+        raise InputError(problem)
+    found: Calibration = loads(content, "a task's calibration")
     return found
 
 

@@ -12,7 +12,8 @@ from pyspark.ml import Estimator
 from pyspark.ml.util import JavaMLWritable
 
 from sparkclean.config.sections import PredictSection
-from sparkclean.errors import ConfigError, InputError
+from sparkclean.errors import ConfigError
+from sparkclean.learning.estimator_errors import EstimatorError, words_of
 from sparkclean.learning.estimators import import_class
 
 #: What an estimator is given: the class as a number, and one vector.
@@ -48,7 +49,7 @@ def make_spark_estimator(
 
     Notes
     -----
-    Values are checked here by classic Spark; on Connect by the training.
+    Values are checked here by classic Spark; on Connect by a trial on a few rows.
     """
     path, params = predict.estimator, dict(predict.params)
     if path is None:
@@ -78,7 +79,7 @@ def make_spark_estimator(
         try:
             made.write()  # hands the parameters over, which checks them, and writes nothing
         except IllegalArgumentException as exc:
-            raise ConfigError(f"predict.params: {_reason(exc)}") from exc
+            raise ConfigError(f"predict.params: {words_of(exc)}") from exc
     return made
 
 
@@ -116,11 +117,5 @@ def training_errors(predict: PredictSection) -> Iterator[None]:
         refused = isinstance(exc, IllegalArgumentException | ValueError)
         if not refused and "USER_RAISED_EXCEPTION" not in str(exc):
             raise
-        raise InputError(
-            f"predict.estimator: {predict.estimator or 'LogisticRegression'} cannot be trained on "
-            f"these rows: {_reason(exc)}; choose another one, or other predict.params"
-        ) from exc
-
-
-def _reason(exc: Exception) -> str:
-    return next((line for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+        name = predict.estimator or "LogisticRegression"
+        raise EstimatorError(name, "be trained on these rows", words_of(exc)) from exc

@@ -136,7 +136,19 @@ class FitCalibration:
     fold: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield a calibration, pickled. Memory: the probabilities of all rows, and a few copies."""
+        """Yield a calibration, pickled, or what is wrong with the probabilities.
+
+        Memory: the probabilities of all rows, and a few copies.
+        """
+        found, problem = None, None
+        try:
+            found = pickle.dumps(self._fit(batches))
+        except InputError as exc:  # told, not raised: Spark would try it again
+            problem = str(exc)
+        columns = [pa.array([found], pa.binary()), pa.array([problem], pa.string())]
+        yield pa.RecordBatch.from_arrays(columns, ["calibration", "problem"])
+
+    def _fit(self, batches: Iterable[pa.RecordBatch]) -> Calibration:
         probs, given = [np.zeros((0, self.num_classes))], [np.zeros(0, np.int64)]
         for batch in batches:
             models = batch.column(MODEL).to_numpy()
@@ -145,8 +157,7 @@ class FitCalibration:
                 name = f"fold {self.fold}, inner fold {i},"
                 probs.append(read_probs(rows, self.trained[i], self.num_classes, name))
                 given.append(rows.column(GIVEN).to_numpy().astype(np.int64))
-        found = fit_calibration(self.method, np.concatenate(probs), np.concatenate(given))
-        yield pa.RecordBatch.from_arrays([pa.array([pickle.dumps(found)])], ["calibration"])
+        return fit_calibration(self.method, np.concatenate(probs), np.concatenate(given))
 
 
 def read_probs(
