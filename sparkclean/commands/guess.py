@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sparkclean.lake import open_source
+from sparkclean.rows.types import plain_array, plain_type
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -123,7 +125,7 @@ def _look_at(
         def of_file(column: str, rows: int) -> list[Any]:
             with pq.ParquetFile(path) as file:
                 batch = next(file.iter_batches(batch_size=rows, columns=[column]))
-            return batch.column(0).to_pylist()
+            return plain_array(batch.column(0)).to_pylist()
 
         return _plain(pq.read_schema(Path(path))), of_file
 
@@ -140,10 +142,10 @@ def _look_at(
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
-    """Replace dictionaries (categories of pandas) by what they hold, as Spark reads them."""
+    """Replace types of pandas and Arrow by those in which Spark reads them."""
     for i, column in enumerate(schema):
-        if pa.types.is_dictionary(column.type):
-            schema = schema.set(i, column.with_type(column.type.value_type))
+        with suppress(TypeError):  # of no use to an audit
+            schema = schema.set(i, column.with_type(plain_type(column.type)))
     return schema
 
 
@@ -172,14 +174,8 @@ def _suffix(name: str) -> str:
     return name.removeprefix(max(prefixes, key=len, default=""))
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    )
-
-
 def _is_plain_list(kind: pa.DataType) -> bool:
-    return _is_list(kind) and bool(pa.types.is_floating(kind.value_type))
+    return pa.types.is_list(kind) and bool(pa.types.is_floating(kind.value_type))
 
 
 def _sums_to_one(row: list[float | None]) -> bool:
@@ -188,7 +184,7 @@ def _sums_to_one(row: list[float | None]) -> bool:
 
 
 def _is_probs(kind: pa.DataType) -> bool:
-    if _is_list(kind):
+    if pa.types.is_list(kind):
         entry = kind.value_type
         return bool(pa.types.is_floating(entry) or pa.types.is_struct(entry))
     if pa.types.is_struct(kind):
@@ -210,7 +206,7 @@ def _pick(schema: pa.Schema, names: tuple[str, ...], fits: Any, taken: set[str])
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    return bool(pa.types.is_string(kind))
 
 
 def _is_id(kind: pa.DataType) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sparkclean.rows.types import plain_type
+from sparkclean.rows.types import plain_array
 
 #: Bytes of the columns that one task reads, compressed: at most; and at least, as to begin a task
 #: takes a worker a fifth of a second.
@@ -156,7 +156,7 @@ def read_row_groups(
             if batch is None:
                 break
             yield pa.RecordBatch.from_arrays(
-                [_plain(batch.column(name)) for _, name in columns],
+                [plain_array(batch.column(name)) for _, name in columns],
                 names=[alias for alias, _ in columns],
             )
 
@@ -167,8 +167,3 @@ def _batches(groups: RowGroups, names: list[str], rows: int) -> Iterator[pa.Reco
         yield from file.iter_batches(
             rows, row_groups=list(groups.indices), columns=names, use_threads=False
         )
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    wanted = plain_type(column.type)
-    return column if column.type == wanted else column.cast(wanted)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+import numpy as np
 import pyarrow as pa
 
 #: Names and Spark types of columns.
@@ -145,6 +146,8 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     TypeError
         If it is none that a scan reads.
     """
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain_type(kind.storage_type)
     kind = _PLAIN_TYPES.get(kind, kind)
     if kind in _NAMES and not pa.types.is_timestamp(kind):
         return kind
@@ -156,13 +159,50 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
         pa.types.is_list(kind)
         or pa.types.is_large_list(kind)
         or pa.types.is_fixed_size_list(kind)
-        or pa.types.is_list_view(kind)
+        or _is_view(kind)
     ):
         return pa.list_(plain_type(kind.value_type))
     if pa.types.is_struct(kind):
         fields = [kind.field(i) for i in range(kind.num_fields)]
         return pa.struct([pa.field(field.name, plain_type(field.type)) for field in fields])
     raise TypeError(str(kind))
+
+
+def plain_array(column: pa.Array) -> pa.Array:
+    """Give a column the type in which Spark would hand it over.
+
+    Parameters
+    ----------
+    column : pyarrow.Array
+
+    Returns
+    -------
+    pyarrow.Array
+        Of `plain_type`.
+
+    Raises
+    ------
+    TypeError
+        If it is none that a scan reads.
+    """
+    wanted = plain_type(column.type)
+    return column if column.type == wanted else _without_views(column).cast(wanted)
+
+
+def _without_views(column: pa.Array) -> pa.Array:
+    """Rebuild lists that are views: a cast of pyarrow 26 makes invalid arrays of them."""
+    if isinstance(column, pa.ExtensionArray):
+        return _without_views(column.storage)
+    if _is_view(column.type):
+        lengths = column.value_lengths().fill_null(0).to_numpy()
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64())
+        values = _without_views(column.flatten())
+        return pa.LargeListArray.from_arrays(offsets, values, mask=column.is_null())
+    return column
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind))
 
 
 #: Types whose name in Spark's JSON is not the one in SQL.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -69,11 +70,13 @@ def test_guess_label_by_name_and_type(tmp_path: Path, name: str, values: list[An
         pa.array(PROBS, pa.list_(pa.float32())),
         pa.array(PROBS, pa.large_list(pa.float64())),
         pa.array(PROBS, pa.list_(pa.float64(), 2)),
+        pa.array(PROBS.to_pylist(), pa.list_view(pa.float64())),
+        pa.FixedShapeTensorArray.from_numpy_ndarray(np.array(PROBS.to_pylist())),
         pa.array([[("a", 0.5)], [("b", 0.5)]], pa.map_(pa.string(), pa.float64())),
         pa.array([[{"label": "a", "probability": 0.5}], []], pa.list_(PAIR)),
         pa.array([{"type": 1, "size": None, "indices": None, "values": [0.5]}] * 2, VECTOR),
     ],
-    ids=["float64", "float32", "large", "fixed_size", "map", "top_k", "vector"],
+    ids=["float64", "float32", "large", "fixed_size", "view", "tensor", "map", "top_k", "vector"],
 )
 def test_guess_probabilities_in_every_layout(tmp_path: Path, values: pa.Array) -> None:
     found = guess(tmp_path, id=[1, 2], label=[0, 1], p=values)
@@ -126,10 +129,11 @@ def test_guess_text_labels_are_listed_and_to_be_checked(tmp_path: Path) -> None:
     assert found.comments["classes"].startswith("CHECK: seen in 4 rows")
 
 
-def test_guess_categories_of_pandas_are_text(tmp_path: Path) -> None:
-    labels = pa.array(["b", "a"]).dictionary_encode()
-    found = guess(tmp_path, id=["x", "y"], label=labels, pred_probs=PROBS)
-    assert (found.label, found.classes) == ("label", ["a", "b"])
+def test_guess_categories_and_views_are_text(tmp_path: Path) -> None:
+    text = pa.array(["b", "a"])
+    for labels in (text.dictionary_encode(), text.cast(pa.string_view())):
+        found = guess(tmp_path, id=["x", "y"], label=labels, pred_probs=PROBS)
+        assert (found.label, found.classes) == ("label", ["a", "b"])
 
 
 @pytest.mark.parametrize(
