@@ -30,7 +30,7 @@ def unite_schemas(one: str, other: str) -> str:
     -------
     str
         Columns of ``one``, then those that only ``other`` has; integers and floats of the wider
-        type, also inside arrays, maps and structs.
+        type, also inside arrays, maps and structs. Nulls without a type take any.
 
     Raises
     ------
@@ -60,8 +60,10 @@ def unite_schemas(one: str, other: str) -> str:
 
 def _wider(one: Any, other: Any) -> Any:
     """Type that holds the values of both, None if there is none."""
-    if one == other:
+    if other in (one, "void"):
         return one
+    if one == "void":  # nothing but nulls: any type holds them
+        return other
     if isinstance(one, str) or isinstance(other, str):
         return _wider_number(one, other)
     if one["type"] != other["type"]:

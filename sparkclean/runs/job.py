@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
+from sparkclean.errors import InputError
 from sparkclean.faults import fault_point
 from sparkclean.rows.report import Report
 from sparkclean.runs.gates import Verdict, gate_error
@@ -51,6 +52,26 @@ class PinnedTable:
     def verify(self) -> None:
         """Raise `InputChangedError` if what was pinned is no longer there."""
         self.source.verify(self.pin)
+
+    def check_rows(self, rows: int) -> None:
+        """Check that Spark has read all rows of the pin, where their number is known.
+
+        Parameters
+        ----------
+        rows : int
+            That were read.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.pin.rows not in (None, rows):
+            self.verify()
+            raise InputError(
+                f"input.table: Spark reads {rows:,} rows of {self.pin.table}, while its "
+                f"{len(self.pin.files):,} files hold {self.pin.rows:,}; nothing was published. "
+                "Write the table anew into a folder of its own"
+            )
 
 
 @dataclass(frozen=True)

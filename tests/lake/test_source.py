@@ -26,7 +26,7 @@ def write(path: Path, **columns: object) -> Path:
 
 
 def test_pin_folder_lists_what_spark_would_read(tmp_path: Path) -> None:
-    for name in ("b/2.parquet", "a.parquet", "_x=1/c.parquet", "noextension"):
+    for name in ("_x=1/b/2.parquet", "_x=2/a.parquet", "_x=1/c/c.parquet", "_x=3/noextension"):
         write(tmp_path / name, id=[1, 2])
     for name in (
         "_SUCCESS",
@@ -39,7 +39,9 @@ def test_pin_folder_lists_what_spark_would_read(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"junk")
     pin = open_source(str(tmp_path)).pin()
     names = [os.path.relpath(file.path, tmp_path) for file in pin.files]
-    assert names == ["_x=1/c.parquet", "a.parquet", "b/2.parquet", "noextension"]
+    assert names == [
+        *("_x=1/b/2.parquet", "_x=1/c/c.parquet", "_x=2/a.parquet", "_x=3/noextension")
+    ]
     assert (pin.rows, pin.root, pin.version) == (8, str(tmp_path), None)
     assert pin.size_bytes == sum((tmp_path / name).stat().st_size for name in names)
     assert pin.schema_groups == ((0, 1, 2, 3),)

@@ -236,6 +236,8 @@ def _check(
             classes=prepared.classes or None,
             files=files,
         )
+        if execution.context.config.input.where is None:
+            prepared.input.check_rows(profile.rows)
         phase.rows = profile.rows
     execution.outputs.note(classes=json.dumps(profile.classes, ensure_ascii=False))
     execution.context.fit_batches(max(len(profile.classes), profile.num_numbers))

@@ -6,19 +6,22 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructField, StructType
+from pyspark.sql.types import StructType
 
 from sparkclean.errors import InputError
 from sparkclean.lake.base import Pin
 from sparkclean.lake.files import spark_path, spark_paths
+from sparkclean.lake.parquet.layout import partition_types
 from sparkclean.lake.schemas import SchemaMismatchError, unite_schemas
 from sparkclean.names import quote_name
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.readwriter import DataFrameReader
 
 
@@ -78,9 +81,9 @@ def frame_of_pin(spark: SparkSession, pin: Pin) -> DataFrame:
     Returns
     -------
     DataFrame
-        Lazy. Partition folders become columns of the one type that fits all of them. Files of
-        different schemas are united by column name: numbers are widened, what a file lacks is
-        null.
+        Lazy. Partition folders become columns of the one type that fits all of them, which is ours
+        to choose (`partition_types`). Files of different schemas are united by column name:
+        numbers are widened, what a file lacks is null.
 
     Raises
     ------
@@ -93,15 +96,18 @@ def frame_of_pin(spark: SparkSession, pin: Pin) -> DataFrame:
     different schemas are never read together: Spark 3.5 cannot widen while it reads.
     """
     paths = [[Path(pin.files[index].path) for index in group] for group in pin.schema_groups]
-    if len(paths) == 1:
+    partitions = partition_types(pin.root, (file.path for file in pin.files))
+    if len(paths) == 1 and not partitions:
         return _reader(spark, pin.root).parquet(*spark_paths(paths[0]))
-    partitions = _partition_fields(spark, pin)
     frames, texts = [], []
     for group in paths:
-        own = _reader(spark, pin.root).parquet(*spark_paths(group[:1])).schema
-        own = StructType([partitions.get(field.name, field) for field in own])
-        texts.append(own.json())
-        frames.append(_reader(spark, pin.root).schema(own).parquet(*spark_paths(group)))
+        own = json.loads(_reader(spark, pin.root).parquet(*spark_paths(group[:1])).schema.json())
+        for field in own["fields"]:
+            field["type"] = partitions.get(field["name"], field["type"])
+        reader = _reader(spark, pin.root).schema(StructType.fromJson(own))
+        frame = _without_types_of_nulls(reader.parquet(*spark_paths(group)), group[0])
+        texts.append(frame.schema.json())
+        frames.append(frame)
     whole = texts[0]
     for group, text in zip(paths[1:], texts[1:], strict=True):
         try:
@@ -112,7 +118,42 @@ def frame_of_pin(spark: SparkSession, pin: Pin) -> DataFrame:
                 f"input.table: column {exc.column!r} is {exc.one} in {other} and {exc.other} in "
                 f"{group[0]}; write all files with one type"
             ) from exc
-    return _united(frames, StructType.fromJson(json.loads(whole)))
+    return _united(frames, StructType.fromJson(json.loads(whole, object_hook=_with_type)))
+
+
+def _with_type(part: dict[str, Any]) -> dict[str, Any]:
+    """Give nulls that have no type in any file the one that Spark reads them with."""
+    keys = ("type", "elementType", "valueType")
+    return part | {key: "integer" for key in keys if part.get(key) == "void"}
+
+
+def _without_types_of_nulls(frame: DataFrame, path: Path) -> DataFrame:
+    """Take back the type that Spark gives to columns of a file that are null and have none."""
+    found = {field.name: field.type for field in pq.read_schema(path)}
+    untyped = {
+        name: _as_nulls(F.col(quote_name((name,))), found[name])
+        for name in frame.columns
+        if name in found and _holds_nulls(found[name])
+    }
+    return frame.withColumns(untyped) if untyped else frame
+
+
+def _holds_nulls(kind: pa.DataType) -> bool:
+    inside = (kind.field(i).type for i in range(kind.num_fields))
+    return pa.types.is_null(kind) or any(map(_holds_nulls, inside))
+
+
+def _as_nulls(column: Column, kind: pa.DataType) -> Column:
+    if not _holds_nulls(kind):
+        return column
+    if pa.types.is_null(kind):
+        return F.lit(None)
+    if pa.types.is_list(kind):
+        return F.transform(column, lambda entry: _as_nulls(entry, kind.value_type))
+    if pa.types.is_struct(kind):
+        fields = [_as_nulls(column.getField(f.name), f.type).alias(f.name) for f in kind]
+        return F.when(column.isNotNull(), F.struct(*fields))
+    return column
 
 
 def _file_with(column: str, texts: Sequence[str], paths: Sequence[Sequence[Path]]) -> Path:
@@ -121,22 +162,6 @@ def _file_with(column: str, texts: Sequence[str], paths: Sequence[Sequence[Path]
         if column.lower() in names:
             return group[0]
     return paths[0][0]
-
-
-def _partition_fields(spark: SparkSession, pin: Pin) -> dict[str, StructField]:
-    """Partition columns, typed by Spark from all folders at once."""
-    root = Path(pin.root)
-    folders: dict[Path, Path] = {}
-    for file in pin.files:
-        path = Path(file.path)
-        if any("=" in part for part in path.relative_to(root).parts[:-1]):
-            folders.setdefault(path.parent, path)
-    if not folders:
-        return {}
-    # with a schema of no columns Spark adds those of the folders and opens no file
-    reader = _reader(spark, pin.root).schema(StructType())
-    found = reader.parquet(*spark_paths(folders.values())).schema
-    return {field.name: field for field in found}
 
 
 def _united(frames: Sequence[DataFrame], whole: StructType) -> DataFrame:

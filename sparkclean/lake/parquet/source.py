@@ -15,6 +15,7 @@ from sparkclean.lake.base import DataFile, Pin, version_name
 from sparkclean.lake.engine_errors import analysed, translating_reads
 from sparkclean.lake.files import changed_files, format_of_folder, list_data_files
 from sparkclean.lake.parquet.footers import Footer, Unreadable, read_footers
+from sparkclean.lake.parquet.layout import check_layout
 from sparkclean.lake.parquet.manifest import FOLDER, ManifestFile
 from sparkclean.lake.parquet.runs import counted_files
 from sparkclean.lake.parquet.target import ParquetTarget
@@ -61,7 +62,8 @@ class ParquetSource:
         Raises
         ------
         InputError
-            If there is nothing to read, or a file is not Parquet, corrupt or of float16.
+            If there is nothing to read, a file is not Parquet, corrupt or of float16, or Spark
+            would read other files than those below the folder (`check_layout`).
         UnsupportedFeatureError
             If the folder is a table of another format.
 
@@ -90,6 +92,8 @@ class ParquetSource:
                 "check the path"
             )
         footers = self._read_footers(paths)
+        if not published and self.path.is_dir():
+            check_layout(self.location, self.path, paths)
         for file, footer in zip(published, footers, strict=False):
             if file.rows != footer.rows:
                 raise InputError(
