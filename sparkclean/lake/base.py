@@ -62,6 +62,11 @@ class Pin:
         Parquet: the list of files.
     schema_groups : tuple of tuple of int
         Parquet: indices of files with one physical schema each; files without rows are in none.
+    metadata : str or None
+        Iceberg: the metadata file whose schema the rows are read by, where the columns have changed
+        since the snapshot.
+    branch : str or None
+        Iceberg: the branch of that metadata that is read.
     """
 
     format: str
@@ -74,6 +79,8 @@ class Pin:
     root: str = ""
     files: tuple[DataFile, ...] = ()
     schema_groups: tuple[tuple[int, ...], ...] = ()
+    metadata: str | None = None
+    branch: str | None = None
 
     def to_json(self) -> str:
         """Write the pin down."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,6 +104,9 @@ def _open_audited(
     if not pin:
         return table, None
     found = table.pin(version_selector(then["format"], then["version"]))
+    if then.get("metadata"):  # its columns had other names than the snapshot by itself gives them
+        same = {name: then[name] for name in ("dataset_version", "metadata", "branch")}
+        found = replace(found, **same)
     now = found.dataset_version, found.table_id
     if not is_finished and now != (then["dataset_version"], then["table_id"]):
         raise InputError(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from sparkclean.errors import ConfigError, InputChangedError, InputError
 from sparkclean.lake.base import NoPlainFiles, Pin
 from sparkclean.lake.engine_errors import analysed, translating_reads, verifying
-from sparkclean.lake.files import local_files
+from sparkclean.lake.files import local_files, missing_files
 from sparkclean.lake.sql import rows_at
 from sparkclean.lake.timestamps import parse_timestamp
 from sparkclean.names import TableName
@@ -21,6 +22,7 @@ from sparkclean.names import TableName
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_MAIN = "branch:main"
 _KINDS = ("branch", "tag", "snapshot", "timestamp")
 
 
@@ -64,17 +66,54 @@ class IcebergSource:
         Notes
         -----
         Reads metadata only. The table is refreshed first: the cache of a session does not see what
-        others have committed (seen on Iceberg 1.11).
+        others have committed (seen on Iceberg 1.11). A branch is read as the table reads it now:
+        by the ids of the columns, whatever they were called when the snapshot was made.
         """
+        wanted = _MAIN if version is None else str(version)
+        kind, _, branch = wanted.partition(":")
         with translating_reads(self.location):
             self.refresh()
-            snapshot = self._find("branch:main" if version is None else str(version))
-        return Pin(
-            format=self.format,
-            table=self.location,
-            version=str(snapshot),
-            dataset_version=f"snapshot-{snapshot}",
+            snapshot = self._find(wanted)
+            pin = Pin(
+                format=self.format,
+                table=self.location,
+                version=str(snapshot),
+                dataset_version=f"snapshot-{snapshot}",
+            )
+            return self._by_names_of_now(pin, branch) if kind == "branch" else pin
+
+    def _by_names_of_now(self, pin: Pin, branch: str) -> Pin:
+        """Pin the head of a branch together with the schema by which the table reads it."""
+        file, metadata = self._metadata()
+        if metadata is None:
+            if self._current(branch).schema != self.read(self.spark, pin).schema:
+                raise InputError(
+                    f"input.table: the columns of {self.location} have changed since its last "
+                    f"commit, and {file}, by which they are told apart, cannot be read here. "
+                    "Commit to the table (an append without rows will do), or set input.version "
+                    f"to snapshot:{pin.version}, which has the columns as they were"
+                )
+            return pin
+        # the table may have moved since: what counts stands in one file
+        reference = metadata.get("refs", {}).get(branch)
+        head = reference["snapshot-id"] if reference else int(str(pin.version))
+        pin = replace(pin, version=str(head), dataset_version=f"snapshot-{head}")
+        known = {entry["snapshot-id"]: entry.get("schema-id") for entry in metadata["snapshots"]}
+        then, now_id = known.get(head), metadata.get("current-schema-id")
+        if then == now_id or len(metadata.get("schemas", ())) == 1:
+            return pin
+        return replace(
+            pin,
+            dataset_version=f"{pin.dataset_version}-schema-{now_id}",
+            metadata=file,
+            branch=branch,
         )
+
+    def _current(self, branch: str) -> DataFrame:
+        """Return the rows of a branch as the table reads it now. Lazy."""
+        if self.name.path is None:
+            return rows_at(self.spark, str(self.name), branch)
+        return self.spark.read.format("iceberg").option("branch", branch).load(self.name.path)
 
     def _find(self, version: str) -> int:
         kind, _, value = version.partition(":")
@@ -101,7 +140,7 @@ class IcebergSource:
         rows = found.select("snapshot_id").limit(1).collect()
         if rows:
             return int(rows[0][0])
-        if version == "branch:main":
+        if version == _MAIN:
             raise InputError(
                 f"input.table: {self.location} is empty: it has no snapshot; check input.table"
             )
@@ -138,6 +177,10 @@ class IcebergSource:
     def read(self, spark: SparkSession, pin: Pin) -> DataFrame:
         """Return the rows of exactly the pinned snapshot. Lazy."""
         with translating_reads(pin):
+            if pin.metadata is not None:
+                # a table that never moves; without this name Iceberg takes the schema of then
+                reader = spark.read.format("iceberg").option("branch", str(pin.branch))
+                return analysed(reader.load(pin.metadata))
             if self.name.path is None:
                 return analysed(rows_at(spark, str(self.name), str(pin.version)))
             reader = spark.read.format("iceberg").option("versionAsOf", str(pin.version))
@@ -165,28 +208,31 @@ class IcebergSource:
             self.refresh()
             files = rows_at(self.spark, f"{self.name}.files", str(pin.version))
             rows = files.select("content", "file_format", "file_path").collect()
-            schemas = self._schema_ids()
+            _, metadata = self._metadata()
         if any(row["content"] for row in rows):
             return NoPlainFiles(f"{self.location} has delete files")
         if any(row["file_format"] != "PARQUET" for row in rows):
             return NoPlainFiles(f"{self.location} has files that are not Parquet")
-        if schemas != [0]:
+        if metadata is None or [entry["schema-id"] for entry in metadata.get("schemas", ())] != [0]:
             return NoPlainFiles(f"the schema of {self.location} has changed, or cannot be read")
         return local_files([row["file_path"] for row in rows])
 
-    def _schema_ids(self) -> list[int] | None:
-        """List the schemas that the table has had; None where its metadata cannot be read here."""
-        log = self.metadata("metadata_log_entries").orderBy(F.col("timestamp").desc())
-        found = local_files([log.select("file").limit(1).collect()[0][0]])
-        if isinstance(found, NoPlainFiles):
-            return None
+    def _metadata(self) -> tuple[str, dict[str, Any] | None]:
+        """Find the newest metadata file, and read it: None where that cannot be done here."""
+        log = self.metadata("metadata_log_entries").orderBy(F.desc("timestamp"), F.desc("file"))
+        file = log.select("file").limit(1).collect()[0][0]
         try:
-            content = Path(found[0]).read_bytes()
-            if found[0].endswith(".gz.metadata.json"):
+            found = local_files([file])
+            if isinstance(found, NoPlainFiles):
+                raw = self.spark.read.format("binaryFile").load(file).select("content")
+                content = bytes(raw.collect()[0][0])
+            else:
+                content = Path(found[0]).read_bytes()
+            if file.endswith(".gz.metadata.json"):
                 content = gzip.decompress(content)
-            return [schema["schema-id"] for schema in json.loads(content)["schemas"]]
-        except (OSError, EOFError, ValueError, KeyError):
-            return None
+            return file, json.loads(content)
+        except Exception:  # noqa: BLE001 (a file system that the session cannot read, in many ways)
+            return file, None
 
     def verify(self, pin: Pin) -> None:
         """Check that the pinned snapshot is still there.
@@ -203,10 +249,10 @@ class IcebergSource:
         with verifying(pin):
             self.refresh()
             found = self.metadata("snapshots").where(F.col("snapshot_id") == int(str(pin.version)))
-            if found.limit(1).count():
+            if found.limit(1).count() and not missing_files([pin.metadata] if pin.metadata else []):
                 return
         raise InputChangedError(
-            f"input.table: snapshot {pin.version} of {self.location} was expired during the run. "
-            "Nothing was published; start again with a new run id, and keep snapshots for longer "
-            "than a run takes"
+            f"input.table: snapshot {pin.version} of {self.location}, or the metadata of then, was "
+            "expired during the run. Nothing was published; start again with a new run id, and "
+            "keep snapshots for longer than a run takes"
         )
