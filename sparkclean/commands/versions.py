@@ -14,7 +14,7 @@ from sparkclean.rows.session import open_session, read_properties
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from sparkclean.lake import TargetTable
+    from sparkclean.lake import TargetTable, Version
 
 
 @contextmanager
@@ -67,6 +67,8 @@ def check_version(args: argparse.Namespace) -> None:
             raise InputError(f"{args.target} has no versions")
         files = target.data_files(version.name)
         missing = missing_files(files)
+        checked = target.versions() if args.version is None else [version]
+        changed = [] if target.format == "iceberg" else list(_changed_values(target, checked))
     if missing:
         shown = first_of(missing)
         raise InputError(
@@ -74,6 +76,18 @@ def check_version(args: argparse.Namespace) -> None:
             f"gone: {shown}. Use another version (sparkclean versions), or audit again"
         )
     print(f"version {version.name} of {args.target}: all {len(files)} files are there")
+    for line in changed:
+        print(line)
+
+
+def _changed_values(target: TargetTable, versions: list[Version]) -> Iterator[str]:
+    """Say which versions an earlier release has written with other values than their input's."""
+    from sparkclean.lake import find_changed_values  # noqa: PLC0415
+
+    for version in versions:
+        files = target.data_files(version.name)
+        for text in find_changed_values(files, version.properties.get("input_table")):
+            yield f"version {version.name}: {text}; audit again under a new run id"
 
 
 def show(args: argparse.Namespace) -> None:
@@ -103,7 +117,7 @@ def revert(args: argparse.Namespace) -> None:
 
     with _opened(args) as target:
         wanted = find_version(target.versions(), args.to, args.target)
-        version = target.revert(wanted.number or wanted.name)
+        version = target.revert(wanted.name if target.keeps_versions_apart else wanted.number)
     print(f"{args.target} is now at {version.name}, with the content of version {args.to}")
 
 

@@ -24,6 +24,7 @@ from sparkclean.lake.opening import (
     open_version,
     read,
 )
+from sparkclean.lake.parquet.physical import CopiedTypes, find_changed_values, plan_copy
 from sparkclean.lake.parquet.source import ParquetSource
 from sparkclean.lake.parquet.staging import Staging
 from sparkclean.lake.parquet.target import ParquetTarget
@@ -35,6 +36,7 @@ __all__ = [
     "ANY",
     "AnyParent",
     "CleanUp",
+    "CopiedTypes",
     "DataFile",
     "Edit",
     "NoPlainFiles",
@@ -47,6 +49,7 @@ __all__ = [
     "StagingFolder",
     "TargetTable",
     "Version",
+    "find_changed_values",
     "find_version",
     "missing_files",
     "needs_spark",
@@ -55,6 +58,7 @@ __all__ = [
     "open_target",
     "open_version",
     "original_run_id",
+    "plan_copy",
     "read",
     "safe_run_id",
     "shared_run_id",

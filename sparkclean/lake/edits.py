@@ -66,7 +66,7 @@ class StagedEdit:
         """Give none: it is no table of its own yet."""
         return ""
 
-    def write_frame(self, frame: DataFrame) -> None:
+    def write_frame(self, frame: DataFrame, timestamps: str | None = None) -> None:  # noqa: ARG002
         """Refuse: it is written when it is made."""
         raise SparkCleanError(f"the version of run {self.run_id} is staged: {frame}")
 

@@ -51,8 +51,8 @@ class StagingFolder(Protocol):
     def command_to_show(self) -> str:
         """Write the command that shows what is staged; empty where they are kept as a frame."""
 
-    def write_frame(self, frame: DataFrame) -> None:
-        """Write rows with Spark."""
+    def write_frame(self, frame: DataFrame, timestamps: str | None = None) -> None:
+        """Write rows with Spark, moments as asked for where the format has a choice."""
 
     def write_arrow(self, table: pa.Table) -> None:
         """Write rows from the driver."""

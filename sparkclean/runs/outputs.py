@@ -78,13 +78,15 @@ class Outputs:
         """Tell whether an output is files that tasks may write; other formats write their own."""
         return self.targets[name].takes_files
 
-    def stage_frame(self, name: str, frame: DataFrame) -> int:
+    def stage_frame(self, name: str, frame: DataFrame, timestamps: str | None = None) -> int:
         """Write a frame to its staging folder.
 
         Parameters
         ----------
         name : str
         frame : DataFrame
+        timestamps : str, optional
+            How moments are stored (`CopiedTypes`).
 
         Returns
         -------
@@ -95,7 +97,7 @@ class Outputs:
         -----
         One job, that of the frame.
         """
-        return self._stage(name, frame, lambda staging: staging.write_frame(frame))
+        return self._stage(name, frame, lambda staging: staging.write_frame(frame, timestamps))
 
     def stage_files(
         self, name: str, frame: DataFrame, write: Callable[[str], Sequence[str]]

@@ -89,6 +89,7 @@ def stage_cleaned(
     *,
     rows_in_table: int,
     run_time: str | None,
+    timestamps: str | None,
 ) -> int:
     """Stage the cleaned version, and the quarantine beside it.
 
@@ -103,6 +104,8 @@ def stage_cleaned(
     rows_in_table : int
     run_time : str or None
         What ``:run_time`` in ``input.where`` stands for.
+    timestamps : str or None
+        How moments are stored (`CopiedTypes`).
 
     Returns
     -------
@@ -134,11 +137,11 @@ def stage_cleaned(
     )
     written = 0
     if cleaned.quarantine is not None and outputs.wants("quarantine"):
-        rows = outputs.stage_frame("quarantine", cleaned.quarantine)
+        rows = outputs.stage_frame("quarantine", cleaned.quarantine, timestamps)
         _check_rows("quarantine", rows, cleaned.quarantine_rows)
         written += rows
     if outputs.wants("cleaned"):
-        rows = outputs.stage_frame("cleaned", cleaned.clean)
+        rows = outputs.stage_frame("cleaned", cleaned.clean, timestamps)
         _check_rows("cleaned", rows, cleaned.clean_rows)
         written += rows
     return written

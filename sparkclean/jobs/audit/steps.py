@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sparkclean.config.classes import resolve_classes
 from sparkclean.config.sections import Config
-from sparkclean.errors import InputError, SparkCleanError
+from sparkclean.errors import InputError, SparkCleanError, first_of
 from sparkclean.examples.checks import check_same_examples, count_duplicate_ids
 from sparkclean.examples.clean import check_free_names
 from sparkclean.examples.columns import Columns, check_present, resolve_columns
@@ -25,10 +26,11 @@ from sparkclean.jobs.audit.sections import (
     GateSection,
     MethodSection,
     check_layout,
+    resolve_layout,
 )
 from sparkclean.jobs.audit.stage import stage_cleaned, stage_findings
 from sparkclean.jobs.audit.summary import summarise
-from sparkclean.lake import Version, open_source, open_target
+from sparkclean.lake import Pin, Version, open_source, open_target, plan_copy
 from sparkclean.rows.columns import quoted, where
 from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.engine_errors import engine_errors
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 #: Property of a version of predictions: the labels, in the order of the probabilities.
 _CLASSES = "classes"
+_log = logging.getLogger("sparkclean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +66,14 @@ class AuditPrepared(Prepared):
         The rows of the input that are audited.
     audited : DataFrame
         The same, or those of the table of predictions.
+    timestamps : str or None
+        How the cleaned version stores moments.
     """
 
     columns: Columns
     examples: DataFrame
     audited: DataFrame
+    timestamps: str | None
 
     @property
     def scanned(self) -> PinnedTable:
@@ -130,6 +136,7 @@ def prepare_audit(context: Context) -> AuditPrepared:
         keep_original=clean.keep_original,
     )
     context.fit_batches(columns.num_classes)
+    timestamps = _plan_copy(tables["input"].pin, context)
     return AuditPrepared(
         tables=tables,
         classes=columns.classes,
@@ -140,7 +147,23 @@ def prepare_audit(context: Context) -> AuditPrepared:
         columns=columns,
         examples=examples,
         audited=audited,
+        timestamps=timestamps,
     )
+
+
+def _plan_copy(pin: Pin, context: Context) -> str | None:
+    """Choose how the cleaned version stores moments, and say which columns it cannot keep."""
+    if "cleaned" not in context.targets or resolve_layout(context.config) != "copy":
+        return None
+    copied = plan_copy(pin, context.targets["cleaned"].format)
+    if copied.changes:
+        _log.warning(
+            "the cleaned version stores %d columns otherwise than the input, with the same values: "
+            "%s",
+            len(copied.changes),
+            first_of(copied.changes),
+        )
+    return copied.timestamps
 
 
 def _as_examples(predictions: DataFrame, examples: DataFrame, context: Context) -> DataFrame:
@@ -194,6 +217,7 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
     scanner = Scanner(scan_of(prepared, config), columns, store)
     with progress.phase("check record ids") as phase:
         rows = _check_ids(prepared, config.input.where, scanner)
+        prepared.input.check_rows(rows)
         phase.rows = rows
     is_whole = config.input.where is None
     findings = collect_findings(
@@ -235,6 +259,7 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
                 config,
                 rows_in_table=rows,
                 run_time=prepared.run_time,
+                timestamps=prepared.timestamps,
             )
         except SparkCleanError:
             execution.verify()  # rows that are too many or too few: it may say why

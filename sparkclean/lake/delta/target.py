@@ -14,7 +14,7 @@ from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.delta.source import delta_sql
 from sparkclean.lake.engine_errors import is_conflict, is_missing_table
 from sparkclean.lake.sql import rows_at, sql_text
-from sparkclean.lake.staged import own_session
+from sparkclean.lake.staged import in_own_session, own_session, stored_exactly
 from sparkclean.lake.timestamps import utc_text
 from sparkclean.schema import RUN_ID
 
@@ -96,6 +96,10 @@ class DeltaTarget(CommittedTarget):
         self, rows: DataFrame, key: Mapping[str, str], properties: Mapping[str, str]
     ) -> None:
         self._create(rows, [RUN_ID])
+        with stored_exactly(rows) as stored:
+            self._put(stored, key, properties)
+
+    def _put(self, rows: DataFrame, key: Mapping[str, str], properties: Mapping[str, str]) -> None:
         writer = rows.write.format("delta")
         if len(key) == 1 or set(key) <= set(self._read(None).columns):
             where = " AND ".join(f"{name} = {sql_text(value)}" for name, value in key.items())
@@ -110,15 +114,23 @@ class DeltaTarget(CommittedTarget):
     def _replace(
         self, rows: DataFrame, parent: Version | None, properties: Mapping[str, str]
     ) -> None:
+        text = json.dumps(dict(properties))
+        if parent is None and self._commits() is None:
+            # table and rows in one commit: nobody ever reads an empty version. One that somebody
+            # else has made in this moment stays as it is. What makes a table in a catalog takes its
+            # metadata from the session alone (seen on Delta 4.4)
+            with in_own_session(rows, {_METADATA: text}) as first:
+                self._save(first.write.format("delta").mode("ignore"))
+            return
         # Delta has no "only if the table is still at version n": a transaction of ours at n + 1 is
         # written once, so of two of our runs one wins; writers that are not ours are found in the
         # history afterwards (seen on Delta 4.4)
-        if parent is None:
-            self._create(rows, [])
         number = parent.number if parent else 0
-        writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
-        writer = writer.option("txnAppId", _APP_ID).option("txnVersion", number + 1)
-        self._save(writer.option("userMetadata", json.dumps(dict(properties))))
+        with stored_exactly(rows) as stored:
+            writer = stored.write.format("delta").mode("overwrite")
+            writer = writer.option("overwriteSchema", "true")
+            writer = writer.option("txnAppId", _APP_ID).option("txnVersion", number + 1)
+            self._save(writer.option("userMetadata", text))
 
     def data_files(self, version: str) -> list[str]:
         """List the data files of a version, by the log."""

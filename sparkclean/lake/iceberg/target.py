@@ -88,20 +88,23 @@ class IcebergTarget(CommittedTarget):
         """Make the table, unless it exists."""
         if self._commits() is not None:
             return
-        if len(self.name.parts) > 1:
-            self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {quote_name(self.name.parts[:-1])}")
-        writer = self.spark.createDataFrame([], like.schema).writeTo(str(self.name))
-        writer = writer.using("iceberg").option(f"snapshot-property.{PREFIX}operation", MADE)
-        # without it a commit cannot add a column (seen on Iceberg 1.11)
-        writer = writer.tableProperty("write.spark.accept-any-schema", "true")
-        if partitions:
-            writer = writer.partitionedBy(*[F.col(name) for name in partitions])
+        writer = self._maker(self.spark.createDataFrame([], like.schema), {"operation": MADE})
         try:
-            writer.create()
+            writer.partitionedBy(*[F.col(name) for name in partitions]).create()
         except Exception as exc:
-            if "ALREADY_EXISTS" not in str(exc) and "AlreadyExists" not in str(exc):
+            if not _exists(exc):
                 raise
             self._source.refresh()
+
+    def _maker(self, rows: DataFrame, properties: Mapping[str, str]) -> DataFrameWriterV2:
+        """Begin a commit that makes the table, and its namespace."""
+        if len(self.name.parts) > 1:
+            self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {quote_name(self.name.parts[:-1])}")
+        writer = rows.writeTo(str(self.name)).using("iceberg")
+        for key, value in properties.items():
+            writer = writer.option(f"snapshot-property.{PREFIX}{key}", value)
+        # without it a commit cannot add a column (seen on Iceberg 1.11)
+        return writer.tableProperty("write.spark.accept-any-schema", "true")
 
     def _writer(self, rows: DataFrame, properties: Mapping[str, str]) -> DataFrameWriterV2:
         """Begin a commit, with columns in the table's order, new ones last, missing ones null."""
@@ -145,7 +148,15 @@ class IcebergTarget(CommittedTarget):
     def _replace(
         self, rows: DataFrame, parent: Version | None, properties: Mapping[str, str]
     ) -> None:
-        self._create(rows)
+        if parent is None and self._commits() is None:
+            # table and rows in one commit: nobody ever reads an empty version
+            try:
+                self._maker(rows, properties).create()
+            except Exception as exc:
+                if _exists(exc):
+                    raise self.conflict(None) from exc
+                raise
+            return
         number = parent.number if parent else self._made()
         writer = self._writer(rows, properties).option("isolation-level", "serializable")
         writer.option("validate-from-snapshot-id", str(number)).overwrite(F.lit(True))
@@ -234,3 +245,7 @@ class IcebergTarget(CommittedTarget):
                 snapshot_ids=f"ARRAY({ids})",
             )
         return CleanUp((), tuple(old), 0)
+
+
+def _exists(exc: Exception) -> bool:
+    return "ALREADY_EXISTS" in str(exc) or "AlreadyExists" in str(exc)

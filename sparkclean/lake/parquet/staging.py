@@ -147,18 +147,23 @@ class Staging:
         """Where rows are written; does not exist before."""
         return str(self.folder / DATA)
 
-    def write_frame(self, frame: DataFrame) -> None:
+    def write_frame(self, frame: DataFrame, timestamps: str | None = None) -> None:
         """Write Parquet files with Spark.
 
         Parameters
         ----------
         frame : DataFrame
+        timestamps : str, optional
+            How moments are stored (`stored_exactly`).
 
         Notes
         -----
         One job, that of the frame.
         """
-        frame.write.parquet(spark_path(self.data_path))
+        from sparkclean.lake.staged import stored_exactly  # noqa: PLC0415 (files need no Spark)
+
+        with stored_exactly(frame, timestamps) as rows:
+            rows.write.parquet(spark_path(self.data_path))
 
     def write_arrow(self, table: pa.Table) -> None:
         """Write one Parquet file from the driver.
