@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -13,6 +14,29 @@ from sparkclean.names import parse_table_name
 LAYOUTS = {"delta": "clone", "iceberg": "branch"}
 #: Mode ``quarantine`` writes a second version beside the cleaned one.
 QUARANTINE_SUFFIX = "-quarantine"
+
+#: What a shell would expand, and we do not.
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[^}]*\}?)")
+
+
+def check_expanded(location: str) -> None:
+    """Refuse a location that a shell was meant to expand: a folder of that name would be made.
+
+    Parameters
+    ----------
+    location : str
+        As a user has written it.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if match := _VARIABLE.search(location):
+        raise ConfigError(
+            f"{location!r} holds {match[0]}, and variables are not expanded here; write the place "
+            "out, or have your shell expand it (--set, SPARKCLEAN__SECTION__KEY). A folder of this "
+            "very name is written as a URI: file:///..., with %24 for the $"
+        )
 
 
 def local_path(location: str) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkclean import registry
+from sparkclean.errors import SparkCleanError
 from sparkclean.rows.session import Terminated, batch_setter, interrupt_behind, open_session
 
 if TYPE_CHECKING:
@@ -196,7 +197,9 @@ def open_jobs(
     Jobs
     """
     from sparkclean.config.classes import resolve_classes  # noqa: PLC0415
+    from sparkclean.lake.run_ids import check_run_id  # noqa: PLC0415 (imports pyarrow)
 
+    check_run_id(run_id)
     resolve_classes(config)  # before a session is waited for
     ending: list[Runner] = []
     try:
@@ -205,6 +208,11 @@ def open_jobs(
             open_session({**settings, **config.spark}, debug=debug) as (spark, own),
         ):
             yield Jobs(spark, config, run_id, own, after, listener, ending)
+    except SystemExit as exc:  # with code 0 the command would seem to have done its work
+        raise SparkCleanError(
+            f"a library ended the process (SystemExit: {exc.code}) before the run had; look at "
+            "predict.estimator and at what else the session loads"
+        ) from exc
     except (Exception, KeyboardInterrupt) as exc:
         interrupt = interrupt_behind(exc)
         if interrupt is None or not any(runner.is_published for runner in ending):

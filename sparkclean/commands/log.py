@@ -6,10 +6,12 @@ import json
 import logging
 import os
 import sys
+import textwrap
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
 from sparkclean.commands.terminal import is_terminal
+from sparkclean.texts import printable, printable_lines
 
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 
@@ -18,11 +20,12 @@ class _TextFormatter(logging.Formatter):
     """Messages for people; colours on a terminal alone."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage()
+        text = printable(record.getMessage())
         if record.levelno >= logging.WARNING:
             text = f"{'error' if record.levelno >= logging.ERROR else 'warning'}: {text}"
         if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
+            trace = printable_lines(self.formatException(record.exc_info))
+            text += "\n" + textwrap.indent(trace, "  ")  # so that none of it reads like a record
         colour = _COLOURS.get(record.levelno, "")
         if not colour or not is_terminal(sys.stderr) or "NO_COLOR" in os.environ:
             return text
@@ -46,13 +49,14 @@ class _JsonFormatter(logging.Formatter):
             "ts": datetime.fromtimestamp(record.created, timezone.utc).isoformat(),
             "level": record.levelname,
             "logger": record.name,
-            "msg": record.getMessage(),
+            "msg": printable_lines(record.getMessage()),
         }
         for key in ("phase", "event", "rows", "seconds", "run_id"):
             if getattr(record, key, None) is not None:
-                entry[key] = getattr(record, key)
+                value = getattr(record, key)
+                entry[key] = printable(value) if isinstance(value, str) else value
         if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+            entry["exception"] = printable_lines(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=False)
 
 

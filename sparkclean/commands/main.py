@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sparkclean import registry
 from sparkclean.commands.jobs import new_run_id, open_jobs
 from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
-from sparkclean.commands.terminal import print_report
+from sparkclean.commands.terminal import print_report, say
 from sparkclean.commands.versions import (
     check_version,
     clean_up,
@@ -26,13 +26,14 @@ from sparkclean.commands.versions import (
     show,
     versions,
 )
-from sparkclean.errors import ConfigError, SparkCleanError
+from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.rows.session import (
     Terminated,
     first_line,
     interrupt_behind,
     read_properties,
 )
+from sparkclean.texts import printable
 from sparkclean.version import __version__
 
 _log = logging.getLogger("sparkclean")
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # the reader of our output went away (sparkclean show | head)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (one line, not a stack trace)
+    except (Exception, KeyboardInterrupt, SystemExit) as exc:  # noqa: BLE001 (one line, no stack trace)
         interrupt = interrupt_behind(exc)
         if isinstance(interrupt, Terminated):
             _log.error("terminated; %s", _ABORTED)
@@ -92,10 +93,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(args: argparse.Namespace, exc: BaseException, code: int) -> int:
     if args.debug:
         _log.exception("failed", exc_info=exc)
-    expected = isinstance(exc, SparkCleanError)
-    text = str(exc) if expected else f"{type(exc).__name__}: {first_line(exc)} (--debug shows more)"
-    for line in text.split("\n"):
-        _log.error("%s", line)
+    texts: Sequence[str] = (f"{type(exc).__name__}: {first_line(exc)} (--debug shows more)",)
+    if isinstance(exc, ConfigError | InputError):
+        texts = exc.findings
+    elif isinstance(exc, SparkCleanError):
+        texts = (str(exc),)
+    for text in texts:  # a line each, whatever a name in it holds
+        _log.error("%s", text)
     return code
 
 
@@ -149,7 +153,7 @@ def _init(args: argparse.Namespace) -> None:
         raise ConfigError(f"--to {path}: cannot be written: {exc.strerror}") from exc
     for key, remark in guess.comments.items():
         _log.warning("%s: %s", key, remark)
-    print(f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run")
+    say(f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run")
 
 
 def _schema(_: argparse.Namespace) -> None:
@@ -161,8 +165,13 @@ def _schema(_: argparse.Namespace) -> None:
 # -- arguments ---------------------------------------------------------------------------------
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="sparkclean",
         description="Find, measure and remove wrong labels in data lakes.",
         allow_abbrev=False,

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from sparkclean.rows.report import Grid, Line, Report, by_record, cell, printable
+from sparkclean.rows.report import Grid, Line, Report, by_record, cell
+from sparkclean.texts import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,6 +64,11 @@ def open_console(stream: TextIO) -> Console | None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def say(text: str) -> None:
+    """Print a line on stdout; what it quotes of names and paths cannot move the cursor."""
+    print(printable(text))
 
 
 def print_report(report: Report) -> None:

@@ -8,8 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from sparkclean.commands.terminal import (
+    agrees,
+    arrange_versions,
+    print_report,
+    print_table,
+    say,
+)
 from sparkclean.errors import ConfigError, InputError, first_of
+from sparkclean.locations import check_expanded
 from sparkclean.rows.session import open_session, read_properties
+from sparkclean.texts import redact_config_text
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -22,6 +31,7 @@ def session_for(args: argparse.Namespace, table: str) -> Iterator[SparkSession |
     """Yield a session if the format of a table needs one; Parquet at a path does not."""
     from sparkclean.lake import needs_spark  # noqa: PLC0415
 
+    check_expanded(table)
     if not needs_spark(table):
         yield None
         return
@@ -39,7 +49,6 @@ def _opened(args: argparse.Namespace) -> Iterator[TargetTable]:
 
 def versions(args: argparse.Namespace) -> None:
     """List the versions of an output."""
-    from sparkclean.commands.terminal import arrange_versions, print_report  # noqa: PLC0415
     from sparkclean.lake import missing_files  # noqa: PLC0415
 
     with _opened(args) as target:
@@ -48,10 +57,10 @@ def versions(args: argparse.Namespace) -> None:
         current = target.current()
         gone = {v.name for v in shown if missing_files(target.data_files(v.name))}
     if not versions:
-        print(f"{args.target} has no versions")
+        say(f"{args.target} has no versions")
         return
     if len(shown) < len(versions):
-        print(f"{len(versions) - len(shown)} older versions: -n {len(versions)}")
+        say(f"{len(versions) - len(shown)} older versions: -n {len(versions)}")
     print_report(arrange_versions(shown, current, gone))
 
 
@@ -75,9 +84,9 @@ def check_version(args: argparse.Namespace) -> None:
             f"version {version.name} of {args.target}: {len(missing)} of {len(files)} files are "
             f"gone: {shown}. Use another version (sparkclean versions), or audit again"
         )
-    print(f"version {version.name} of {args.target}: all {len(files)} files are there")
+    say(f"version {version.name} of {args.target}: all {len(files)} files are there")
     for line in changed:
-        print(line)
+        say(line)
 
 
 def _changed_values(target: TargetTable, versions: list[Version]) -> Iterator[str]:
@@ -92,7 +101,6 @@ def _changed_values(target: TargetTable, versions: list[Version]) -> Iterator[st
 
 def show(args: argparse.Namespace) -> None:
     """Print the first rows of an output."""
-    from sparkclean.commands.terminal import print_table  # noqa: PLC0415
     from sparkclean.lake import find_version, translate_read_error  # noqa: PLC0415
 
     with _opened(args) as target:
@@ -108,6 +116,10 @@ def show(args: argparse.Namespace) -> None:
                 f"{args.target}: files of this version are gone or damaged; sparkclean "
                 "check-version says which. Show another one (sparkclean versions)"
             ) from exc
+    if {"config", "config_fingerprint"} <= set(table.column_names):  # run records, also of before
+        texts = [redact_config_text(text) for text in table.column("config").to_pylist()]
+        place = table.column_names.index("config")
+        table = table.set_column(place, "config", [texts])
     print_table(table)
 
 
@@ -118,7 +130,7 @@ def revert(args: argparse.Namespace) -> None:
     with _opened(args) as target:
         wanted = find_version(target.versions(), args.to, args.target)
         version = target.revert(wanted.name if target.keeps_versions_apart else wanted.number)
-    print(f"{args.target} is now at {version.name}, with the content of version {args.to}")
+    say(f"{args.target} is now at {version.name}, with the content of version {args.to}")
 
 
 def clean_up(args: argparse.Namespace) -> None:
@@ -128,23 +140,22 @@ def clean_up(args: argparse.Namespace) -> None:
 
 
 def _clean_up_target(args: argparse.Namespace, target: TargetTable) -> None:
-    from sparkclean.commands.terminal import agrees  # noqa: PLC0415
 
     limits = {"older_than_seconds": args.older_than, "keep": args.keep}
     planned = target.clean_up(**limits, dry_run=True)
     if not planned.paths and not planned.versions:
-        print("nothing to clean up")
+        say("nothing to clean up")
         return
     for version in planned.versions:
-        print(f"retire version {version}")
+        say(f"retire version {version}")
     for path in planned.paths:
-        print(f"remove {path}")
-    print(f"{planned.size_bytes / 1e6:,.1f} MB")
+        say(f"remove {path}")
+    say(f"{planned.size_bytes / 1e6:,.1f} MB")
     if not args.yes:
         if not sys.stdin.isatty():
             raise ConfigError("clean-up asks before it removes anything; without a terminal: --yes")
         if not agrees("remove all this? [y/N] "):
-            print("nothing was removed")
+            say("nothing was removed")
             return
     done = target.clean_up(**limits, dry_run=False)
-    print(f"removed {done.size_bytes / 1e6:,.1f} MB")
+    say(f"removed {done.size_bytes / 1e6:,.1f} MB")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sparkclean.config.sections import Config
-from sparkclean.config.text import parse_text, read_text
+from sparkclean.config.text import MOST_PARSED, parse_text, read_text
 from sparkclean.errors import ConfigError
+
+#: Bytes of a file with a label a line.
+_MOST_TEXT = 1 << 28
 
 
 def resolve_classes(config: Config) -> tuple[str | int | bool, ...] | None:
@@ -57,12 +59,13 @@ def read_classes(location: str) -> list[Any]:
     ConfigError
     """
     path = Path(location)
+    is_text = path.suffix.lower() not in (".json", ".yaml", ".yml")
     try:
-        text = read_text(path)
-        if path.suffix.lower() not in (".json", ".yaml", ".yml"):
+        text = read_text(path, most=_MOST_TEXT if is_text else MOST_PARSED)
+        if is_text:
             # not splitlines: a label may hold the separators of Unicode
             return text.removesuffix("\n").split("\n") if text else []
-        content = parse_text(path, text)
+        content = parse_text(path, text, quotes=False)
     except ConfigError as exc:
         raise ConfigError([f"classes: {finding}" for finding in exc.findings]) from None
     if not isinstance(content, list):
@@ -91,7 +94,14 @@ def class_findings(classes: Sequence[Any]) -> list[str]:
             f"classes: labels of types {', '.join(sorted(kinds))}; all must be strings, all "
             "integers or all booleans (quote the ones that YAML reads otherwise)"
         )
-    twice = [text for text, count in Counter(map(str, classes)).items() if count > 1]
-    if twice:
-        findings.append(f"classes: {twice[0]!r} stands in the list more than once")
+    first: dict[str, int] = {}
+    for number, label in enumerate(classes, 1):
+        before = first.setdefault(str(label), number)
+        if before != number:
+            # places, not labels: the list may come from a file, whose content is shown to nobody
+            findings.append(
+                f"classes: number {before} stands in the list more than once, as number {number}, "
+                "too"
+            )
+            break
     return findings

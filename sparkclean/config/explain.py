@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from sparkclean.texts import REDACTED, is_secret
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
@@ -69,7 +71,7 @@ def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(key[-1], names, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
-        return f"{path}: unknown key (value {_shown(value)}); {hint}"
+        return f"{path}: unknown key (value {_shown_setting(path, value)}); {hint}"
     if kind == "invalid_key":
         return f"{key[0]}: key {_shown(value)} is not text; known: {', '.join(names)}"
     if kind == "missing":
@@ -77,13 +79,17 @@ def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[
     section = _section(model, key[-1]) if len(key) == 1 else None
     if section is not None:
         known = ", ".join(section.model_fields)
-        return f"{path}: {_shown(value)} is not a section; write its keys below it ({known})"
+        shown = _shown_setting(path, value)
+        return f"{path}: {shown} is not a section; write its keys below it ({known})"
     return _wrong_value(path, value, holder.model_fields[key[-1]] if holder else None)
 
 
 def _wrong_value(path: str, value: Any, field: FieldInfo | None) -> str:
-    if field is None:  # one of the settings of Spark
-        return f"{path}: {_shown(value)} is wrong; wanted: text, a number, or true or false"
+    if path.partition(".")[0] == "spark":
+        wanted = "a mapping" if field else "text, a number, or true or false"
+        return f"{path}: {_shown_setting(path, value)} is wrong; wanted: {wanted}"
+    if field is None:
+        return f"{path}: {_shown(value)} is wrong"
     if typing.get_origin(field.annotation) is not typing.Literal:
         wanted = _wanted(field.annotation, field.metadata)
         return f"{path}: {_shown(value)} is wrong; wanted: {wanted}"
@@ -100,6 +106,11 @@ def _shown(value: Any) -> str:
         return words[value]
     text = value.isoformat() if isinstance(value, date) else repr(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def _shown_setting(path: str, value: Any) -> str:
+    """Write what may be a setting of Spark, unless it is a secret."""
+    return REDACTED if is_secret(path, value) else _shown(value)
 
 
 def _wanted(annotation: Any, metadata: Sequence[Any] = ()) -> str:

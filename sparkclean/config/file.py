@@ -11,6 +11,7 @@ from sparkclean.config.model import parse_config, section_types
 from sparkclean.config.sections import Config
 from sparkclean.config.text import parse_text, read_text, read_yaml
 from sparkclean.errors import ConfigError
+from sparkclean.texts import REDACTED, is_secret, remember_secrets
 
 _PREFIX = "SPARKCLEAN__"
 
@@ -52,8 +53,10 @@ def load_config(
     for override in overrides:
         key, sign, value = override.partition("=")
         if not sign or not key.strip():
-            raise ConfigError(f"--set {override!r}: write section.key=value")
-        _put(settings, key.strip().split(".", 1), value, f"--set {override}")
+            shown = REDACTED if is_secret(override) else repr(override)
+            raise ConfigError(f"--set {shown}: write section.key=value")
+        _put(settings, key.strip().split(".", 1), value, f"--set {key.strip()}")
+    remember_secrets(settings.get("spark"))
     return parse_config(settings)
 
 

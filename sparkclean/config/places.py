@@ -8,7 +8,7 @@ from typing import Any
 from sparkclean import registry
 from sparkclean.config.sections import Config
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
-from sparkclean.locations import lies_in_files, place_of
+from sparkclean.locations import check_expanded, lies_in_files, place_of
 
 _MODELS = "output.models"
 
@@ -31,8 +31,14 @@ def location_findings(config: Config) -> list[str]:
         written["output.runs"] = config.output.runs
     findings: list[str] = []
     paths: dict[str, Path | str] = {}
+    for key, where in _further(config).items():
+        try:
+            check_expanded(where)
+        except ConfigError as exc:
+            findings.append(f"{key}: {exc}")
     for key, where in (read | written).items():
         try:
+            check_expanded(where)
             paths[key] = place_of(where, _format(config, key, is_read=key in read))
         except (ConfigError, UnsupportedFeatureError) as exc:
             findings.append(f"{key}: {exc}")
@@ -45,6 +51,12 @@ def location_findings(config: Config) -> list[str]:
         for other in keys[i + 1 :]:
             findings += _overlap(one, other, paths, is_read=other in read)
     return findings
+
+
+def _further(config: Config) -> dict[str, str]:
+    """Give the places that hold no table, by their keys."""
+    places = {"output.work": config.output.work, "classes": config.classes}
+    return {key: where for key, where in places.items() if isinstance(where, str)}
 
 
 def _tables(config: Config) -> dict[str, str]:

@@ -1,4 +1,8 @@
-"""Read YAML and JSON, and say in our words what is wrong with them."""
+"""Read YAML and JSON, and say in our words what is wrong with them.
+
+What is read may come from somebody else: its size, its depth and what its aliases grow to are
+limited.
+"""
 
 from __future__ import annotations
 
@@ -7,48 +11,86 @@ from pathlib import Path
 from typing import Any
 
 from sparkclean.errors import ConfigError
+from sparkclean.reading import is_deeper, read_plain
+
+#: Bytes of YAML or JSON that are parsed.
+MOST_PARSED = 1 << 22
+#: Lists and mappings within one another.
+_DEEPEST = 50
+#: Values that a file may hold beyond those that are written down, by aliases.
+_MOST_BY_ALIASES = 10_000
 
 
-def read_text(path: Path) -> str:
-    """Read a file of text; raise a `ConfigError` that says why it cannot be read."""
+def read_text(path: Path, *, most: int = MOST_PARSED) -> str:
+    """Read a plain file of text; raise a `ConfigError` that says why it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8-sig")  # some editors of Windows begin with a mark
+        # some editors of Windows begin with a mark
+        text = read_plain(path, most=most, error=ConfigError).decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a directory; name the file in it") from None
     except PermissionError:
         raise ConfigError(f"{path}: may not be read (permissions)") from None
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from None
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {exc.start})") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def parse_text(path: Path, text: str) -> Any:
-    """Parse the text of a file as JSON or YAML, by its name."""
+def parse_text(path: Path, text: str, *, quotes: bool = True) -> Any:
+    """Parse the text of a file as JSON or YAML, by its name.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+        What is in the file.
+    quotes : bool
+        Whether errors may quote it. A configuration is read for who has written it; what it names
+        may belong to somebody else.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ConfigError
+    """
+    is_json = path.suffix.lower() == ".json"
     try:
-        if path.suffix.lower() == ".json":
-            return _json_load(text)
-        return read_yaml(text)
+        return _json_load(text) if is_json else read_yaml(text)
     except ConfigError as exc:
+        if not quotes:
+            kind = "JSON" if is_json else "YAML"
+            raise ConfigError(f"{path}: {len(text):,} characters that are not {kind}") from None
         raise ConfigError([f"{path}: {finding}" for finding in exc.findings]) from None
 
 
 def _json_load(text: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        for key in keys:
-            if keys.count(key) > 1:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
                 raise ConfigError(f"key {key!r} stands twice; keep one")
-        return dict(pairs)
+            found[key] = value
+        return found
 
     if not text.strip():
         return None
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        content = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as exc:
         raise ConfigError(f"not JSON: {exc.msg}, line {exc.lineno}, column {exc.colno}") from None
     except RecursionError:
         raise ConfigError("not JSON: it is nested too deeply") from None
+    except ValueError as exc:  # a number of thousands of digits
+        raise ConfigError(f"not JSON: {str(exc).partition(';')[0]}") from None
+    if is_deeper(content, _DEEPEST):
+        raise ConfigError("not JSON: it is nested too deeply")
+    return content
 
 
 def read_yaml(text: str) -> Any:
@@ -57,6 +99,22 @@ def read_yaml(text: str) -> Any:
 
     class UniqueLoader(yaml.SafeLoader):
         """Refuses a key that stands twice: YAML itself keeps the last one silently."""
+
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                raise RecursionError
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+        def get_single_node(self) -> Any:
+            node = super().get_single_node()
+            if node is not None:
+                _check_aliases(node)
+            return node
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             seen: set[Any] = set()
@@ -83,3 +141,30 @@ def read_yaml(text: str) -> Any:
         raise ConfigError(f"not YAML: {exc}; quote what is meant as text") from None
     except RecursionError:
         raise ConfigError("not YAML: it is nested too deeply") from None
+
+
+def _check_aliases(root: Any) -> None:
+    """Refuse aliases that stand within what they name, or by which little text grows to much."""
+    known: dict[int, tuple[int, int]] = {}  # of nodes: values in them, however often; levels
+    begun: set[int] = set()
+
+    def measure(node: Any) -> tuple[int, int]:
+        name = id(node)
+        if name not in known:
+            if name in begun:
+                raise ConfigError("not YAML: an alias stands within what it names")
+            begun.add(name)
+            inner = node.value if isinstance(node.value, list) else ()
+            parts = [part for one in inner for part in (one if isinstance(one, tuple) else (one,))]
+            found = [measure(part) for part in parts]
+            size = 1 + sum(one for one, _ in found)
+            known[name] = size, 1 + max((level for _, level in found), default=0)
+        return known[name]
+
+    size, levels = measure(root)
+    if levels > _DEEPEST + 1:
+        raise RecursionError
+    if size - len(known) > _MOST_BY_ALIASES:
+        raise ConfigError(
+            f"not YAML: its aliases repeat more than {_MOST_BY_ALIASES:,} values; write them out"
+        )

@@ -24,6 +24,7 @@ from pyspark.sql.types import (
     StructType,
 )
 
+from sparkclean.config.classes import class_findings
 from sparkclean.errors import ConfigError, InputError, first_of
 from sparkclean.examples.batches import LABEL, PROBS, PROBS_PREFIX, BatchReader
 from sparkclean.rows.columns import quoted
@@ -374,25 +375,24 @@ def check_classes(classes: Sequence[Any], label: str, label_type: DataType) -> N
     ------
     ConfigError
     """
-    if len(classes) < 2:
-        raise ConfigError(f"classes: K = {len(classes)}; label issues need at least two classes")
     wanted: type = str if isinstance(label_type, StringType) else int
     if isinstance(label_type, BooleanType):
         wanted = bool
-    strangers = [c for c in classes if type(c) is not wanted]
+    # places, not labels: the list may come from a file, whose content is shown to nobody
+    strangers = [i for i, c in enumerate(classes, 1) if type(c) is not wanted]
     if strangers:
+        kind = type(classes[strangers[0] - 1]).__name__
         raise ConfigError(
-            f"classes: {strangers[0]!r} is {type(strangers[0]).__name__}, but column {label!r} is "
+            f"classes: number {strangers[0]} of {len(classes)} is {kind}, but column {label!r} is "
             f"{label_type.simpleString()}; write the classes as {wanted.__name__}"
         )
     # such a class could be suggested, and not written
     limit = 1 << (_INTEGER_BITS.get(type(label_type), 64) - 1)
-    too_wide = [c for c in classes if wanted is int and not -limit <= c < limit]
+    too_wide = [i for i, c in enumerate(classes, 1) if wanted is int and not -limit <= c < limit]
     if too_wide:
         raise ConfigError(
-            f"classes: {too_wide[-1]!r} does not fit column {label!r}, which is "
-            f"{label_type.simpleString()}; cast the column to a wider integer type"
+            f"classes: number {too_wide[0]} of {len(classes)} does not fit column {label!r}, which "
+            f"is {label_type.simpleString()}; cast the column to a wider integer type"
         )
-    if len(set(classes)) != len(classes):
-        twice = next(c for c in classes if list(classes).count(c) > 1)
-        raise ConfigError(f"classes: {twice!r} stands in the list twice")
+    if findings := class_findings(classes):
+        raise ConfigError(findings)

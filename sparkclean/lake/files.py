@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
 import uuid
@@ -23,6 +22,7 @@ from sparkclean.errors import (
 from sparkclean.faults import fault_point
 from sparkclean.lake.base import DataFile, NoPlainFiles, Pin
 from sparkclean.locations import local_path
+from sparkclean.reading import read_object
 
 _THREADS = 16
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
@@ -190,11 +190,29 @@ def sync(path: Path) -> None:
 
 
 def write_durably(path: Path, content: str) -> None:
-    """Write a file and wait until it is on the disk."""
-    with path.open("w", encoding="utf-8") as file:
+    """Write a new file and wait until it is on the disk.
+
+    Raises
+    ------
+    FileExistsError
+        If there is anything of this name, a link among it: nothing is written through it.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def replace_durably(path: Path, content: str) -> None:
+    """Write a file whole, or not at all, in the place of the one that is there."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        write_durably(temporary, content)
+        temporary.replace(path)  # also of a link, and not of what it leads to
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def put_if_absent(path: Path, content: str, *, faults: str | None = None) -> bool:
@@ -273,16 +291,13 @@ def _link(temporary: Path, path: Path) -> bool:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object; None where there is no such file."""
+    """Read a JSON object from a plain file; None where there is no such file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path, error=SparkCleanError)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as exc:
-        raise SparkCleanError(f"{path} cannot be read: {exc}") from exc
-    if not isinstance(content, dict):
-        raise SparkCleanError(f"{path} is not a JSON object")
-    return content
+    except OSError as exc:
+        raise SparkCleanError(f"{path} cannot be read: {exc.strerror}") from exc
 
 
 @contextlib.contextmanager

@@ -57,6 +57,26 @@ def safe_run_id(run_id: str) -> str:
     return name
 
 
+def check_run_id(run_id: str) -> None:
+    """Refuse a run id for a new run that would act on a terminal, or forge a line of a log.
+
+    Parameters
+    ----------
+    run_id : str
+
+    Raises
+    ------
+    ConfigError
+        Also where `safe_run_id` does.
+    """
+    safe_run_id(run_id)
+    if not run_id.isprintable():
+        raise ConfigError(
+            f"the run id {run_id!r} holds characters that are not printable; use letters, digits "
+            "and signs"
+        )
+
+
 def shared_run_id(job: str, run_id: str) -> str:
     """Name a run where jobs share a place: run records, and the state of unfinished runs.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from sparkclean.lake.files import put_if_absent, read_json, write_errors
 from sparkclean.lake.run_ids import safe_run_id, shared_run_id
 
 _FOLDER = "_pins"
+#: A mark: a file whose name holds a hash, and which is empty.
+_MARK = re.compile(r"[0-9a-f]{64}\.made")
 #: Pins in a state of before, by the names that they have now; and the note in it.
 _PINS_OF_BEFORE = {"pin": "input", "predictions": "predictions", "test": "test"}
 _NOTE_OF_BEFORE = "audit"
@@ -37,6 +40,8 @@ class RunState:
         by the rule of then, and it may be that of another job; see `load`.
     has_adopted : bool
         Whether it goes on with a state of before, which it stands for from then on.
+    has_marks : bool
+        Whether the attempts of the run leave marks (`RunMarks`); those of before did not.
     """
 
     job: str
@@ -48,6 +53,7 @@ class RunState:
     notes: Mapping[str, str] = field(default_factory=dict)
     is_of_before: bool = False
     has_adopted: bool = False
+    has_marks: bool = True
 
     @classmethod
     def load(cls, home: str, job: str, run_id: str) -> RunState | None:
@@ -79,6 +85,7 @@ class RunState:
                 pins={name: _pin(pin) for name, pin in content["pins"].items()},
                 notes=content["notes"],
                 has_adopted=content["has_adopted"],
+                has_marks=content.get("has_marks", False),
             )
         before = read_json(_path_of_before(home, run_id))
         if before is None or job not in _jobs_of_before(before):
@@ -96,6 +103,7 @@ class RunState:
             },
             notes={k: before[k] for k in (_NOTE_OF_BEFORE,) if before.get(k) is not None},
             is_of_before=True,
+            has_marks=False,
         )
 
     def read(self) -> tuple[object, ...]:
@@ -173,6 +181,7 @@ def remember_run(home: str, state: RunState) -> None:
         "pins": {name: json.loads(pin.to_json()) for name, pin in state.pins.items()},
         "notes": dict(state.notes),
         "has_adopted": state.has_adopted,
+        "has_marks": state.has_marks,
     }
     with write_errors(home):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -201,4 +210,58 @@ def forget_run(home: str, job: str, run_id: str, *, adopted: bool = False) -> No
     """
     if adopted:
         _path_of_before(home, run_id).unlink(missing_ok=True)
+    for mark in _marks(home, job, run_id):
+        mark.unlink(missing_ok=True)
     _path(home, job, run_id).unlink(missing_ok=True)
+
+
+# -- marks ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunMarks:
+    """Hashes of what the attempts of an unfinished run have made, so that it is known again.
+
+    They lie beside the state of the run. Who can replace what was made, such as models, and cannot
+    write there, cannot make the run take the replacement.
+
+    Attributes
+    ----------
+    home, job, run_id : str
+        Of the state.
+    is_needed : bool
+        Whether what has no mark is refused: `RunState.has_marks`.
+    """
+
+    home: str
+    job: str
+    run_id: str
+    is_needed: bool
+
+    def add(self, digest: str) -> None:
+        """Mark what is to be known again. Another attempt may add a mark at the same time.
+
+        Parameters
+        ----------
+        digest : str
+            SHA-256, in hexadecimal digits.
+        """
+        path = self._path(digest)
+        with write_errors(self.home):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put_if_absent(path, "")
+
+    def has(self, digest: str) -> bool:
+        """Tell whether an attempt of this run has marked it."""
+        return not self.is_needed or self._path(digest).exists()
+
+    def _path(self, digest: str) -> Path:
+        return Path(f"{_path(self.home, self.job, self.run_id).with_suffix('')}.{digest}.made")
+
+
+def _marks(home: str, job: str, run_id: str) -> list[Path]:
+    """List the marks of a run, and none of a run whose name goes on behind a dot."""
+    state = _path(home, job, run_id)
+    prefix = f"{state.stem}."
+    found = state.parent.glob(f"{prefix}*.made")
+    return [path for path in found if _MARK.fullmatch(path.name.removeprefix(prefix))]

@@ -6,24 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sparkclean.texts import printable
+
 _WIDEST_CELL = 40
-
-
-def printable(value: object) -> str:
-    """Write a value so that nothing in it moves the cursor.
-
-    Parameters
-    ----------
-    value : object
-        None is the empty text.
-
-    Returns
-    -------
-    str
-        One line; characters that are not printable are escaped as in Python.
-    """
-    text = "" if value is None else str(value)
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def cell(value: object) -> str:

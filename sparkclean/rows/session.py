@@ -18,6 +18,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from sparkclean.errors import ConfigError, SparkCleanError
+from sparkclean.reading import read_plain
+from sparkclean.rows.settings_file import settings_in_file
+from sparkclean.texts import remember_secrets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,6 +33,8 @@ _ARCHIVE_MAGIC = (0xF00BABA8).to_bytes(4, sys.byteorder)
 _LARGE_BATCH = 64 << 20
 #: Bytes of probabilities in one Arrow batch of a session that we create.
 _BATCH_BYTES = 16 << 20
+#: Bytes of a file of settings.
+_MOST_SETTINGS = 1 << 20
 
 
 class Terminated(KeyboardInterrupt):
@@ -70,9 +75,12 @@ def read_properties(path: str | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"--properties-file {path}: cannot be read: {exc}") from exc
+        content = read_plain(Path(path), most=_MOST_SETTINGS, error=ConfigError)
+        lines = content.decode("utf-8").splitlines()
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"--properties-file {path}: is not UTF-8 (byte {exc.start})") from None
+    except OSError as exc:
+        raise ConfigError(f"--properties-file {path}: cannot be read: {exc.strerror}") from exc
     settings = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()
@@ -81,10 +89,10 @@ def read_properties(path: str | None) -> dict[str, str]:
         parts = re.split(r"\s*=\s*|\s+", text, maxsplit=1)
         if len(parts) < 2:
             raise ConfigError(
-                f"--properties-file {path}: line {number}: {text!r} is no setting; write a name "
-                "and a value"
+                f"--properties-file {path}: line {number} is no setting; write a name and a value"
             )
         settings[parts[0]] = parts[1]
+    remember_secrets(settings)
     return settings
 
 
@@ -175,10 +183,14 @@ def _create_session(conf: dict[str, str], *, debug: bool) -> SparkSession:
         settings |= _local_settings(debug=debug)
     elif "SPARK_REMOTE" not in os.environ and SparkConf().get("spark.master") == "local[*]":
         settings["spark.master"] = "local[*,4]"
+    settings |= conf
     builder = SparkSession.builder
-    for key, value in (settings | conf).items():
-        builder = builder.config(key, value)
     try:
+        if not submitted and "spark.remote" not in settings:
+            with settings_in_file(settings):
+                return builder.getOrCreate()
+        for key, value in settings.items():
+            builder = builder.config(key, value)
         return builder.getOrCreate()
     except Exception as exc:
         raise SparkCleanError(

@@ -14,6 +14,7 @@ from sparkclean.lake import Pin, safe_run_id
 from sparkclean.rows.progress import Phase
 from sparkclean.runs.job import Parent, Result
 from sparkclean.schema import RUNS
+from sparkclean.texts import hide_secrets, redact_config
 from sparkclean.version import __version__
 
 PUBLISHED = "published"
@@ -136,12 +137,12 @@ class RunRecord:
             "rows": result.rows,
             "phases": _json([asdict(phase) for phase in phases]),
             "versions": _json(self.versions),
-            "config": _json(self.config),
+            "config": _json(redact_config(self.config)),
             "input": _json(self.input),
             "counts": _json({}),
             "gates": _json([asdict(verdict) for verdict in result.gates]),
             "outputs": _json(outputs),
-            "message": message,
+            "message": hide_secrets(message),
             "bytes_written": bytes_written,
             "metrics": _json(result.metrics),
             "parents": _json([asdict(parent) for parent in self.parents]),

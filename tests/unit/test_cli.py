@@ -302,7 +302,7 @@ def test_json_log_is_one_object_a_line(
     monkeypatch.setattr(lake, "open_target", fail_with(errors.InputError(["one\u2028", 'tw"o'])))
     assert main(["versions", "/x", "--log-format", "json", "--debug"]) == 3
     entries = [json.loads(line) for line in capsys.readouterr().err.rstrip("\n").split("\n")]
-    assert [entry["msg"] for entry in entries] == ["failed", "one\u2028", 'tw"o']
+    assert [entry["msg"] for entry in entries] == ["failed", "one\\u2028", 'tw"o']
     assert {entry["level"] for entry in entries} == {"ERROR"}
     assert "Traceback" in entries[0]["exception"]
 

@@ -229,7 +229,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"classes": [1.5, 2.5]}, "classes", "1.5 is wrong"),
     ({"classes": ["a"]}, "classes", "K = 1; label issues need at least two classes"),
     ({"classes": []}, "classes", "K = 0"),
-    ({"classes": ["a", "b", "a"]}, "classes", "'a' stands in the list more than once"),
+    (
+        {"classes": ["a", "b", "a"]},
+        "classes",
+        "number 1 stands in the list more than once, as number 3",
+    ),
     ({"classes": ["a", 1]}, "classes", "types int, str"),
     ({"classes": ["a", False]}, "classes", "quote the ones that YAML reads otherwise"),
     ({"method": []}, "method", "is not a section"),
@@ -823,3 +827,11 @@ def test_config_cleaned_inside_the_input_table_of_iceberg_is_no_clash() -> None:
     names = {name: f"lake.db.{name}" for name in OUTPUTS}
     config = parse_config({"input": {"table": "lake.db.t"}, "output": names | ICEBERG})
     assert resolve_layout(config) == "branch"
+
+
+def test_config_places_with_variables_are_all_named() -> None:
+    output = {"suspects": "$OUT/suspects", "work": "${WORK}", "runs": "out/runs"}
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"input": {"table": "$IN"}, "classes": "$HOME/labels.txt", "output": output})
+    keys = {finding.partition(":")[0] for finding in caught.value.findings}
+    assert keys == {"input.table", "classes", "output.suspects", "output.work"}

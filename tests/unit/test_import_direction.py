@@ -20,7 +20,17 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "sparkclean"
 
 #: The ground: everybody may import these modules, and they import only those to their left.
-GROUND = ("errors", "version", "registry", "names", "schema", "locations", "faults")
+GROUND = (
+    "texts",
+    "errors",
+    "reading",
+    "version",
+    "registry",
+    "names",
+    "schema",
+    "locations",
+    "faults",
+)
 #: The rooms, from below: a room imports the ground, itself, and rooms that stand before it here.
 ROOMS = (
     "numbers", "confident", "lake", "config", "rows", "examples", "learning", "runs", "jobs",

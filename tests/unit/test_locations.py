@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
-from sparkclean.locations import local_path
+from sparkclean.locations import check_expanded, local_path
 
 
 @pytest.mark.parametrize("location", ["data/in", "./data/in", "data/x/../in", "data/in/"])
@@ -79,3 +79,19 @@ def test_local_path_that_is_none_is_refused(location: str) -> None:
     with pytest.raises(ConfigError, match="is not a path") as caught:
         local_path(location)
     assert repr(location) in str(caught.value)
+
+
+@pytest.mark.parametrize("location", ["$HOME/in", "/a/${DAY}", "/a/$_x", "${", "delta.`/a/$DAY`"])
+def test_check_expanded_of_a_variable_is_refused(location: str) -> None:
+    with pytest.raises(ConfigError, match=r"variables are not expanded here; .* %24 for the \$"):
+        check_expanded(location)
+
+
+@pytest.mark.parametrize("location", ["/a/b", "~/in", "/a/$", "/a/100$", "/a/$1", "cat.db.t"])
+def test_check_expanded_of_no_variable_is_taken(location: str) -> None:
+    check_expanded(location)
+
+
+def test_local_path_of_a_uri_names_a_folder_with_a_dollar() -> None:
+    check_expanded("file:///a/%24HOME")
+    assert local_path("file:///a/%24HOME") == Path("/a/$HOME")

@@ -159,7 +159,7 @@ def test_text_log_shows_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
         LOG.exception("failed")
     first, *rest = capsys.readouterr().err.splitlines()
     assert first == "error: failed"
-    assert rest[0].startswith("Traceback")
+    assert rest[0].startswith("  Traceback")
 
 
 def test_named_run_stands_in_every_further_record(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sparkclean.rows.report import Grid, Line, Report, by_record, cell, printable
+from sparkclean.rows.report import Grid, Line, Report, by_record, cell
+from sparkclean.texts import printable
 
 
 def test_grid_aligns_columns_below_their_titles() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import shutil
 import time
 import uuid
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from sparkclean.lake.files import put_if_absent, read_json, size_below, write_er
 from sparkclean.lake.formats import CLONES
 from sparkclean.lake.parquet.clean_up import children, is_left
 from sparkclean.lake.parquet.staging import DATA, STAGING, Staging
+from sparkclean.lake.plain_folders import check_plain, move, remove_tree
 from sparkclean.lake.protocols import OpenTable
 from sparkclean.lake.timestamps import utc_text
 from sparkclean.locations import local_path
@@ -160,7 +160,8 @@ class DeltaCloneTarget(EditedTarget):
         return own.read.format("delta").load(f"{place}/{DATA}").count()
 
     def _discard(self, run: str, place: str) -> None:  # noqa: ARG002
-        shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_tree(self.root, Path(place))
 
     def _seal(self, run: str, place: str, rows: int, properties: Mapping[str, str]) -> None:
         with write_errors(self.root):
@@ -190,8 +191,8 @@ class DeltaCloneTarget(EditedTarget):
         """Take a folder out of sight at once, then file by file."""
         gone = self.root / STAGING / f"{folder.name}-{uuid.uuid4().hex}"
         gone.parent.mkdir(exist_ok=True)
-        folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        move(self.root, folder, gone)
+        remove_tree(self.root, gone)
 
     def clean_up(
         self,
@@ -226,6 +227,7 @@ class DeltaCloneTarget(EditedTarget):
                 if datetime.fromisoformat(version.created_at).timestamp() < limit
                 and version != current
             ]
+        check_plain(self.root / STAGING, self.root / CLONES)
         names = {version.name for version in known}
         age = _WEEK_SECONDS if older_than_seconds is None else older_than_seconds
         dead = [path for path in children(self.root / STAGING) if is_left(path, age)]

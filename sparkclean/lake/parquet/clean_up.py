@@ -6,15 +6,17 @@ Never touches what a manifest names that stays.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
-import shutil
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
-from sparkclean.errors import ConfigError, SparkCleanError
+from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.faults import fault_point
 from sparkclean.lake.base import CleanUp, version_name, without_newest
 from sparkclean.lake.files import size_below, write_errors
@@ -22,6 +24,7 @@ from sparkclean.lake.parquet.custody import put_back, withdraw
 from sparkclean.lake.parquet.manifest import Manifest, ManifestLog
 from sparkclean.lake.parquet.owner import Owner
 from sparkclean.lake.parquet.staging import DATA, OWNER, RECEIPT, STAGING
+from sparkclean.lake.plain_folders import check_plain, remove_tree
 
 _WEEK_SECONDS = 7 * 86400.0
 _HOUR_SECONDS = 3600.0
@@ -40,11 +43,23 @@ def administration(log: ManifestLog) -> Iterator[None]:
     if not log.folder.is_dir():
         yield
         return
-    with write_errors(log.folder), (log.folder / ".lock").open("a") as lock:
+    check_plain(log.root / DATA, log.root / STAGING, log.folder)
+    with write_errors(log.folder), _opened_lock(log.folder / ".lock") as lock:
         # without locks (some network mounts) it goes on: both are rare and done by hand
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _opened_lock(path: Path) -> IO[bytes]:
+    """Open the file of the lock, which may be there; a link of its name leads nowhere."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.fdopen(os.open(path, flags, 0o666), "r+b")
+    except OSError as exc:
+        if exc.errno == errno.ELOOP:
+            raise InputError(f"{path} is a link; find out who put it there, and remove it") from exc
+        raise
 
 
 def clean_up(
@@ -75,6 +90,7 @@ def clean_up(
         raise ConfigError(f"--keep {keep}: at least the current version stays; write 1 or more")
     if older_than_seconds is not None and older_than_seconds < 0:
         raise ConfigError(f"--older-than: {older_than_seconds} seconds is not an age")
+    check_plain(log.root / DATA, log.root / STAGING, log.folder)
     if dry_run:
         return _describe(_plan(log, older_than_seconds, keep))
     with administration(log), write_errors(log.root):
@@ -88,10 +104,7 @@ def clean_up(
         for folder in plan.data:
             withdraw(log, folder, _owner(folder))
         for path in plan.rest:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            remove_tree(log.root, path)
         fault_point("clean_up.removed")
     return result
 
@@ -185,6 +198,7 @@ def _describe(plan: _Plan) -> CleanUp:
         paths=tuple(str(path) for path in paths),
         versions=tuple(version_name(manifest.number) for manifest in plan.retired),
         size_bytes=sum(
-            size_below(path) if path.is_dir() else path.stat().st_size for path in paths
+            path.lstat().st_size if path.is_symlink() or not path.is_dir() else size_below(path)
+            for path in paths
         ),
     )

@@ -7,7 +7,6 @@ removed that another process has just taken over.
 
 from __future__ import annotations
 
-import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from sparkclean.lake.base import version_name
 from sparkclean.lake.parquet.manifest import Manifest, ManifestLog
 from sparkclean.lake.parquet.owner import Owner
 from sparkclean.lake.parquet.staging import DATA, OWNER, STAGING, Receipt, Staging
+from sparkclean.lake.plain_folders import check_plain, move, remove_tree
 
 _WITHDRAWN = ".withdrawn-"
 
@@ -73,17 +73,18 @@ def withdraw(log: ManifestLog, place: Path, owner: Owner | None) -> bool:
     bool
         Whether it was removed.
     """
+    check_plain(log.root / STAGING, place)
     aside = log.root / STAGING / f"{_WITHDRAWN}{place.name}-{time.time_ns()}"
     aside.parent.mkdir(parents=True, exist_ok=True)
     try:
-        place.rename(aside)
+        move(log.root, place, aside)
     except FileNotFoundError:
         return False
     fault_point("clean_up.withdrawn")
     if Owner.read(aside / OWNER) != owner or any(_names(m, place) for m in log.all()):
-        aside.rename(place)
+        move(log.root, aside, place)
         return False
-    shutil.rmtree(aside, ignore_errors=True)
+    remove_tree(log.root, aside)
     return True
 
 
@@ -93,7 +94,7 @@ def put_back(log: ManifestLog) -> None:
     for aside in (log.root / STAGING).glob(f"{_WITHDRAWN}*"):
         place = log.root / DATA / aside.name.removeprefix(_WITHDRAWN).rpartition("-")[0]
         if not place.exists() and any(_names(manifest, place) for manifest in manifests):
-            aside.rename(place)
+            move(log.root, aside, place)
 
 
 def move_back(staging: Staging, place: Path) -> None:

@@ -12,12 +12,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sparkclean.errors import InputError, SparkCleanError, UnsupportedFeatureError
 from sparkclean.lake.base import Version, version_name
-from sparkclean.lake.files import put_if_absent, read_json, sync, write_durably, write_errors
+from sparkclean.lake.files import put_if_absent, read_json, replace_durably, sync, write_errors
 
 FOLDER = "_manifests"
 _FORMAT = 1
@@ -134,6 +134,10 @@ class Manifest:
         """Read what `to_json` wrote."""
         own = {key: content[key] for key in cls.__dataclass_fields__}
         own["files"] = tuple(ManifestFile(**entry) for entry in own["files"])
+        for file in own["files"]:
+            parts = PurePosixPath(file.path).parts
+            if len(parts) < 3 or parts[0] == "/" or ".." in parts:
+                raise ValueError("a file lies elsewhere")
         own["run_ids"] = tuple(own["run_ids"])
         own["published"] = {name: PublishedRun(**run) for name, run in own["published"].items()}
         return cls(**own)
@@ -178,8 +182,10 @@ class ManifestLog:
             )
         try:
             return Manifest.from_json(content)
-        except (KeyError, TypeError, AttributeError) as exc:
-            raise SparkCleanError(f"{self.path(number)} is not a manifest: {exc!r}") from exc
+        except (KeyError, TypeError, AttributeError, ValueError) as exc:
+            raise SparkCleanError(
+                f"{self.path(number)} is damaged: it is not a manifest ({type(exc).__name__})"
+            ) from exc
 
     def load(self, number: int) -> Manifest:
         """Read a version.
@@ -232,9 +238,7 @@ class ManifestLog:
             "rows": manifest.version().rows,
         }
         path = self.path(manifest.number)
-        temporary = path.with_name(f".{path.name}.0")
-        write_durably(temporary, json.dumps(content))
-        temporary.replace(path)
+        replace_durably(path, json.dumps(content))
         sync(self.folder)
 
     def leftovers(self) -> list[Path]:

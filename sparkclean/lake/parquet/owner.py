@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from sparkclean.lake.files import read_json, write_durably
+from sparkclean.errors import SparkCleanError
+from sparkclean.lake.files import read_json, replace_durably
 
 #: Tokens of publications that run in this process right now.
 _publishing: set[str] = set()
@@ -43,15 +44,16 @@ class Owner:
 
     def write(self, path: Path) -> None:
         """Write the owner down, whole or not at all."""
-        temporary = path.with_name(f".{path.name}.{self.token}")
-        write_durably(temporary, json.dumps(asdict(self)))
-        temporary.replace(path)
+        replace_durably(path, json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, path: Path) -> Owner | None:
         """Read an owner; None where nobody is named."""
         content = read_json(path)
-        return None if content is None else cls(**content)
+        try:
+            return None if content is None else cls(**content)
+        except TypeError as exc:
+            raise SparkCleanError(f"{path} is damaged: it names no process") from exc
 
     def is_alive(self) -> bool | None:
         """Tell whether the process still runs; None where it cannot be told from here."""

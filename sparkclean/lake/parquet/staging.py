@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,14 +21,15 @@ from sparkclean.lake.files import (
     in_threads,
     list_data_files,
     read_json,
+    replace_durably,
     spark_path,
     spark_paths,
     sync,
-    write_durably,
     write_errors,
 )
 from sparkclean.lake.parquet.footers import Unreadable, read_footers
 from sparkclean.lake.parquet.owner import Owner
+from sparkclean.lake.plain_folders import check_plain, remove_tree
 from sparkclean.lake.run_ids import safe_run_id
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Receipt:
 
     def write(self, folder: Path) -> None:
         """Write the receipt into its folder."""
-        write_durably(folder / RECEIPT, json.dumps(asdict(self)))
+        replace_durably(folder / RECEIPT, json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, folder: Path) -> Receipt | None:
@@ -75,8 +76,11 @@ class Receipt:
         content = read_json(folder / RECEIPT)
         if content is None:
             return None
-        content["files"] = tuple(StagedFile(**entry) for entry in content["files"])
-        return cls(**content)
+        try:
+            content["files"] = tuple(StagedFile(**entry) for entry in content["files"])
+            return cls(**content)
+        except (KeyError, TypeError) as exc:
+            raise SparkCleanError(f"{folder / RECEIPT} is damaged: it is no receipt") from exc
 
     def is_complete(self, folder: Path) -> bool:
         """Tell whether the folder holds all that the receipt lists."""
@@ -281,7 +285,8 @@ class Staging:
 
     def discard(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(self.root, self.folder)
 
 
 def staged_files(root: Path, run_id: str) -> list[Path]:
@@ -329,6 +334,7 @@ def check_ours(root: Path) -> None:
         raise InputError(f"{nearest} may not be written to; check its owner and permissions")
     if nearest != root:
         return
+    check_plain(*(root / name for name in (DATA, STAGING, "_manifests", "_pins")))
     try:
         names = {path.name for path in root.iterdir()}
     except OSError as exc:
