@@ -106,8 +106,14 @@ class Engine(Protocol):
             If the rows do not do for a training.
         """
 
-    def predict(self, folder: Path) -> Output:
-        """Predict all rows by the models of a folder with a manifest.
+    def predict(self, folder: Path, entries: Sequence[ModelEntry]) -> Output:
+        """Predict all rows by the models of a folder.
+
+        Parameters
+        ----------
+        folder : Path
+        entries : sequence of ModelEntry
+            By `ModelFolder.find`.
 
         Returns
         -------
@@ -117,7 +123,7 @@ class Engine(Protocol):
         Raises
         ------
         InputError
-            If a model is not the one that its manifest names.
+            If a model is not the one that was written.
         """
 
 

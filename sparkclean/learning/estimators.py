@@ -5,24 +5,30 @@ Runs on executors.
 
 from __future__ import annotations
 
-import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.errors import ConfigError
+from sparkclean.learning.named_classes import import_class
 
 ROBUST_LOSS = "forward_correction"
 #: Wrong labels want more than the classifier's own default: with a fifth of the labels of digits
 #: wrong, 0.001 gives an accuracy of .892, this .935.
 _ROBUST_ALPHA = 0.01
+_EXAMPLE = "sklearn.ensemble.RandomForestClassifier"
 
 
 def make_estimator(
-    path: str | None, params: Mapping[str, Any], *, sparse: bool, section: str = "predict"
+    path: str | None,
+    params: Mapping[str, Any],
+    *,
+    sparse: bool,
+    section: str = "predict",
+    packages: Sequence[str] | None = None,
 ) -> Any:
     """Make a classifier that is named by its import path.
 
@@ -37,6 +43,8 @@ def make_estimator(
         Whether features are sparse, which forbids to centre them.
     section : str
         Of the configuration, for the message.
+    packages : sequence of str, optional
+        That the class may be of; `known_packages` of this process by default.
 
     Returns
     -------
@@ -45,56 +53,34 @@ def make_estimator(
     Raises
     ------
     ConfigError
-        If there is no such class, it takes no such parameters, or gives no probabilities.
+        If there is no such class, it is of another package, takes no such parameters, or gives no
+        probabilities.
     """
     if path is None:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (slow)
 
         last = _with_params(LogisticRegression, {"max_iter": 1000} | dict(params), section)
         return last if sparse else _standardised(last)
-    kind = import_class(path, example="sklearn.ensemble.RandomForestClassifier", section=section)
+    kind = import_class(path, example=_EXAMPLE, section=section, packages=packages)
+    _check_probabilities(kind, path, section)
     made = _with_params(kind, dict(params), section)
-    if not hasattr(made, "fit") or not hasattr(made, "predict_proba"):
-        more = " (it is one of Spark ML: predict.engine: spark-ml)" if _is_of_spark(made) else ""
+    _check_probabilities(made, path, section)  # some have them by their parameters
+    return made
+
+
+def _check_probabilities(found: Any, path: str, section: str) -> None:
+    """Refuse a class, before it is called, or an object of it, that gives no probabilities."""
+    if not hasattr(found, "fit") or not hasattr(found, "predict_proba"):
+        more = " (it is one of Spark ML: predict.engine: spark-ml)" if _is_of_spark(found) else ""
         raise ConfigError(
             f"{section}.estimator: {path!r} has no fit and predict_proba{more}; choose a "
             "classifier that yields probabilities"
         )
-    return made
 
 
-def import_class(path: str, *, example: str, section: str = "predict") -> Any:
-    """Import what an import path names.
-
-    Parameters
-    ----------
-    path : str
-    example : str
-        Of such a path, for the message.
-    section : str
-        Of the configuration.
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    ConfigError
-    """
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as exc:
-        raise ConfigError(
-            f"{section}.estimator: {path!r} cannot be imported ({exc}); write the path of a class, "
-            f"such as {example}"
-        ) from exc
-
-
-def _is_of_spark(made: Any) -> bool:
+def _is_of_spark(found: Any) -> bool:
     """Tell an estimator of Spark ML, or of who follows its interface, without importing it."""
-    return hasattr(made, "fit") and hasattr(made, "explainParams")
+    return hasattr(found, "fit") and hasattr(found, "explainParams")
 
 
 def robust_params(params: Mapping[str, Any]) -> dict[str, Any]:

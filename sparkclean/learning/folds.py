@@ -9,7 +9,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,8 +26,9 @@ from sparkclean.learning.calibration import Calibration, fit_calibration
 from sparkclean.learning.estimator_errors import EstimatorError, estimator_errors, name_of
 from sparkclean.learning.estimators import make_estimator, make_robust, weight_parameter
 from sparkclean.learning.features import Block, FeatureMatrix, read_block
-from sparkclean.learning.model_files import MANIFEST, read_models, write_model
+from sparkclean.learning.model_files import ModelEntry, load_models, write_model
 from sparkclean.learning.models import SCORED_ROWS, FoldModel, predict_all
+from sparkclean.learning.named_classes import known_packages
 from sparkclean.learning.noise_matrix import noise_of_sample
 from sparkclean.learning.quality import QualitySums
 from sparkclean.learning.scored import (
@@ -89,6 +90,8 @@ class TrainFolds:
         Whether it is trained by a loss that bears wrong labels, with ``params``.
     noise_matrix : ndarray of float64, shape (K, K), or None
         P(given | true) for a robust loss that needs it.
+    packages : tuple of str
+        That the estimator may be of: those of the driver's environment.
     """
 
     sample: str
@@ -105,6 +108,7 @@ class TrainFolds:
     whole: bool = False
     robust: bool = False
     noise_matrix: NDArray[np.float64] | None = None
+    packages: tuple[str, ...] = field(default_factory=known_packages)
 
     def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield what the manifest says of each model."""
@@ -225,7 +229,9 @@ class TrainFolds:
     def _make(self, given: NDArray[np.int64]) -> Any:
         sparse = self.num_texts > 0
         if not self.robust:
-            return make_estimator(self.estimator, self.params, sparse=sparse)
+            return make_estimator(
+                self.estimator, self.params, sparse=sparse, packages=self.packages
+            )
         if self.noise_matrix is None:
             return make_robust(self.params, None, sparse=sparse)
         noise, _ = noise_of_sample(self.noise_matrix, self.shares)
@@ -257,13 +263,22 @@ class ScoreFolds(PredictedRows):
     Attributes
     ----------
     models : str
-        Folder with a manifest.
+        Folder of the models.
+    entries : tuple of ModelEntry
+        The models in it, as the driver knows them: a task reads no manifest.
+    estimator : str or None
+        Import path of their class.
     num_numbers, num_texts : int
+    packages : tuple of str
+        That the estimator may be of: those of the driver's environment.
     """
 
     models: str
+    entries: tuple[ModelEntry, ...]
+    estimator: str | None
     num_numbers: int
     num_texts: int
+    packages: tuple[str, ...] = field(default_factory=known_packages)
 
     @property
     def rows_at_once(self) -> int:
@@ -281,8 +296,7 @@ class ScoreFolds(PredictedRows):
         """
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
-        manifest = (Path(self.models) / MANIFEST).read_text()
-        models = _read_models(self.models, manifest)
+        models = _load_models(self.models, self.entries, self.estimator, self.packages)
         sums = QualitySums(len(models), len(self.classes))
         waiting: dict[int, list[pa.RecordBatch]] = {fold: [] for fold in models}
         at_once = self.rows_at_once
@@ -337,6 +351,8 @@ class MeasureModel:
 
 
 @lru_cache(maxsize=1)
-def _read_models(folder: str, manifest: str) -> dict[int, FoldModel]:  # noqa: ARG001 (a key)
+def _load_models(
+    folder: str, entries: tuple[ModelEntry, ...], estimator: str | None, packages: tuple[str, ...]
+) -> dict[int, FoldModel]:
     """Read models once for all tasks of a worker."""
-    return read_models(Path(folder))
+    return load_models(Path(folder), entries, estimator, packages)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ from typing import Any
 from sparkclean.errors import InputError
 from sparkclean.learning.models import FoldModel
 from sparkclean.learning.pickles import loads, packages_of
+from sparkclean.reading import read_object, read_plain
+from sparkclean.texts import redact_params
 
 MANIFEST = "manifest.json"
+#: What a manifest may name: a file or folder beside it.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def write_manifest(
         "identity": dict(identity),
         "engine": engine,
         "estimator": estimator,
-        "params": dict(params),
+        "params": redact_params(params),
         "versions": dict(versions),
         **(more or {}),
         "models": [asdict(entry) for entry in sorted(entries, key=lambda entry: entry.fold)],
@@ -92,11 +97,12 @@ def write_manifest(
 
 
 def read_models(folder: Path) -> dict[int, FoldModel]:
-    """Read the models of a folder that its manifest names.
+    """Read the models of a folder as its own manifest has them.
 
     Parameters
     ----------
     folder : Path
+        From a place that is trusted: who can change a model there can change the manifest, too.
 
     Returns
     -------
@@ -109,25 +115,96 @@ def read_models(folder: Path) -> dict[int, FoldModel]:
         If a model is not the one that was written, or names what no model consists of: nothing of
         it is loaded then.
     """
+    manifest = read_manifest(folder)
+    return load_models(folder, entries_of(folder, manifest), manifest.get("estimator"))
+
+
+def load_models(
+    folder: Path,
+    entries: Sequence[ModelEntry],
+    estimator: str | None,
+    packages: Sequence[str] | None = None,
+) -> dict[int, FoldModel]:
+    """Read models whose hashes are known.
+
+    Parameters
+    ----------
+    folder : Path
+    entries : sequence of ModelEntry
+        What is read, and its hashes.
+    estimator : str or None
+        Import path of their class.
+    packages : sequence of str, optional
+        That the class may be of; `known_packages` of this process by default.
+
+    Returns
+    -------
+    dict
+        By fold.
+
+    Raises
+    ------
+    InputError
+        As `read_models`.
+    """
     models: dict[int, FoldModel] = {}
-    packages = packages_of(read_manifest(folder)["estimator"])
-    for entry in read_entries(folder):
+    own = packages_of(estimator, packages)
+    for entry in entries:
         path = folder / entry.file
-        content = path.read_bytes()
+        try:
+            content = read_plain(path, follow_links=False)
+        except OSError as exc:
+            raise InputError(f"{path} cannot be read: {exc.strerror}; use a new run id") from exc
         check_digest(folder, entry, hashlib.sha256(content).hexdigest())
-        models[entry.fold] = loads(content, str(path), packages)
+        models[entry.fold] = loads(content, str(path), own)
     return models
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a folder."""
-    content: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    return content
+    """Read the manifest of a folder.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    return read_object(folder / MANIFEST, follow_links=False)
+
+
+def entries_of(folder: Path, manifest: Mapping[str, Any]) -> list[ModelEntry]:
+    """Give what a manifest says of its models.
+
+    Parameters
+    ----------
+    folder : Path
+        For the message.
+    manifest : mapping
+
+    Returns
+    -------
+    list of ModelEntry
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or names a file elsewhere.
+    """
+    try:
+        entries = [ModelEntry(**entry) for entry in manifest["models"]]
+    except (KeyError, TypeError) as exc:
+        raise InputError(f"{folder / MANIFEST} is damaged: it lists no models") from exc
+    for entry in entries:
+        if not (isinstance(entry.file, str) and _PLAIN_NAME.fullmatch(entry.file)):
+            raise InputError(
+                f"{folder / MANIFEST} names a model that is no plain name in this folder; it was "
+                "changed, and nothing of it is loaded. Predict again under a new run id"
+            )
+    return entries
 
 
 def read_entries(folder: Path) -> list[ModelEntry]:
     """Read what the manifest of a folder says of its models."""
-    return [ModelEntry(**entry) for entry in read_manifest(folder)["models"]]
+    return entries_of(folder, read_manifest(folder))
 
 
 def check_digest(folder: Path, entry: ModelEntry, found: str) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from sparkclean.errors import VersionExistsError
+from sparkclean.errors import InputError, VersionExistsError
 from sparkclean.lake import safe_run_id
 from sparkclean.lake.files import write_errors
-from sparkclean.learning.model_files import MANIFEST, read_manifest
+from sparkclean.lake.run_state import RunMarks
+from sparkclean.learning.model_files import MANIFEST, ModelEntry, entries_of, read_manifest
 from sparkclean.locations import local_path
+from sparkclean.reading import MOST_JSON, parse_object, read_plain
 
 _log = logging.getLogger("sparkclean")
 
@@ -45,62 +49,101 @@ def model_folder(models: str, job: str, run_id: str) -> Path:
     return before if is_final == (job == "train") else folder
 
 
-def has_models(folder: Path, identity: Mapping[str, str], run_id: str) -> bool:
-    """Tell whether an attempt of a run has trained; refuse another run of its name.
+@dataclass(frozen=True)
+class ModelFolder:
+    """The folder of the models of a run: made by one of its attempts, known again by the others.
 
-    Parameters
+    Attributes
     ----------
-    folder : Path
+    path : Path
+        By `model_folder`.
     identity : mapping
-        Of the run, as its manifest has it.
+        Of the run, as the manifest has it.
     run_id : str
         The scheduler's.
-
-    Returns
-    -------
-    bool
-
-    Raises
-    ------
-    VersionExistsError
-        If the models are of another configuration or input.
+    marks : RunMarks
+        Where the hash of the manifest is kept: beside the pin, not beside the models.
     """
-    if not (folder / MANIFEST).exists():
-        return False
-    if read_manifest(folder)["identity"] != dict(identity):
-        raise VersionExistsError(
-            f"run id {run_id!r} has trained the models in {folder} with another configuration or "
-            "input; use a new run id"
-        )
-    _log.info("the models in %s are those of this run; none is trained again", folder)
-    return True
 
+    path: Path
+    identity: Mapping[str, str]
+    run_id: str
+    marks: RunMarks
 
-@contextmanager
-def new_models(folder: Path, identity: Mapping[str, str], run_id: str) -> Iterator[Path]:
-    """Make the folder of the models of a run, unless another attempt of it was first.
+    def find(self) -> list[ModelEntry] | None:
+        """Find the models that an attempt of the run has trained.
 
-    Parameters
-    ----------
-    folder : Path
-    identity : mapping
-    run_id : str
+        Returns
+        -------
+        list of ModelEntry or None
+            None: there are none yet.
 
-    Yields
-    ------
-    Path
-        Folder to write to, beside the wanted one: that may be on another disk than intermediate
-        files. It is put in its place by one rename.
-    """
-    made = folder.parent / f".{folder.name}-{uuid.uuid4().hex[:8]}"
-    with write_errors(folder.parent):
-        made.mkdir(parents=True)
-    try:
-        yield made
-        made.replace(folder)
-    except OSError:
-        # another attempt of this run was first: its models serve as well
-        if not has_models(folder, identity, run_id):
-            raise
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        Raises
+        ------
+        VersionExistsError
+            If the models are of another configuration or input.
+        InputError
+            If no attempt of this run has written the manifest: nothing of it is loaded.
+        """
+        try:
+            content = read_plain(self.path / MANIFEST, most=MOST_JSON, follow_links=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        manifest = parse_object(self.path / MANIFEST, content)
+        if manifest.get("identity") != dict(self.identity):
+            raise VersionExistsError(
+                f"run id {self.run_id!r} has trained the models in {self.path} with another "
+                "configuration or input; use a new run id"
+            )
+        if not self.marks.has(hashlib.sha256(content).hexdigest()):
+            raise InputError(
+                f"the models in {self.path} are none that an attempt of run {self.run_id!r} is "
+                "known to have made; they are not loaded. Remove the folder, and the run trains "
+                "them again, or use a new run id"
+            )
+        return entries_of(self.path, manifest)
+
+    def is_made(self) -> bool:
+        """Tell whether an attempt of the run has trained. Raises what `find` does."""
+        if self.find() is None:
+            return False
+        _log.info("the models in %s are those of this run; none is trained again", self.path)
+        return True
+
+    def entries(self) -> list[ModelEntry]:
+        """Give what is known of the models, which are there.
+
+        Raises
+        ------
+        InputError
+            As `find`, or if they are gone.
+        """
+        found = self.find()
+        if found is None:
+            raise InputError(f"the models in {self.path} are gone; use a new run id")
+        return found
+
+    @contextmanager
+    def new(self) -> Iterator[Path]:
+        """Make the folder, unless another attempt of the run was first.
+
+        Yields
+        ------
+        Path
+            Folder to write to, beside the wanted one: that may be on another disk than
+            intermediate files. It is put in its place by one rename.
+        """
+        made = self.path.parent / f".{self.path.name}-{uuid.uuid4().hex[:8]}"
+        with write_errors(self.path.parent):
+            made.mkdir(parents=True)
+        try:
+            yield made
+            content = (made / MANIFEST).read_bytes()
+            self.marks.add(hashlib.sha256(content).hexdigest())  # before anybody can find it
+            made.replace(self.path)
+        except OSError:
+            # another attempt of this run was first: its models serve as well
+            if self.find() is None:
+                raise
+        finally:
+            shutil.rmtree(made, ignore_errors=True)

@@ -12,12 +12,13 @@ import importlib
 import io
 import pickle
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from sparkclean.errors import InputError
+from sparkclean.learning.named_classes import is_known, known_packages, unknown_package
 
 #: Our classes in models: where each is now below `sparkclean.learning`, and where it was below
 #: `sparkclean.predict`, as older models have it.
@@ -80,7 +81,7 @@ _RULED = {"numpy", "scipy", "sklearn", "sparkclean"}
 _MORE = "model_packages"
 
 
-def packages_of(estimator: str | None) -> frozenset[str]:
+def packages_of(estimator: str | None, packages: Sequence[str] | None = None) -> frozenset[str]:
     """Find the packages that an estimator's class comes from.
 
     Parameters
@@ -88,6 +89,8 @@ def packages_of(estimator: str | None) -> frozenset[str]:
     estimator : str or None
         Import path. Its class may inherit from classes of other packages, and name more of them:
         ``model_packages = ("torch",)``.
+    packages : sequence of str, optional
+        That it may be of; `known_packages` by default.
 
     Returns
     -------
@@ -97,12 +100,15 @@ def packages_of(estimator: str | None) -> frozenset[str]:
     Raises
     ------
     InputError
-        If there is no such class.
+        If there is no such class, or it is of another package, which is not imported then.
     """
     module, _, name = (estimator or "").rpartition(".")
     root = _root(module)
     if not root or root in _RULED or root in sys.stdlib_module_names:
         return frozenset()
+    allowed = known_packages() if packages is None else packages
+    if not is_known(module, allowed):
+        raise InputError(f"the model is not loaded: {unknown_package(str(estimator), allowed)}")
     try:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as exc:

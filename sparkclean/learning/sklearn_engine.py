@@ -110,12 +110,13 @@ class SklearnEngine:
             phase.rows = sum(entry.training_rows for entry in entries)
         return entries
 
-    def predict(self, folder: Path) -> Output:
+    def predict(self, folder: Path, entries: Sequence[ModelEntry]) -> Output:
         """Predict all rows by the models of a folder.
 
         Parameters
         ----------
         folder : Path
+        entries : sequence of ModelEntry
 
         Returns
         -------
@@ -132,6 +133,8 @@ class SklearnEngine:
         job = self._job
         score = ScoreFolds(
             models=str(folder),
+            entries=tuple(entries),
+            estimator=job.predict.estimator,
             classes=job.profile.classes,
             num_numbers=job.profile.num_numbers,
             num_texts=job.num_texts,

@@ -18,7 +18,7 @@ from sparkclean.errors import (
 from sparkclean.faults import InjectedFault, fault_point
 from sparkclean.lake import Staging, StagingFolder, Version, safe_run_id, shared_run_id
 from sparkclean.lake.base import COUNTED
-from sparkclean.lake.run_state import RunState
+from sparkclean.lake.run_state import RunMarks, RunState
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Context, Execution, Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
@@ -84,7 +84,14 @@ class PreparedRun:
             pins={name: table.pin for name, table in self.prepared.tables.items()},
             notes=dict(self.prepared.notes) | self.prepared.moment,
             has_adopted=self.has_adopted,
+            has_marks=self.marks("").is_needed,
         )
+
+    def marks(self, home: str) -> RunMarks:
+        """Give the marks of what its attempts make, which lie beside the state of the run."""
+        state = self.context.state
+        needed = state is None or state.has_marks
+        return RunMarks(home, self.context.job, self.context.run_id, needed)
 
     @property
     def has_adopted(self) -> bool:
@@ -131,6 +138,7 @@ class Attempt:
             fingerprint=self.run.fingerprint,
             provenance=provenance,
             recall=self.recall,
+            marks=self.run.marks(self.home),
         )
         self.record = _new_record(self.run)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sparkclean.config.sections import Config, Section
     from sparkclean.lake import Pin, SourceTable, TargetTable
-    from sparkclean.lake.run_state import RunState
+    from sparkclean.lake.run_state import RunMarks, RunState
     from sparkclean.rows.progress import Progress
     from sparkclean.runs.outputs import Outputs
     from sparkclean.runs.provenance import Provenance
@@ -263,6 +263,8 @@ class Execution:
     recall : callable
         Gives what the last published run of the same fingerprint has left
         (``remembered`` in its record), if there was one.
+    marks : RunMarks
+        By which an attempt knows what another one has made besides tables.
     stopped : Result or None
         What was found when a gate closed.
     kept : tuple of str
@@ -278,6 +280,7 @@ class Execution:
     fingerprint: str
     provenance: Provenance
     recall: Callable[[], str | None]
+    marks: RunMarks
     stopped: Result | None = None
     kept: tuple[str, ...] = ()
     has_made: bool = field(default=False, init=False)

@@ -381,26 +381,6 @@ def test_predict_run_id_of_other_features_is_refused(
     assert "use a new run id" in capsys.readouterr().err
 
 
-@pytest.mark.full
-def test_predict_model_that_its_manifest_does_not_name_is_not_loaded(
-    predict: Predict,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-) -> None:
-    monkeypatch.setenv("SPARKCLEAN_FAULT", "run.audited:raise")
-    assert predict() == 1
-    monkeypatch.delenv("SPARKCLEAN_FAULT")
-    content = manifest(tmp_path)
-    content["models"][0]["sha256"] = "0" * 64
-    (tmp_path / "out" / "models" / "predict" / "r1" / "manifest.json").write_text(
-        json.dumps(content)
-    )
-    assert predict() == 3
-    assert "not the model that its manifest names" in capsys.readouterr().err
-    assert open_target(str(tmp_path / "out" / "predictions")).current() is None
-
-
 def test_predict_dry_run_writes_nothing(
     predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -223,6 +223,6 @@ def test_score_rows_at_once_are_bounded_by_what_they_hold(
 ) -> None:
     score = ScoreFolds(
         classes=tuple(range(classes)), id_types=("int",), label_type="int", models="",
-        num_numbers=numbers, num_texts=texts,
+        entries=(), estimator=None, num_numbers=numbers, num_texts=texts,
     )  # fmt: skip
     assert score.rows_at_once == rows

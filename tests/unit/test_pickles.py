@@ -236,6 +236,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "    pass\n"
     )
     monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("SPARKCLEAN_ESTIMATOR_PACKAGES", "ours_of_test")
     yield folder
     for name in [name for name in sys.modules if name.startswith(("ours_of_", "theirs_of_"))]:
         del sys.modules[name]

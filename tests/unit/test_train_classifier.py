@@ -10,7 +10,7 @@ import sparkclean
 from sparkclean.config.sections import PredictSection
 from sparkclean.jobs.train.classifier import choose_classifier
 from sparkclean.jobs.train.sections import TrainSection
-from sparkclean.learning.estimators import import_class
+from sparkclean.learning.named_classes import import_class
 
 SVC = "sklearn.svm.SVC"
 FOREST = "sklearn.ensemble.RandomForestClassifier"

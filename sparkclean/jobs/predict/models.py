@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +12,45 @@ from sparkclean.errors import InputError
 from sparkclean.lake import Pin, TargetTable
 from sparkclean.learning.engine import Engine
 from sparkclean.learning.model_files import write_manifest
-from sparkclean.learning.model_folder import PIN, new_models
+from sparkclean.learning.model_folder import PIN, ModelFolder
+from sparkclean.reading import MOST_JSON, read_plain
+
+#: Property of the predictions: hash of the pin that lies beside the models.
+PIN_HASH = "pin_sha256"
+
+
+def hash_of_pin(text: str) -> str:
+    """Hash a pin as it is written down."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def train_models(
     engine: Engine,
-    folder: Path,
+    folder: ModelFolder,
     *,
     rare: Sequence[Any],
     predict: PredictSection,
     pin: Pin,
-    identity: Mapping[str, str],
-    run_id: str,
 ) -> None:
     """Train a model without each fold, and write manifest and pin beside them.
 
     Parameters
     ----------
     engine : Engine
-    folder : Path
-        Of the models, which another attempt may make first.
+    folder : ModelFolder
+        Which another attempt may make first.
     rare : sequence
         Classes that no model is trained on.
     predict : PredictSection
     pin : Pin
         What is read.
-    identity : mapping
-        Of the run, for the manifest.
-    run_id : str
-        The scheduler's.
 
     Raises
     ------
     InputError
         If the rows do not do for a training.
     """
-    with new_models(folder, identity, run_id) as made:
+    with folder.new() as made:
         entries = engine.train(made, rare)
         (made / PIN).write_text(pin.to_json())
         write_manifest(
@@ -54,7 +58,7 @@ def train_models(
             entries,
             predict.estimator,
             predict.params,
-            identity,
+            folder.identity,
             engine=predict.engine,
             versions=engine.versions(),
         )
@@ -80,13 +84,20 @@ def find_pins(predictions: TargetTable, folder: Path, run_id: str) -> tuple[Pin,
     Raises
     ------
     InputError
-        If the predictions or the models of the run were removed.
+        If the predictions or the models of the run were removed, or the pin is not the one that the
+        predictions were made by.
     """
     version = predictions.find_run(run_id)
     try:
-        pin = Pin.from_json((folder / PIN).read_text())
+        text = read_plain(folder / PIN, most=MOST_JSON, follow_links=False).decode()
     except FileNotFoundError:
         version = None
     if version is None:
         raise InputError(f"what run {run_id!r} has predicted was removed; use a new run id")
-    return pin, predictions.version_selector(version)
+    wanted = version.properties.get(PIN_HASH)  # version 0.1.0 has left none
+    if wanted is not None and wanted != hash_of_pin(text):
+        raise InputError(
+            f"{folder / PIN} is not what run {run_id!r} has written: it was changed, and is not "
+            "used. Audit the predictions by input.predictions, or use a new run id"
+        )
+    return Pin.from_json(text), predictions.version_selector(version)

@@ -14,14 +14,14 @@ from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.examples.columns import check_classes
 from sparkclean.faults import fault_point
 from sparkclean.jobs.predict.checks import collect_checked_profile, find_rare_classes, plan_files
-from sparkclean.jobs.predict.models import find_pins, train_models
+from sparkclean.jobs.predict.models import PIN_HASH, find_pins, hash_of_pin, train_models
 from sparkclean.jobs.predict.output import describe, numbers, stage_predictions, summarise
 from sparkclean.lake import Pin, TargetTable, open_source
 from sparkclean.learning.columns import LearningColumns, check_columns
 from sparkclean.learning.engine import EngineInput
 from sparkclean.learning.engines import open_engine
 from sparkclean.learning.feature_files import FeatureFiles
-from sparkclean.learning.model_folder import has_models, model_folder
+from sparkclean.learning.model_folder import ModelFolder, model_folder
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.scored import PREDICTED, quality_of
 from sparkclean.learning.trial import try_estimator
@@ -156,8 +156,12 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
     """
     context, columns = execution.context, prepared.columns
     config, predict = context.config, context.config.section(PredictSection)
-    folder = model_folder(config.output.models, _JOB, context.run_id)
-    identity = _identity(prepared, execution)
+    folder = ModelFolder(
+        model_folder(config.output.models, _JOB, context.run_id),
+        _identity(prepared, execution),
+        context.run_id,
+        execution.marks,
+    )
     narrowed = columns.narrow(prepared.rows, predict, group=predict.group, n_folds=predict.n_folds)
     files = plan_files(
         prepared.input.frame,
@@ -182,20 +186,18 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
             progress=execution.progress,
         )
     )
-    if not has_models(folder, identity, context.run_id):
+    if not folder.is_made():
         train_models(
             engine,
             folder,
             rare=find_rare_classes(profile, predict),
             predict=predict,
             pin=prepared.input.pin,
-            identity=identity,
-            run_id=context.run_id,
         )
     execution.made()
     fault_point("predict.trained")
     with execution.progress.phase("predict") as phase:
-        output = engine.predict(folder)
+        output = engine.predict(folder.path, folder.entries())
         predicted = output.streams[PREDICTED]
         quality = quality_of(output.states, predict.n_folds, len(profile.classes))
         phase.rows = predicted.rows
@@ -215,7 +217,7 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
         metrics=metrics,
         record=record,
         report=summarise(quality, profile),
-        places={"models": folder},
+        places={"models": folder.path},
     )
 
 
@@ -225,7 +227,7 @@ def _check(
     narrowed: DataFrame,
     files: FeatureFiles | None,
 ) -> Profile:
-    """Check the input; note the classes, in whose order probabilities are, for the audit."""
+    """Check the input; note for the audit what was read, and the order of the probabilities."""
     predict = execution.context.config.section(PredictSection)
     with execution.progress.phase("check features and record ids") as phase:
         profile = collect_checked_profile(
@@ -239,7 +241,10 @@ def _check(
         if execution.context.config.input.where is None:
             prepared.input.check_rows(profile.rows)
         phase.rows = profile.rows
-    execution.outputs.note(classes=json.dumps(profile.classes, ensure_ascii=False))
+    execution.outputs.note(
+        classes=json.dumps(profile.classes, ensure_ascii=False),
+        **{PIN_HASH: hash_of_pin(execution.prepared.input.pin.to_json())},
+    )
     execution.context.fit_batches(max(len(profile.classes), profile.num_numbers))
     return profile
 

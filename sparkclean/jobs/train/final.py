@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from sparkclean.learning.columns import LearningColumns
 from sparkclean.learning.engine import versions_of
 from sparkclean.learning.folds import TrainFolds
 from sparkclean.learning.model_files import write_manifest
-from sparkclean.learning.model_folder import PIN, new_models
+from sparkclean.learning.model_folder import PIN, ModelFolder
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.sampling import write_training_rows
 from sparkclean.learning.sklearn_engine import PACKAGES, collect_models
@@ -36,11 +35,9 @@ def train_final_model(
     profile: Profile,
     *,
     noise: NDArray[np.float64] | None,
-    folder: Path,
+    folder: ModelFolder,
     work: Path,
     pin: Pin,
-    identity: Mapping[str, str],
-    run_id: str,
     progress: Progress,
 ) -> None:
     """Train one model on a sample of all rows, and write manifest and pin beside it.
@@ -57,16 +54,12 @@ def train_final_model(
         Of one fold.
     noise : ndarray of float64, shape (K, K), or None
         P(given | true), for a loss that needs it.
-    folder : Path
-        Of the model, which another attempt may make first.
+    folder : ModelFolder
+        Which another attempt may make first.
     work : Path
         Folder that driver and executors share, for what is removed at the end of the run.
     pin : Pin
         What is read.
-    identity : mapping
-        Of the run, for the manifest.
-    run_id : str
-        The scheduler's.
     progress : Progress
 
     Raises
@@ -89,7 +82,7 @@ def train_final_model(
             label_type=columns.label_type,
             max_rows=predict.max_train_rows,
         )
-    with new_models(folder, identity, run_id) as made:
+    with folder.new() as made:
         task = TrainFolds(
             sample=str(sample.folder),
             models=str(made),
@@ -115,7 +108,7 @@ def train_final_model(
             [entry],
             classifier.class_path,
             classifier.params,
-            identity,
+            folder.identity,
             engine="sklearn",
             versions=versions_of(PACKAGES),
             more={

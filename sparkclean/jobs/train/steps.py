@@ -33,8 +33,7 @@ from sparkclean.jobs.train.trusted import (
     open_trusted,
 )
 from sparkclean.learning.columns import LearningColumns, check_columns
-from sparkclean.learning.model_files import read_entries
-from sparkclean.learning.model_folder import has_models, model_folder
+from sparkclean.learning.model_folder import ModelFolder, model_folder
 from sparkclean.learning.quality import QualityReport
 from sparkclean.learning.sklearn_engine import trial_of
 from sparkclean.learning.trial import try_estimator
@@ -258,8 +257,12 @@ def execute_training(prepared: TrainPrepared, execution: Execution) -> Result:
     """
     context, columns, test = execution.context, prepared.columns, prepared.test
     predict, progress = context.config.section(PredictSection), execution.progress
-    folder = model_folder(context.config.output.models, _JOB, context.run_id)
-    identity = _identity(prepared, execution)
+    folder = ModelFolder(
+        model_folder(context.config.output.models, _JOB, context.run_id),
+        _identity(prepared, execution),
+        context.run_id,
+        execution.marks,
+    )
     noise: Any = None
     classes: tuple[Any, ...] | None = prepared.classes or None
     if prepared.classifier.needs_noise:
@@ -275,7 +278,7 @@ def execute_training(prepared: TrainPrepared, execution: Execution) -> Result:
         with progress.phase("check the test table"):
             check_trusted(test, columns, predict, profile)
             overlap = count_overlap(test, prepared.rows, columns, profile)
-    if not has_models(folder, identity, context.run_id):
+    if not folder.is_made():
         train_final_model(
             prepared.rows,
             columns,
@@ -286,28 +289,34 @@ def execute_training(prepared: TrainPrepared, execution: Execution) -> Result:
             folder=folder,
             work=execution.folder,
             pin=prepared.input.pin,
-            identity=identity,
-            run_id=context.run_id,
             progress=progress,
         )
     execution.made()
     fault_point("predict.trained")
+    entries = folder.entries()
     quality: QualityReport | None = None
     if test is not None:
         with progress.phase("measure on the test table") as phase:
             quality = measure_model(
-                test, columns, predict, profile, folder=folder, work=execution.folder
+                test,
+                columns,
+                predict,
+                profile,
+                folder=folder.path,
+                entries=entries,
+                estimator=prepared.classifier.class_path,
+                work=execution.folder,
             )
             phase.rows = quality.overall.rows if quality.overall else 0
     execution.computed()
-    (entry,) = read_entries(folder)
+    (entry,) = entries
     metrics, record = numbers(entry, profile, quality, overlap)
     return Result(
         rows=profile.rows,
         metrics=metrics,
         record=record,
         report=summarise(entry, prepared.classifier, prepared.audit, profile, quality=quality),
-        places={"model": folder},
+        places={"model": folder.path},
     )
 
 

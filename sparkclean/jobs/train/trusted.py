@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from sparkclean.jobs.train.training_table import about
 from sparkclean.lake import open_source
 from sparkclean.learning.columns import LearningColumns, resolve_features
 from sparkclean.learning.folds import MeasureModel, ScoreFolds
+from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile, check_features
 from sparkclean.learning.quality import QualityReport
 from sparkclean.learning.scored import INNER, PLACE, quality_of
@@ -192,6 +194,8 @@ def measure_model(
     profile: Profile,
     *,
     folder: Path,
+    entries: Sequence[ModelEntry],
+    estimator: str | None,
     work: Path,
 ) -> QualityReport:
     """Measure a final model on the test table.
@@ -204,6 +208,10 @@ def measure_model(
     profile : Profile
     folder : Path
         Of the model.
+    entries : sequence of ModelEntry
+        Of its manifest.
+    estimator : str or None
+        Import path of its class.
     work : Path
         Folder that driver and executors share, for what is removed at the end of the run.
 
@@ -218,6 +226,8 @@ def measure_model(
     """
     score = ScoreFolds(
         models=str(folder),
+        entries=tuple(entries),
+        estimator=estimator,
         classes=profile.classes,
         num_numbers=profile.num_numbers,
         num_texts=len(columns.features.texts),

@@ -21,7 +21,7 @@ from sparkclean.examples.batches import LABEL
 from sparkclean.learning.calibration import Calibration, fit_calibration
 from sparkclean.learning.engine import EngineInput, versions_of
 from sparkclean.learning.folds import TOO_FEW_GROUPS
-from sparkclean.learning.model_files import ModelEntry, check_digest, read_entries
+from sparkclean.learning.model_files import ModelEntry, check_digest
 from sparkclean.learning.pickles import loads
 from sparkclean.learning.sampling import check_seen, is_sampled, sample_shares
 from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE
@@ -202,12 +202,13 @@ class SparkMLEngine:
         _log.info("fold %s: trained on %s rows in %.1f s", fold, f"{count:,}", seconds)
         return ModelEntry(fold, folder.name, digest, count, seconds)
 
-    def predict(self, folder: Path) -> Output:
+    def predict(self, folder: Path, entries: Sequence[ModelEntry]) -> Output:
         """Predict all rows by the models of a folder.
 
         Parameters
         ----------
         folder : Path
+        entries : sequence of ModelEntry
 
         Returns
         -------
@@ -216,14 +217,13 @@ class SparkMLEngine:
         Raises
         ------
         InputError
-            If a model is not the one that its manifest names, or predicts NaN.
+            If a model is not the one that was written, or predicts NaN.
 
         Notes
         -----
         One job over the staged features, which are staged now if an earlier attempt has trained.
         """
         job = self._job
-        entries = read_entries(folder)
         for entry in entries:
             check_digest(folder, entry, digest_folder(folder / entry.file))
         staged, kept = self._stage(), [*id_names(job), LABEL, FOLD]

@@ -14,7 +14,7 @@ from pyspark.ml.util import JavaMLWritable
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import ConfigError
 from sparkclean.learning.estimator_errors import EstimatorError, words_of
-from sparkclean.learning.estimators import import_class
+from sparkclean.learning.named_classes import import_class
 
 #: What an estimator is given: the class as a number, and one vector.
 INDEX, FEATURES = "__index", "__features"
@@ -60,7 +60,7 @@ def make_spark_estimator(
         params = ours | {"standardization": not sparse} | params
     kind = import_class(path, example=_EXAMPLE)
     wrong = [f"{path!r} is no estimator of Spark ML"]
-    if not (isinstance(kind, type) and issubclass(kind, Estimator)):
+    if not issubclass(kind, Estimator):
         if hasattr(kind, "predict_proba"):
             wrong.append("it is one of scikit-learn: predict.engine: sklearn")
         raise ConfigError(f"predict.estimator: {'; '.join(wrong)}; name one, such as {_EXAMPLE}")

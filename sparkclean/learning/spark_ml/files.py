@@ -8,9 +8,11 @@ from pathlib import Path
 
 from pyspark.ml import PipelineModel
 
+from sparkclean.errors import InputError
 from sparkclean.lake import spark_path, spark_paths
 from sparkclean.learning.pickles import loads
 from sparkclean.learning.spark_ml.vectors import FoldFacts
+from sparkclean.reading import read_plain
 
 _PIPELINE, _FACTS = "pipeline", "facts.pickle"
 
@@ -31,7 +33,7 @@ def read_fold(folder: Path) -> tuple[PipelineModel, FoldFacts]:
         If the facts name what no facts consist of.
     """
     path = folder / _FACTS
-    facts: FoldFacts = loads(path.read_bytes(), str(path))
+    facts: FoldFacts = loads(read_plain(path, follow_links=False), str(path))
     (escaped,) = spark_paths([folder / _PIPELINE])
     return PipelineModel.load(escaped), facts
 
@@ -47,10 +49,22 @@ def digest_folder(folder: Path) -> str:
     -------
     str
         Of SHA-256.
+
+    Raises
+    ------
+    InputError
+        If there is a link in it: what it leads to could be another thing when it is loaded.
     """
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        content = path.read_bytes()
+    found = [folder, *folder.rglob("*")]
+    for path in found:
+        if path.is_symlink():
+            raise InputError(
+                f"{path} is a symbolic link, which no model of ours holds; nothing of it is "
+                "loaded. Predict again under a new run id"
+            )
+    for path in sorted(path for path in found if not path.is_dir()):
+        content = read_plain(path, follow_links=False)
         name = str(path.relative_to(folder)).encode()
         digest.update(b"%d %s %d " % (len(name), name, len(content)))
         digest.update(content)
