@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
 
+from sparkclean.config.safe_mode import is_safe_mode, unsafe_findings
 from sparkclean.config.values import Positive, Seed, Several
 from sparkclean.names import Format
 
@@ -141,6 +142,10 @@ class Config(Protocol):
 
 class InputSection(Section):
     """What is audited."""
+
+    def findings(self, config: Config) -> list[str]:
+        """Find what the safe mode forbids."""
+        return unsafe_findings(self.where, config.spark) if is_safe_mode() else []
 
     def tables(self) -> dict[str, str]:
         """Give the tables that are read."""
