@@ -63,9 +63,12 @@ class Temperature:
     ----------
     temperature : float
         T > 0. Above 1 probabilities move towards 1 / K, below 1 away from it.
+    floors : tuple of float, length K, or None
+        What smaller probabilities of each class are raised to before. None: 2**-52.
     """
 
     temperature: float
+    floors: tuple[float, ...] | None = None  # a default: older models have none
 
     def apply(self, pred_probs: NDArray[np.floating]) -> NDArray[np.float64]:
         """Calibrate rows; the argmax stays, and so do ties for it.
@@ -73,13 +76,12 @@ class Temperature:
         Parameters
         ----------
         pred_probs : ndarray of float, shape (N, K)
-            Below 2**-52 they count as 2**-52.
 
         Returns
         -------
         ndarray of float64, shape (N, K)
         """
-        ratios = _to_best(pred_probs)
+        ratios = _to_best(pred_probs, self.floors)
         powers = ratios ** (1.0 / self.temperature)
         # rounding must make no new ties: the argmax is the first of them
         powers = np.minimum(powers, np.where(ratios < 1.0, _BELOW_ONE, 1.0))
@@ -120,7 +122,10 @@ class Isotonic:
 
 
 def fit_calibration(
-    method: str, pred_probs: NDArray[np.floating], given: NDArray[np.integer]
+    method: str,
+    pred_probs: NDArray[np.floating],
+    given: NDArray[np.integer],
+    floors: tuple[float, ...] | None = None,
 ) -> Calibration:
     """Fit a calibration on held-out predictions.
 
@@ -132,6 +137,8 @@ def fit_calibration(
         Probabilities that a model gave to rows on which it was not fitted.
     given : ndarray of int, shape (N,)
         Class of each row, in 0..K-1.
+    floors : tuple of float, length K, optional
+        Of ``temperature``.
 
     Returns
     -------
@@ -150,19 +157,25 @@ def fit_calibration(
     if method == "none":
         return Uncalibrated()
     if method == "temperature":
-        return fit_temperature(pred_probs, given)
+        return fit_temperature(pred_probs, given, floors)
     if method == "isotonic":
         return fit_isotonic(pred_probs, given)
     raise ValueError(f"unknown calibration {method!r}; use one of {', '.join(CALIBRATIONS)}")
 
 
-def fit_temperature(pred_probs: NDArray[np.floating], given: NDArray[np.integer]) -> Temperature:
+def fit_temperature(
+    pred_probs: NDArray[np.floating],
+    given: NDArray[np.integer],
+    floors: tuple[float, ...] | None = None,
+) -> Temperature:
     """Find the temperature of least log loss.
 
     Parameters
     ----------
     pred_probs : ndarray of float, shape (N, K)
     given : ndarray of int, shape (N,)
+    floors : tuple of float, length K, optional
+        Of `Temperature`; above 0 for the classes that are given.
 
     Returns
     -------
@@ -179,7 +192,8 @@ def fit_temperature(pred_probs: NDArray[np.floating], given: NDArray[np.integer]
     Guo, Pleiss, Sun, Weinberger (2017), On Calibration of Modern Neural Networks, ICML, section
     4.2, eq. 9.
     """
-    logits = np.log(_to_best(pred_probs))
+    with np.errstate(divide="ignore"):  # a class without a floor may be impossible
+        logits = np.log(_to_best(pred_probs, floors))
     own = self_confidence(given, logits)
 
     def log_loss(log_temperature: float) -> float:
@@ -192,7 +206,7 @@ def fit_temperature(pred_probs: NDArray[np.floating], given: NDArray[np.integer]
     found = minimize_scalar(
         log_loss, bounds=limits, method="bounded", options={"xatol": _PRECISION}
     )
-    return Temperature(math.exp(found.x) if found.fun < log_loss(0.0) else 1.0)
+    return Temperature(math.exp(found.x) if found.fun < log_loss(0.0) else 1.0, floors)
 
 
 def fit_isotonic(pred_probs: NDArray[np.floating], given: NDArray[np.integer]) -> Isotonic:
@@ -206,7 +220,8 @@ def fit_isotonic(pred_probs: NDArray[np.floating], given: NDArray[np.integer]) -
     Returns
     -------
     Isotonic
-        A class that no row is given keeps its probabilities: nothing is known of it.
+        A class that no row is given keeps its probabilities: nothing is known of it. The others
+        get at least half a row in N: that none of N rows is of a class does not make it impossible.
 
     Notes
     -----
@@ -227,14 +242,18 @@ def fit_isotonic(pred_probs: NDArray[np.floating], given: NDArray[np.integer]) -
             pred_probs[:, k].astype(np.float64), of_class
         )
         # its points alone: applying them needs no scikit-learn, of whatever version
-        curves.append((fitted.X_thresholds_, fitted.y_thresholds_))
+        lowest = 0.5 / len(given)
+        curves.append((fitted.X_thresholds_, np.maximum(fitted.y_thresholds_, lowest)))
     return Isotonic(tuple(curves))
 
 
-def _to_best(pred_probs: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Divide probabilities, raised to the lowest that counts, by the best of their row.
+def _to_best(
+    pred_probs: NDArray[np.floating], floors: tuple[float, ...] | None
+) -> NDArray[np.float64]:
+    """Divide probabilities, raised to the lowest that count, by the best of their row.
 
     A quotient is 1 where and only where the probability equals the best one.
     """
-    raised = np.maximum(pred_probs, LOWEST_PROBABILITY, dtype=np.float64)
+    lowest = LOWEST_PROBABILITY if floors is None else np.array(floors)
+    raised = np.maximum(pred_probs, lowest, dtype=np.float64)
     return raised / raised.max(axis=1, keepdims=True)

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from sparkclean.errors import SparkCleanError
 from sparkclean.examples.batches import LABEL, class_index
-from sparkclean.learning.calibration import Calibration, fit_calibration
+from sparkclean.learning.calibration import Uncalibrated
+from sparkclean.learning.chosen_calibration import ChosenCalibration, HeldOut, choose_calibration
 from sparkclean.learning.estimator_errors import EstimatorError, estimator_errors, name_of
 from sparkclean.learning.estimators import make_estimator, make_robust, weight_parameter
 from sparkclean.learning.features import Block, FeatureMatrix, read_block
@@ -168,11 +169,12 @@ class TrainFolds:
             return json.dumps({"problem": problem})
         with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            calibration = self._calibration(block, given, inner)
+            chosen = self._calibration(block, given, inner)
             matrix, estimator = self._fit(block, given, weights)
         shares = self.shares
         if self.noise_matrix is not None:
             _, shares = noise_of_sample(self.noise_matrix, shares)
+        calibration = Uncalibrated() if chosen is None else chosen.calibration
         model = FoldModel(fold, matrix, estimator, calibration, shares)
         said = sorted({str(warning.message).splitlines()[0] for warning in caught})
         entry = write_model(
@@ -181,6 +183,7 @@ class TrainFolds:
             name="model" if self.whole else f"fold-{fold}",
             training_rows=len(given),
             seconds=time.monotonic() - begun,
+            calibration=None if chosen is None else chosen.about,
         )
         return json.dumps(asdict(entry) | {"warnings": said, "found": found.tolist()})
 
@@ -243,17 +246,20 @@ class TrainFolds:
 
     def _calibration(
         self, block: Block, given: NDArray[np.int64], inner: NDArray[np.integer]
-    ) -> Calibration:
+    ) -> ChosenCalibration | None:
         """Calibrate on rows that were not trained on, by folds within the training rows."""
+        if self.calibrate == "none":
+            return None
         num_classes = len(self.classes)
         probs = np.zeros((len(given), num_classes))
-        if self.calibrate != "none":
-            for number in range(INNER_FOLDS):
-                rest, held = np.flatnonzero(inner != number), np.flatnonzero(inner == number)
-                matrix, estimator = self._fit(block.take(rest), given[rest])
-                with estimator_errors(name_of(estimator), "predict these rows"):
-                    probs[held] = predict_all(estimator, matrix, block.take(held), num_classes)
-        return fit_calibration(self.calibrate, probs, given)
+        trained = np.zeros((INNER_FOLDS, num_classes), np.bool_)
+        for number in range(INNER_FOLDS):
+            rest, held = np.flatnonzero(inner != number), np.flatnonzero(inner == number)
+            matrix, estimator = self._fit(block.take(rest), given[rest])
+            with estimator_errors(name_of(estimator), "predict these rows"):
+                probs[held] = predict_all(estimator, matrix, block.take(held), num_classes)
+            trained[number, estimator.classes_] = True
+        return choose_calibration(self.calibrate, HeldOut(probs, given, inner, trained))
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,9 @@ class ModelEntry:
     sha256 : str
     training_rows : int
     seconds : float
+    calibration : mapping or None
+        How it was calibrated, as `ChosenCalibration` tells; None: not at all, or by an older
+        version.
     """
 
     fold: int
@@ -43,10 +46,17 @@ class ModelEntry:
     sha256: str
     training_rows: int
     seconds: float
+    calibration: Mapping[str, Any] | None = None
 
 
 def write_model(
-    folder: Path, model: FoldModel, *, name: str, training_rows: int, seconds: float
+    folder: Path,
+    model: FoldModel,
+    *,
+    name: str,
+    training_rows: int,
+    seconds: float,
+    calibration: Mapping[str, Any] | None = None,
 ) -> ModelEntry:
     """Write a model to a folder.
 
@@ -59,6 +69,8 @@ def write_model(
     training_rows : int
     seconds : float
         That the training took.
+    calibration : mapping, optional
+        As `ModelEntry` has it.
 
     Returns
     -------
@@ -69,7 +81,7 @@ def write_model(
     # two attempts of a task write the same name with the same content, or two names
     path = folder / f"{name}-{digest[:16]}.pickle"
     path.write_bytes(content)
-    return ModelEntry(model.fold, path.name, digest, training_rows, seconds)
+    return ModelEntry(model.fold, path.name, digest, training_rows, seconds, calibration)
 
 
 def write_manifest(

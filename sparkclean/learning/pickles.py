@@ -28,6 +28,7 @@ _OURS = {
     "Uncalibrated": ("calibration", "calibration"),
     "Temperature": ("calibration", "calibration"),
     "Isotonic": ("calibration", "calibration"),
+    "ChosenCalibration": ("chosen_calibration", ""),
     "FoldFacts": ("spark_ml.vectors", "vectors"),
     "RobustClassifier": ("robust_classifier", "robust_classifier"),
     "CrossEntropy": ("losses", "losses"),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import InputError
+from sparkclean.learning.chosen_calibration import warn_of_calibrations
 from sparkclean.learning.engine import EngineInput, versions_of
 from sparkclean.learning.estimators import make_estimator
 from sparkclean.learning.folds import ScoreFolds, TrainFolds
@@ -225,6 +226,7 @@ def collect_models(
     for text in sorted({text for entry in found for text in entry.pop("warnings")}):
         _log.warning("training: %s", text)
     entries = [ModelEntry(**entry) for entry in found]
+    warn_of_calibrations([entry.calibration for entry in entries], profile.classes)
     kept = {entry.file for entry in entries}
     for path in Path(train.models).iterdir():  # of tasks that were repeated
         if path.name not in kept:

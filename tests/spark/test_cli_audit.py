@@ -166,7 +166,7 @@ def test_audit_gate_closed_publishes_a_record_alone(
     error = capsys.readouterr().err
     assert "gate.max_suspects wants at most 1" in error
     staged = next((tmp_path / "out" / "suspects" / "_staging").iterdir())
-    assert str(staged) in error
+    assert f"sparkclean show {tmp_path}/out/suspects --run-id a" in error
     assert pq.read_table(staged / "data").num_rows > 1
     assert open_target(str(tmp_path / "out" / "suspects")).current() is None
     assert not list((tmp_path / "out" / "cleaned").glob("_manifests/*"))

@@ -292,12 +292,21 @@ def test_predict_texts_alone_are_enough(
 
 @pytest.mark.full
 def test_predict_calibrated_probabilities_keep_their_order_and_are_others(
-    spark: SparkSession, predict: Predict, tmp_path: Path
+    spark: SparkSession, predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    assert predict() == 0
+    assert predict(**FOREST) == 0
     plain = predicted(spark, tmp_path)
-    assert predict(run_id="r2", calibrate="temperature") == 0
+    assert predict(run_id="r2", calibrate="temperature", **FOREST) == 0
     calibrated = predicted(spark, tmp_path)
+    (record,) = [
+        row
+        for row in open_target(str(tmp_path / "out" / "runs")).head(5).to_pylist()
+        if row["run_id"] == "r2"
+    ]
+    about = json.loads(record["counts"])["calibration"]
+    assert [model["published"] for model in about] == ["temperature"] * 5
+    assert all(model["calibrated_log_loss"] < model["log_loss"] for model in about)
+    assert "calibrated: 5 of 5 models, by temperature of " in capsys.readouterr().out
     one = np.array([plain[i]["pred_probs"] for i in range(ROWS)])
     other = np.array([calibrated[i]["pred_probs"] for i in range(ROWS)])
     assert (one.argmax(axis=1) == other.argmax(axis=1)).all()

@@ -187,7 +187,11 @@ def test_predict_spark_ml_calibrated_by_inner_models_of_a_sample(
     assert predict(**LINEAR, run_id="r2", calibrate="temperature") == 0
     warm = probabilities(predicted(spark, tmp_path))
     assert (plain.argmax(axis=1) == warm.argmax(axis=1)).all()
-    assert not np.allclose(plain, warm, atol=1e-3)
+    about = [model["calibration"] for model in manifest(tmp_path, "r2")["models"]]
+    assert all(one["rows"] > 100 and one["left_out"] == [] for one in about)
+    changed = [one["calibrated_log_loss"] < one["log_loss"] for one in about]
+    assert [one["published"] == "temperature" for one in about] == changed
+    assert np.allclose(plain, warm, atol=1e-6) != any(changed)
     assert predict(**LINEAR, run_id="r3", calibrate="isotonic", max_train_rows=100) == 0
     assert all(20 < entry["training_rows"] <= 100 for entry in manifest(tmp_path, "r3")["models"])
     np.testing.assert_allclose(

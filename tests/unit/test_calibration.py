@@ -256,6 +256,7 @@ def test_isotonic_applied_is_the_reference_normalised(rng: np.random.Generator) 
         IsotonicRegression(out_of_bounds="clip").fit(probs[:, k], labels == k).predict(others[:, k])
         for k in range(4)
     ]
+    assert min(curve.min() for curve in curves) > 0.5 / 400  # which no floor changes
     wanted = np.column_stack(curves)
     wanted /= wanted.sum(axis=1, keepdims=True)
     assert found.apply(others) == pytest.approx(wanted, abs=1e-12)
@@ -266,17 +267,24 @@ def test_isotonic_class_without_examples_keeps_its_probabilities() -> None:
     found = fit_calibration("isotonic", probs, np.array([0, 1, 0]))
     assert isinstance(found, Isotonic)
     assert [curve is None for curve in found.curves] == [False, False, True]
-    # of the others 1 and 0 are left
-    wanted = [[1 / 1.2, 0.0, 0.2 / 1.2], [0.0, 1 / 1.1, 0.1 / 1.1], [1 / 1.4, 0.0, 0.4 / 1.4]]
-    assert found.apply(probs) == pytest.approx(np.array(wanted), abs=1e-15)
+    # of the others 1 is left, and half a row of three instead of 0
+    wanted = np.array([[1.0, 1 / 6, 0.2], [1 / 6, 1.0, 0.1], [1.0, 1 / 6, 0.4]])
+    wanted /= wanted.sum(axis=1, keepdims=True)
+    assert found.apply(probs) == pytest.approx(wanted, abs=1e-15)
+
+
+def test_isotonic_makes_no_class_impossible(rng: np.random.Generator) -> None:
+    probs, labels = miscalibrated(rng, 3.0, rows=100)
+    found = fit_calibration("isotonic", probs, labels)
+    others, given = miscalibrated(rng, 3.0)
+    assert found.apply(others).min() > 0.1 / 100
+    assert log_loss(given, found.apply(others)) < 1.4
 
 
 def test_isotonic_row_without_a_class_left_stays_as_it_is() -> None:
-    probs = np.array([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.3, 0.1, 0.6]])
-    found = fit_calibration("isotonic", probs, np.array([0, 1, 2]))
-    assert found.apply(np.array([[0.3, 0.1, 0.0], [0.9, 0.1, 0.0]])).tolist() == [
-        [0.3, 0.1, 0.0], [1.0, 0.0, 0.0],
-    ]  # fmt: skip
+    nothing = (np.array([0.0, 1.0]), np.array([0.0, 0.0]))  # as older models may have it
+    found = Isotonic((nothing, nothing))
+    assert found.apply(np.array([[0.3, 0.7]])).tolist() == [[0.3, 0.7]]
 
 
 def test_isotonic_only_one_class_given_is_certain_where_nothing_else_is() -> None:

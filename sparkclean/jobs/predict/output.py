@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,6 +14,7 @@ from sparkclean.config.sections import PredictSection
 from sparkclean.examples.batches import LABEL
 from sparkclean.lake import Pin
 from sparkclean.learning.columns import LearningColumns
+from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.quality import QualityReport
 from sparkclean.learning.scored import FOLD
@@ -54,19 +55,25 @@ def stage_predictions(
     return outputs.stage_files("predictions", frame, write)
 
 
-def numbers(profile: Profile, quality: QualityReport) -> tuple[dict[str, Any], dict[str, Any]]:
+def numbers(
+    profile: Profile, quality: QualityReport, models: Sequence[ModelEntry]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give what the run record says of predictions: metrics, and its columns.
 
     Parameters
     ----------
     profile : Profile
     quality : QualityReport
+    models : sequence of ModelEntry
+        Of the manifest.
 
     Returns
     -------
     metrics, record : dict
     """
-    counts = {"classes": profile.classes, "quality": asdict(quality)}
+    counts: dict[str, Any] = {"classes": profile.classes, "quality": asdict(quality)}
+    if _calibrations(models):
+        counts["calibration"] = _calibrations(models)
     metrics: dict[str, Any] = {"rows": profile.rows, "classes": len(profile.classes)}
     if quality.overall is not None:
         metrics |= quality.overall.metrics()
@@ -77,13 +84,25 @@ def numbers(profile: Profile, quality: QualityReport) -> tuple[dict[str, Any], d
     return metrics, record
 
 
-def summarise(quality: QualityReport, profile: Profile) -> Report:
+def summarise(quality: QualityReport, profile: Profile, models: Sequence[ModelEntry]) -> Report:
     """Sum a prediction up for people."""
     text = f"{profile.rows:,} rows predicted out of sample, {len(profile.classes)} classes"
     lines = [Line(text)]
     if quality.overall is not None:
         lines.append(Line(f"against the given labels: {quality.overall}"))
+    calibrations = _calibrations(models)
+    if calibrations:
+        made = [about for about in calibrations if about["published"] != "none"]
+        found = [about["temperature"] for about in made if "temperature" in about]
+        values = f" of {min(found):.3g} to {max(found):.3g}" if found else ""
+        method = calibrations[0]["method"]
+        text = f"calibrated: {len(made)} of {len(calibrations)} models, by {method}{values}"
+        lines.append(Line(text))
     return Report(lines)
+
+
+def _calibrations(models: Sequence[ModelEntry]) -> list[Mapping[str, Any]]:
+    return [model.calibration for model in models if model.calibration is not None]
 
 
 def describe(pin: Pin, predict: PredictSection, places: Mapping[str, str]) -> Report:

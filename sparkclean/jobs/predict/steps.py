@@ -211,12 +211,13 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
     if outputs.wants("predictions"):
         with execution.progress.phase("write predictions") as phase:
             phase.rows = stage_predictions(outputs, predicted, columns, execution.provenance)
-    metrics, record = numbers(profile, quality)
+    models = folder.entries()
+    metrics, record = numbers(profile, quality, models)
     return Result(
         rows=profile.rows,
         metrics=metrics,
         record=record,
-        report=summarise(quality, profile),
+        report=summarise(quality, profile, models),
         places={"models": folder.path},
     )
 

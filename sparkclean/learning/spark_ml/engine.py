@@ -18,7 +18,8 @@ from pyspark.sql import functions as F
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import InputError, UnsupportedFeatureError
 from sparkclean.examples.batches import LABEL
-from sparkclean.learning.calibration import Calibration, fit_calibration
+from sparkclean.learning.calibration import Uncalibrated
+from sparkclean.learning.chosen_calibration import ChosenCalibration, warn_of_calibrations
 from sparkclean.learning.engine import EngineInput, versions_of
 from sparkclean.learning.folds import TOO_FEW_GROUPS
 from sparkclean.learning.model_files import ModelEntry, check_digest
@@ -176,6 +177,7 @@ class SparkMLEngine:
                 for fold, (part, count) in parts.items()
             ]
             phase.rows = sum(entry.training_rows for entry in entries)
+        warn_of_calibrations([entry.calibration for entry in entries], job.profile.classes)
         return entries
 
     def _stage(self) -> DataFrame:
@@ -196,11 +198,13 @@ class SparkMLEngine:
         begun = time.monotonic()
         count = int(counts.sum())
         model, trained = fit_model(self._job, rows, counts.sum(axis=0), means)
-        calibration = _calibrate(self._job, fold, rows, counts, means)
+        chosen = _calibrate(self._job, fold, rows, counts, means)
+        calibration = Uncalibrated() if chosen is None else chosen.calibration
         digest = write_fold(folder, model, FoldFacts(trained, means, calibration, shares))
         seconds = time.monotonic() - begun
         _log.info("fold %s: trained on %s rows in %.1f s", fold, f"{count:,}", seconds)
-        return ModelEntry(fold, folder.name, digest, count, seconds)
+        about = None if chosen is None else chosen.about
+        return ModelEntry(fold, folder.name, digest, count, seconds, about)
 
     def predict(self, folder: Path, entries: Sequence[ModelEntry]) -> Output:
         """Predict all rows by the models of a folder.
@@ -250,12 +254,11 @@ def _calibrate(
     rows: DataFrame,
     counts: NDArray[np.int64],
     means: NDArray[np.float64] | None,
-) -> Calibration:
+) -> ChosenCalibration | None:
     """Calibrate on a sample of rows that three inner models were not trained on."""
     method, num_classes = job.predict.calibrate, len(job.profile.classes)
-    nothing = fit_calibration(method, np.zeros((0, num_classes)), np.zeros(0, np.int64))
     if method == "none":
-        return nothing
+        return None
     most = max(_CALIBRATION_NUMBERS // num_classes, _CALIBRATION_ROWS)
     share = min(1.0, most / int(counts.sum()))
     # not the place itself, whose first ones may be all that were sampled
@@ -274,11 +277,11 @@ def _calibrate(
     schema = "calibration binary, problem string"
     fitted = map_in_arrow(_union(parts).repartition(1), fit, schema).collect()
     if not fitted:
-        return nothing
+        return None
     content, problem = fitted[0]
     if problem is not None:
         raise InputError(problem)
-    found: Calibration = loads(content, "a task's calibration")
+    found: ChosenCalibration = loads(content, "a task's calibration")
     return found
 
 

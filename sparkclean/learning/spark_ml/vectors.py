@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import PROBS
-from sparkclean.learning.calibration import Calibration, fit_calibration
+from sparkclean.learning.calibration import Calibration
+from sparkclean.learning.chosen_calibration import ChosenCalibration, HeldOut, choose_calibration
 from sparkclean.learning.features import HASHED, TEXT_PREFIX, hash_texts
 from sparkclean.learning.models import correct
 from sparkclean.learning.quality import QualitySums
@@ -136,7 +137,7 @@ class FitCalibration:
     fold: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield a calibration, pickled, or what is wrong with the probabilities.
+        """Yield what was chosen, pickled, or what is wrong with the probabilities.
 
         Memory: the probabilities of all rows, and a few copies.
         """
@@ -148,8 +149,9 @@ class FitCalibration:
         columns = [pa.array([found], pa.binary()), pa.array([problem], pa.string())]
         yield pa.RecordBatch.from_arrays(columns, ["calibration", "problem"])
 
-    def _fit(self, batches: Iterable[pa.RecordBatch]) -> Calibration:
+    def _fit(self, batches: Iterable[pa.RecordBatch]) -> ChosenCalibration:
         probs, given = [np.zeros((0, self.num_classes))], [np.zeros(0, np.int64)]
+        inner = [np.zeros(0, np.int64)]
         for batch in batches:
             models = batch.column(MODEL).to_numpy()
             for i in np.unique(models).tolist():
@@ -157,7 +159,10 @@ class FitCalibration:
                 name = f"fold {self.fold}, inner fold {i},"
                 probs.append(read_probs(rows, self.trained[i], self.num_classes, name))
                 given.append(rows.column(GIVEN).to_numpy().astype(np.int64))
-        return fit_calibration(self.method, np.concatenate(probs), np.concatenate(given))
+                inner.append(np.full(len(rows), i))
+        seen = np.array([np.isin(np.arange(self.num_classes), known) for known in self.trained])
+        held = HeldOut(np.concatenate(probs), np.concatenate(given), np.concatenate(inner), seen)
+        return choose_calibration(self.method, held)
 
 
 def read_probs(
