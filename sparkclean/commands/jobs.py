@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sparkclean import registry
 from sparkclean.errors import SparkCleanError
-from sparkclean.rows.session import Terminated, batch_setter, interrupt_behind, open_session
+from sparkclean.rows.interrupts import interrupt_behind, outcome_of
+from sparkclean.rows.session import batch_setter, open_session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -217,5 +218,5 @@ def open_jobs(
         interrupt = interrupt_behind(exc)
         if interrupt is None or not any(runner.is_published for runner in ending):
             raise
-        word = "terminated" if isinstance(interrupt, Terminated) else "interrupted"
+        word, _ = outcome_of(interrupt)
         _log.warning("%s when run %s had published everything: all of it counts", word, run_id)

@@ -6,10 +6,7 @@ import argparse
 import importlib
 import json
 import logging
-import os
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +14,7 @@ from sparkclean import registry
 from sparkclean.commands.jobs import new_run_id, open_jobs
 from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
+from sparkclean.commands.output import unfailing_output
 from sparkclean.commands.terminal import print_report, say
 from sparkclean.commands.versions import (
     check_version,
@@ -27,19 +25,13 @@ from sparkclean.commands.versions import (
     versions,
 )
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
-from sparkclean.rows.session import (
-    Terminated,
-    first_line,
-    interrupt_behind,
-    read_properties,
-)
+from sparkclean.rows.interrupts import interrupt_behind, outcome_of, raising_interrupts
+from sparkclean.rows.session import first_line, read_properties
 from sparkclean.texts import printable
 from sparkclean.version import __version__
 
 _log = logging.getLogger("sparkclean")
 
-_INTERRUPTED = 130
-_TERMINATED = 143
 _ABORTED = "nothing of this run counts until it is repeated with the same --run-id"
 
 _EXAMPLES = {
@@ -68,25 +60,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 done; 1 error; 2 configuration or usage; 3 input; 4 gate; 5 conflict, retry is
         safe; 6 commit state unknown; 130 interrupted, 143 terminated, before all was published.
     """
-    args = _parser().parse_args(argv)
-    configure_logging(args.log_format, debug=args.debug)
-    try:
-        _check_driver_packages()
-        command: Callable[[argparse.Namespace], None] = args.command
-        command(args)
-        sys.stdout.flush()  # at the end of the process it is too late to say anything
-    except BrokenPipeError:
-        # the reader of our output went away (sparkclean show | head)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Exception, KeyboardInterrupt, SystemExit) as exc:  # noqa: BLE001 (one line, no stack trace)
-        interrupt = interrupt_behind(exc)
-        if isinstance(interrupt, Terminated):
-            _log.error("terminated; %s", _ABORTED)
-            return _TERMINATED
-        if interrupt is not None:
-            _log.error("interrupted; %s", _ABORTED)
-            return _INTERRUPTED
-        return _fail(args, exc, exc.exit_code if isinstance(exc, SparkCleanError) else 1)
+    with unfailing_output():
+        args = _parser().parse_args(argv)
+        configure_logging(args.log_format, debug=args.debug)
+        try:
+            with raising_interrupts():
+                _check_driver_packages()
+                command: Callable[[argparse.Namespace], None] = args.command
+                command(args)
+        except (Exception, KeyboardInterrupt, SystemExit) as exc:  # noqa: BLE001 (one line, no stack trace)
+            interrupt = interrupt_behind(exc)
+            if interrupt is not None:
+                word, code = outcome_of(interrupt)
+                _log.error("%s; %s", word, _ABORTED)
+                return code
+            return _fail(args, exc, exc.exit_code if isinstance(exc, SparkCleanError) else 1)
     return 0
 
 
@@ -133,8 +121,7 @@ def _job(args: argparse.Namespace) -> None:
     listener = phase_listener(args.log_format)
     with open_jobs(config, run_id, settings=settings, debug=args.debug, listener=listener) as jobs:
         for result in jobs.run(args.job, dry_run=args.dry_run):
-            with suppress(BrokenPipeError):  # the reader of our output went away; the jobs go on
-                print_report(result.report)
+            print_report(result.report)
 
 
 def _init(args: argparse.Namespace) -> None:

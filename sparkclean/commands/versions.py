@@ -152,7 +152,7 @@ def _clean_up_target(args: argparse.Namespace, target: TargetTable) -> None:
         say(f"remove {path}")
     say(f"{planned.size_bytes / 1e6:,.1f} MB")
     if not args.yes:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise ConfigError("clean-up asks before it removes anything; without a terminal: --yes")
         if not agrees("remove all this? [y/N] "):
             say("nothing was removed")

@@ -7,19 +7,17 @@ import logging
 import os
 import re
 import shutil
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.reading import read_plain
-from sparkclean.rows.settings_file import settings_in_file
+from sparkclean.rows.interrupts import raising_interrupts
+from sparkclean.rows.java import Java
 from sparkclean.texts import remember_secrets
 
 if TYPE_CHECKING:
@@ -35,18 +33,6 @@ _LARGE_BATCH = 64 << 20
 _BATCH_BYTES = 16 << 20
 #: Bytes of a file of settings.
 _MOST_SETTINGS = 1 << 20
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived. py4j gives up its connection for a KeyboardInterrupt, for nothing else."""
-
-
-def interrupt_behind(exc: BaseException) -> BaseException | None:
-    """Find the interrupt that an error comes of: what tidies up may fail with another one."""
-    seen: BaseException | None = exc
-    while seen is not None and not isinstance(seen, KeyboardInterrupt):
-        seen = seen.__cause__ or seen.__context__
-    return seen
 
 
 def first_line(exc: BaseException) -> str:
@@ -127,26 +113,16 @@ def open_session(
             _log.warning("section spark of the configuration is ignored: a session exists")
         yield existing, False
         return
-    spark = _create_session(conf, debug=debug)
-    if threading.current_thread() is not threading.main_thread():  # which alone sets handlers
+    java = Java()
+    with raising_interrupts(java.interrupted):
+        spark = _create_session(conf, java, debug=debug)
         try:
             yield spark, True
         finally:
+            # after an interrupt the connection to Java may be cut; Java then ends with us
             with suppress(Exception):
                 spark.stop()
-        return
-    # the handler that pyspark has put there asks the JVM to cancel all jobs, and fails where the
-    # main thread is waiting for an answer of the JVM; stopping the session cancels them too
-    interrupts = {signal.SIGTERM: _terminate, signal.SIGINT: signal.default_int_handler}
-    before = {number: signal.signal(number, handler) for number, handler in interrupts.items()}
-    try:
-        yield spark, True
-    finally:
-        # after an interrupt the connection to the JVM may be cut; the JVM then ends with us
-        with suppress(Exception):
-            spark.stop()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+            java.stopped()
 
 
 def _find_session() -> SparkSession | None:
@@ -160,11 +136,7 @@ def _find_session() -> SparkSession | None:
     return None
 
 
-def _terminate(_: int, __: FrameType | None) -> None:
-    raise Terminated
-
-
-def _create_session(conf: dict[str, str], *, debug: bool) -> SparkSession:
+def _create_session(conf: dict[str, str], java: Java, *, debug: bool) -> SparkSession:
     from pyspark import SparkConf  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
@@ -186,17 +158,19 @@ def _create_session(conf: dict[str, str], *, debug: bool) -> SparkSession:
     settings |= conf
     builder = SparkSession.builder
     try:
-        if not submitted and "spark.remote" not in settings:
-            with settings_in_file(settings):
-                return builder.getOrCreate()
-        for key, value in settings.items():
-            builder = builder.config(key, value)
-        return builder.getOrCreate()
+        if "SPARK_REMOTE" not in os.environ and "spark.remote" not in settings:
+            java.start_context(settings)
+        if java.process is None:
+            for key, value in settings.items():
+                builder = builder.config(key, value)
+        spark = builder.getOrCreate()
     except Exception as exc:
         raise SparkCleanError(
             f"Spark did not start: {first_line(exc)}. It needs Java 17 or newer (JAVA_HOME) and "
             "valid settings in section spark of the configuration"
         ) from exc
+    java.is_starting = False
+    return spark
 
 
 def _local_settings(*, debug: bool) -> dict[str, str]:

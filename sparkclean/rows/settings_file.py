@@ -18,7 +18,7 @@ _FILE_OPTION = "--properties-file"
 
 @contextmanager
 def settings_in_file(settings: Mapping[str, str]) -> Iterator[None]:
-    """Let the Java that pyspark starts meanwhile read its settings from a file.
+    """Let the Java that is started meanwhile read its settings from a file.
 
     Parameters
     ----------

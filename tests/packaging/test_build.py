@@ -84,7 +84,7 @@ def test_build_metadata_is_that_of_the_project(checkout: Path) -> None:
     assert metadata["Version"] == __version__
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.10"
-    assert "sparkclean = sparkclean.commands.main:main" in scripts
+    assert "sparkclean = sparkclean.__main__:run" in scripts
     required = metadata.get_all("Requires-Dist")
     # a platform brings its own Spark
     assert [text for text in required if "pyspark" in text] == [

@@ -25,7 +25,7 @@ from sparkclean.config.classes import resolve_classes
 from sparkclean.config.file import load_config
 from sparkclean.config.model import config_json_schema
 from sparkclean.lake import ParquetTarget
-from sparkclean.rows.session import Terminated
+from sparkclean.rows.interrupts import Terminated
 from tests.data import noisy_data, write_table
 from tests.lake.helpers import new_target, publish
 

