@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sparkclean.commands.terminal import print_report
+from sparkclean.commands.terminal import print_report, say
 from sparkclean.rows.report import Grid, Line, Report
 
 _FLIPPED_SHARE = 0.05
@@ -59,7 +59,7 @@ def prepare(folder: Path) -> None:
     for name, columns in (("examples", examples), ("truth", truth)):
         (folder / name).mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.table(columns), folder / name / "part-00000.parquet")
-    print(f"{len(true):,} digits, {int((given != true).sum())} labels flipped, in {folder}")
+    say(f"{len(true):,} digits, {int((given != true).sum())} labels flipped, in {folder}")
 
 
 def load(folder: Path, table: str, kind: str, properties: str | None) -> None:
@@ -87,7 +87,7 @@ def load(folder: Path, table: str, kind: str, properties: str | None) -> None:
             namespace = ".".join(name.parts[:-1])
             spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
             frame.writeTo(str(name)).using(kind).createOrReplace()
-    print(f"table {table} ({kind})")
+    say(f"table {table} ({kind})")
 
 
 def score(folder: Path, suspects_table: str, properties: str | None) -> None:

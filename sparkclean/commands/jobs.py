@@ -15,6 +15,7 @@ from sparkclean import registry
 from sparkclean.errors import SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of
 from sparkclean.rows.session import batch_setter, open_session
+from sparkclean.texts import remember_secrets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -201,6 +202,7 @@ def open_jobs(
     from sparkclean.lake.run_ids import check_run_id  # noqa: PLC0415 (imports pyarrow)
 
     check_run_id(run_id)
+    remember_secrets(settings)
     resolve_classes(config)  # before a session is waited for
     ending: list[Runner] = []
     try:

@@ -70,7 +70,7 @@ def list_data_files(root: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If a folder cannot be listed, or links lead round in a circle.
+        If a folder cannot be listed, holds a pipe or a device, or links lead round in a circle.
     """
     found: list[Path] = []
 
@@ -85,6 +85,8 @@ def list_data_files(root: Path) -> list[Path]:
                     continue
                 if entry.is_dir():
                     descend(Path(entry.path), (*above, here))
+                elif not entry.is_file() and Path(entry.path).exists():
+                    raise InputError(f"{entry.path} is a pipe or a device; remove it")
                 else:
                     found.append(Path(entry.path))
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +103,26 @@ class ModelFolder:
             )
         return entries_of(self.path, manifest)
 
-    def is_made(self) -> bool:
-        """Tell whether an attempt of the run has trained. Raises what `find` does."""
+    def is_made(self, say: Callable[[], None]) -> bool:
+        """Tell whether an attempt of the run has trained.
+
+        Parameters
+        ----------
+        say : callable
+            Called where there are models, before these are looked at: whoever has put others in
+            their place must not make the run forget its input.
+
+        Returns
+        -------
+        bool
+
+        Raises
+        ------
+        VersionExistsError, InputError
+            As `find`.
+        """
+        if (self.path / MANIFEST).exists():
+            say()
         if self.find() is None:
             return False
         _log.info("the models in %s are those of this run; none is trained again", self.path)

@@ -18,7 +18,7 @@ from sparkclean.config.file import load_config
 from sparkclean.config.text import read_yaml
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.examples.columns import check_classes
-from sparkclean.lake.files import read_json
+from sparkclean.lake.files import list_data_files, read_json
 from sparkclean.lake.parquet.manifest import ManifestLog
 from sparkclean.lake.parquet.owner import Owner
 from sparkclean.lake.parquet.staging import Receipt
@@ -91,6 +91,15 @@ def test_read_plain_of_something_else_is_refused(name: str, tmp_path: Path) -> N
         server.bind(str(path))
     with pytest.raises(InputError, match=r"is a (symbolic link|socket or a device)"):
         read_plain(path, follow_links=False)
+
+
+def test_pipe_among_the_files_of_a_table_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "gone.parquet").symlink_to(tmp_path / "nowhere")  # said later, by its reader
+    (tmp_path / "part.parquet").touch()
+    assert len(list_data_files(tmp_path)) == 2
+    os.mkfifo(tmp_path / "pipe.parquet")
+    with pytest.raises(InputError, match=r"pipe\.parquet is a pipe or a device; remove it"):
+        list_data_files(tmp_path)
 
 
 # -- YAML and JSON that grow ---------------------------------------------------------------------

@@ -186,7 +186,7 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
             progress=execution.progress,
         )
     )
-    if not folder.is_made():
+    if not folder.is_made(execution.made):
         train_models(
             engine,
             folder,

@@ -278,7 +278,7 @@ def execute_training(prepared: TrainPrepared, execution: Execution) -> Result:
         with progress.phase("check the test table"):
             check_trusted(test, columns, predict, profile)
             overlap = count_overlap(test, prepared.rows, columns, profile)
-    if not folder.is_made():
+    if not folder.is_made(execution.made):
         train_final_model(
             prepared.rows,
             columns,
