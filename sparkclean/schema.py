@@ -217,5 +217,5 @@ RUNS: Final = (
 
 #: The run records: the output that every job has, published last.
 RUN_RECORDS: Final = OutputSpec(
-    "runs", "One record per run.", RUNS, accumulates=True, location="out/runs"
+    "runs", "One record per run.", RUNS, accumulates=True, location="out/<table>/runs"
 )

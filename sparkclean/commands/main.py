@@ -37,11 +37,11 @@ _ABORTED = "nothing of this run counts until it is repeated with the same --run-
 _EXAMPLES = {
     "run": 'sparkclean run --config conf/predict.yaml --run-id "{{ run_id }}"',
     "init": "sparkclean init data/examples --to audit.yaml",
-    "versions": "sparkclean versions out/cleaned",
-    "show": "sparkclean show out/suspects -n 20",
-    "revert": "sparkclean revert out/cleaned --to 3",
-    "check-version": "sparkclean check-version out/cleaned --version nightly-2026-11-24",
-    "clean-up": "sparkclean clean-up out/cleaned --keep 5 --older-than 30d --yes",
+    "versions": "sparkclean versions out/examples/cleaned",
+    "show": "sparkclean show out/examples/suspects -n 20",
+    "revert": "sparkclean revert out/examples/cleaned --to 3",
+    "check-version": "sparkclean check-version out/examples/cleaned --version nightly-2026-11-24",
+    "clean-up": "sparkclean clean-up out/examples/cleaned --keep 5 --older-than 30d --yes",
     "schema": "sparkclean schema > audit.schema.json",
 }
 
@@ -200,6 +200,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     shown.add_argument(
         "--run-id", metavar="ID", help="rows of this run, staged ones of a closed gate included"
+    )
+    shown.add_argument(
+        "--table", metavar="T", help="of which the rows are, where there are those of several"
     )
     shown.add_argument("-n", type=_rows, default=20, help="rows (default 20)")
 

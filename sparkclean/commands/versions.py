@@ -101,14 +101,23 @@ def _changed_values(target: TargetTable, versions: list[Version]) -> Iterator[st
 
 def show(args: argparse.Namespace) -> None:
     """Print the first rows of an output."""
-    from sparkclean.lake import find_version, translate_read_error  # noqa: PLC0415
+    from sparkclean.lake import (  # noqa: PLC0415
+        find_version,
+        original_run_id,
+        runs_of_table,
+        translate_read_error,
+    )
 
     with _opened(args) as target:
         version = args.version
         if version is not None:
             version = find_version(target.versions(), version, args.target).name
+        run_id = args.run_id
+        if run_id is None and (version is None or args.table is not None):
+            runs = runs_of_table(target, args.table, version)
+            run_id = None if runs is None else original_run_id(runs[-1])
         try:
-            table = target.head(args.n, version=version, run_id=args.run_id)
+            table = target.head(args.n, version=version, run_id=run_id)
         except Exception as exc:
             if translate_read_error(exc, args.target) in (None, exc):
                 raise

@@ -2,15 +2,90 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from sparkclean import registry
 from sparkclean.config.sections import Config
 from sparkclean.errors import ConfigError, UnsupportedFeatureError
-from sparkclean.locations import check_expanded, lies_in_files, place_of
+from sparkclean.locations import check_expanded, lies_in_files, local_path, place_of
+from sparkclean.names import parse_table_name
 
 _MODELS = "output.models"
+#: In the place of an output: the last part of ``input.table``.
+TABLE = "<table>"
+_NO_NAME = re.compile(r"[^\w.+=@-]")
+
+
+def with_places(config: Config) -> Config:
+    """Fill in the table in places of outputs.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    Config
+        Without `TABLE`.
+    """
+    table = last_part(config.input.table)
+    places = {
+        key: place.replace(TABLE, table)
+        for key, place in config.output
+        if isinstance(place, str) and TABLE in place
+    }
+    return config.model_copy(update={"output": config.output.model_copy(update=places)})
+
+
+def places_before(config: Config) -> dict[str, str]:
+    """Give the places that outputs had by default when these did not name the table.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    dict
+        By output, of those that are at their default place.
+    """
+    table = last_part(config.input.table)
+    fields = type(config.output).model_fields.items()
+    defaults = {key: field.default for key, field in fields if TABLE in str(field.default)}
+    return {
+        key: default.replace(f"{TABLE}/", "")
+        for key, default in defaults.items()
+        if getattr(config.output, key) == default.replace(TABLE, table)
+    }
+
+
+def last_part(table: str) -> str:
+    """Give the last part of the name or path of a table, as outputs are named after it.
+
+    Parameters
+    ----------
+    table : str
+
+    Returns
+    -------
+    str
+        A name that a folder can have; ``table`` where there is none.
+    """
+    try:
+        name = parse_table_name(table)
+        last = name.parts[-1] if name.path is None else _end_of_path(name.path)
+    except (ConfigError, ValueError):  # what is wrong with it is found elsewhere
+        last = ""
+    return _NO_NAME.sub("_", last).strip(".") or "table"
+
+
+def _end_of_path(path: str) -> str:
+    try:
+        return local_path(path).name
+    except UnsupportedFeatureError:
+        return path.rstrip("/").rpartition("/")[2]
 
 
 def location_findings(config: Config) -> list[str]:

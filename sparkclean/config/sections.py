@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
 
 from sparkclean.config.safe_mode import is_safe_mode, unsafe_findings
-from sparkclean.config.values import Positive, Seed, Several
+from sparkclean.config.values import Positive, Seed, Several, Switch
 from sparkclean.names import Format
 
 if TYPE_CHECKING:
@@ -315,11 +315,11 @@ class PredictSection(Section):
 
 
 class OutputSection(Section):
-    """Where results go; null: not written."""
+    """Where results go; null: not written. <table> is the last part of input.table."""
 
-    runs: StrictStr | None = setting("out/runs", description="One record per run.")
+    runs: StrictStr | None = setting("out/<table>/runs", description="One record per run.")
     models: StrictStr = setting(
-        "out/models",
+        "out/<table>/models",
         description="Folder of the models that made them, and of final ones (sparkclean train), "
         "which executors share.",
     )
@@ -330,6 +330,11 @@ class OutputSection(Section):
         None,
         description="Folder that driver and executors share, for intermediate files; null: beside "
         "the outputs on Parquet.",
+    )
+    adopt: Switch = setting(
+        False,
+        description="Take over a cleaned dataset, or predictions, of another table (true), or of "
+        "one that has moved.",
     )
 
     def location(self, name: str) -> str | None:

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from sparkclean.config.model import config_model
+from sparkclean.config.places import TABLE, last_part
 from sparkclean.config.sections import OutputSection
 from sparkclean.config.text import read_yaml
 
@@ -76,7 +77,10 @@ def _entry(
         yield f"# {(section.__doc__ or '').strip().splitlines()[0]}"
         yield f"{name}:{remark}"
         for key, inner in _ordered(section).items():
-            yield from _key(key, inner, given.get((name, key), _default(inner)), indent="  ")
+            value = given.get((name, key), _default(inner))
+            if isinstance(value, str):
+                value = value.replace(TABLE, last_part(given["input", "table"]))
+            yield from _key(key, inner, value, indent="  ")
         return
     yield from _key(name, field, given.get((name,), _default(field)), remark=remark)
 

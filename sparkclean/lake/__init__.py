@@ -23,6 +23,7 @@ from sparkclean.lake.opening import (
     open_target,
     open_version,
     read,
+    runs_of_table,
 )
 from sparkclean.lake.parquet.physical import CopiedTypes, find_changed_values, plan_copy
 from sparkclean.lake.parquet.source import ParquetSource
@@ -60,6 +61,7 @@ __all__ = [
     "original_run_id",
     "plan_copy",
     "read",
+    "runs_of_table",
     "safe_run_id",
     "shared_run_id",
     "spark_path",

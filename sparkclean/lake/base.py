@@ -15,6 +15,9 @@ _T = TypeVar("_T")
 
 #: Properties that a run id stands for: the same run id with others of these is another run.
 IDENTITY: Final = ("config_fingerprint", "input")
+#: Properties of a version: the table that it is of, and what tells that table from others.
+INPUT_TABLE: Final = "input_table"
+OF_TABLE: Final = "of_table"
 #: Selectors of a version by its name, where `SourceTable.pin` does not take the bare name.
 _SELECTORS: Final = {"iceberg": "snapshot:"}
 #: Statuses of run records whose rows count.
@@ -81,6 +84,11 @@ class Pin:
     schema_groups: tuple[tuple[int, ...], ...] = ()
     metadata: str | None = None
     branch: str | None = None
+
+    @property
+    def table_identity(self) -> str:
+        """Tell the table from others, whatever its version: by its id, else by its place."""
+        return self.table if self.table_id is None else f"{self.format}:{self.table_id}"
 
     def to_json(self) -> str:
         """Write the pin down."""

@@ -22,7 +22,7 @@ from sparkclean.errors import (
 )
 from sparkclean.faults import fault_point
 from sparkclean.lake.base import ANY, AnyParent, Pin, Version, check_identity
-from sparkclean.lake.counted import collect_head, counted_rows
+from sparkclean.lake.counted import collect_head, counted_rows, tables_by_run
 from sparkclean.lake.edits import Edit
 from sparkclean.lake.engine_errors import is_conflict, is_schema_mismatch
 from sparkclean.lake.outcome import write_commit
@@ -34,7 +34,13 @@ from sparkclean.lake.protocols import (
     TargetTable,
     refuse_edit,
 )
-from sparkclean.lake.record_rows import JOB_TELLING, TELLING, Statuses, newest_record, statuses_of
+from sparkclean.lake.record_rows import (
+    JOB_TELLING,
+    TELLING,
+    KnownRuns,
+    known_runs_of,
+    newest_record,
+)
 from sparkclean.lake.run_ids import safe_run_id
 from sparkclean.lake.staged import StagedFrame
 from sparkclean.names import TableName
@@ -165,8 +171,8 @@ class CommittedTarget(ABC):
         """Write the location for the metadata of another table."""
         return self.location
 
-    def run_statuses(self) -> Statuses:
-        """Statuses by job and safe run id, by this table of run records.
+    def known_runs(self) -> KnownRuns:
+        """Tell what this table of run records says of all runs, by job and safe run id.
 
         Notes
         -----
@@ -182,7 +188,14 @@ class CommittedTarget(ABC):
         columns += [
             F.when(~named, F.col(name)).alias(name) for name in JOB_TELLING if name in there
         ]
-        return statuses_of([row.asDict() for row in records.select(*columns).collect()])
+        return known_runs_of([row.asDict() for row in records.select(*columns).collect()])
+
+    def tables_by_run(self, version: str | int | None = None) -> dict[str, str]:
+        """Tables by safe run id, of the runs whose rows a version holds and that count."""
+        ours = [found for found in self.versions() if found.run_id]
+        if not ours or not {"runs", _KEY} & set(ours[-1].properties):  # a dataset
+            return {}
+        return tables_by_run(self._read(version), ours, self.open_runs)
 
     def find_record(self, job: str, run_id: str) -> dict[str, Any] | None:
         """Find the newest record of a run in this table of run records.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
-from sparkclean.lake.record_rows import JOB_OF_BEFORE, counted_runs
+from sparkclean.lake.base import INPUT_TABLE
+from sparkclean.lake.record_rows import JOB_OF_BEFORE, are_records, counted_runs
 from sparkclean.schema import JOB, RUN_ID
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
+    from sparkclean.lake.base import Version
     from sparkclean.lake.protocols import OpenTable
 
 
@@ -48,11 +50,47 @@ def counted_rows(
     if runs is None or runs == location or RUN_ID not in rows.columns:
         return rows
     try:
-        statuses = open_runs(runs).run_statuses()
+        known = open_runs(runs).known_runs()
     except InputError:  # no run has ended yet
-        statuses = {}
-    names = counted_runs(statuses, properties.get(JOB, JOB_OF_BEFORE))
+        known = {}
+    names = counted_runs(known, properties.get(JOB, JOB_OF_BEFORE))
     return rows.where(F.col(RUN_ID).isin(sorted(names)))
+
+
+def tables_by_run(rows: DataFrame, ours: Sequence[Version], open_runs: OpenTable) -> dict[str, str]:
+    """Find of which table the rows of each run are.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of a version of an output that holds all runs.
+    ours : sequence of Version
+        By which runs have published, oldest first.
+    open_runs : callable
+        Opens the run records.
+
+    Returns
+    -------
+    dict
+        By safe run id; without runs whose rows do not count, or of which it is not known. None of
+        run records.
+
+    Notes
+    -----
+    A job over the run records; one over the run ids, where there are several tables.
+    """
+    if are_records(rows.columns):
+        return {}
+    newest = ours[-1].properties
+    runs, job = newest.get("runs"), newest.get(JOB, JOB_OF_BEFORE)
+    made = {version.run_id: version.properties.get(INPUT_TABLE) for version in ours}
+    if runs is not None:
+        made = counted_runs(open_runs(runs).known_runs(), job)
+    tables = {run: table for run, table in made.items() if table is not None}
+    if len(set(tables.values())) > 1:  # records may be those of other outputs, too
+        there = {row[0] for row in rows.select(RUN_ID).distinct().collect()}
+        tables = {run: table for run, table in tables.items() if run in there}
+    return tables
 
 
 def collect_head(frame: DataFrame, rows: int) -> pa.Table:

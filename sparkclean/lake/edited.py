@@ -25,7 +25,7 @@ from sparkclean.lake.engine_errors import is_conflict
 from sparkclean.lake.files import spark_paths
 from sparkclean.lake.parquet.staging import Staging
 from sparkclean.lake.protocols import OpenTable, StagingFolder, TargetTable
-from sparkclean.lake.record_rows import Statuses
+from sparkclean.lake.record_rows import KnownRuns
 from sparkclean.lake.run_ids import safe_run_id
 from sparkclean.lake.run_records import current_by_record, record_revert
 from sparkclean.lake.staged import own_session
@@ -165,9 +165,13 @@ class EditedTarget(ABC):
         """Write the location for the metadata of another table."""
         return self.location
 
-    def run_statuses(self) -> Statuses:
+    def known_runs(self) -> KnownRuns:
         """Refuse: run records are no versions of a table."""
         raise self._no_records()
+
+    def tables_by_run(self, version: str | int | None = None) -> dict[str, str]:  # noqa: ARG002
+        """Give none: each version is one table."""
+        return {}
 
     def find_record(self, job: str, run_id: str) -> dict[str, Any] | None:  # noqa: ARG002
         """Refuse: run records are no versions of a table."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import InputError, UnsupportedFeatureError
+from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError, first_of
 from sparkclean.lake.base import MAIN_OUTPUT
 from sparkclean.lake.files import format_of_folder
 from sparkclean.lake.formats import check_format, checked_session, find_format, has_clones
 from sparkclean.lake.parquet.source import ParquetSource
 from sparkclean.lake.parquet.target import ParquetTarget
 from sparkclean.lake.protocols import OpenTable, SourceTable, TargetTable
-from sparkclean.locations import local_path
+from sparkclean.locations import local_path, same_place
 from sparkclean.names import FORMATS, TableName, parse_table_name
+from sparkclean.schema import RUN_ID
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -240,7 +241,57 @@ def needs_spark(table: str) -> bool:
         return True
 
 
-def read(spark: SparkSession, target: str, version: str | int | None = None) -> DataFrame:
+def runs_of_table(
+    target: TargetTable, table: str | None, version: str | int | None = None
+) -> list[str] | None:
+    """Choose the runs whose rows are of one table.
+
+    Parameters
+    ----------
+    target : TargetTable
+    table : str or None
+        Path or name; may be left out where all rows are of one.
+    version : str or int, optional
+
+    Returns
+    -------
+    list of str or None
+        Safe run ids, the newest one last; None where all rows will do.
+
+    Raises
+    ------
+    ConfigError
+        If there are rows of several tables and none is named, or none of the one that is.
+
+    Notes
+    -----
+    Reads the run records, in a job where they are not Parquet.
+    """
+    tables = target.tables_by_run(version)
+    there = sorted(set(tables.values()))
+    if table is None:
+        if len(there) < 2:
+            return None
+        raise ConfigError(
+            f"{target.location} holds the rows of {len(there)} tables: {first_of(there)}. Name the "
+            "one to read (table=..., --table)"
+        )
+    chosen = [run for run, of in tables.items() if same_place(of, table)]
+    if not chosen:
+        raise ConfigError(
+            f"{target.location} holds no rows that are known to be of table {table}; it has those "
+            f"of {first_of(there) or 'none'}"
+        )
+    return chosen
+
+
+def read(
+    spark: SparkSession,
+    target: str,
+    version: str | int | None = None,
+    *,
+    table: str | None = None,
+) -> DataFrame:
     """Read an output: the current version, or an older one.
 
     Parameters
@@ -250,6 +301,8 @@ def read(spark: SparkSession, target: str, version: str | int | None = None) -> 
         Path or URI of an output, or its name in a catalog.
     version : str or int, optional
         Number, or name such as ``v00000003``.
+    table : str, optional
+        Table that the rows are of, where an output holds those of several.
 
     Returns
     -------
@@ -260,9 +313,18 @@ def read(spark: SparkSession, target: str, version: str | int | None = None) -> 
     ------
     InputError
         If there is no such output or version, or files of it are gone.
+    ConfigError
+        If the output holds the rows of several tables, and none of them is named.
 
     Notes
     -----
-    Looks at the size of every file, on the driver; no job but for listing many files.
+    Looks at the size of every file, on the driver; no job but for listing many files. On Delta and
+    Iceberg one or two jobs over the run records, a row for each run.
     """
-    return open_target(target, spark=spark).frame(spark, version)
+    opened = open_target(target, spark=spark)
+    frame, runs = opened.frame(spark, version), runs_of_table(opened, table, version)
+    if runs is None:
+        return frame
+    from pyspark.sql import functions as F  # noqa: PLC0415 (metadata needs no Spark)
+
+    return frame.where(F.col(RUN_ID).isin(runs))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sparkclean.lake.base import AnyParent, CleanUp, NoPlainFiles, Pin, Version
     from sparkclean.lake.edits import Edit
+    from sparkclean.lake.record_rows import KnownRuns
 
 
 class SourceTable(Protocol):
@@ -116,14 +117,17 @@ class TargetTable(Protocol):
     def seen_from(self, other: TargetTable) -> str:
         """Write the location for the metadata of another; relative where both may be moved."""
 
-    def run_statuses(self) -> dict[tuple[str | None, str], str]:
-        """Statuses by job and safe run id, by this table of run records."""
+    def known_runs(self) -> KnownRuns:
+        """Tell what this table of run records says of all runs, by job and safe run id."""
 
     def find_record(self, job: str, run_id: str) -> dict[str, Any] | None:
         """Find the newest record of a run in this table of run records."""
 
     def run_status(self, job: str, run_id: str) -> str | None:
         """Status of a run by this table of run records; None without a record."""
+
+    def tables_by_run(self, version: str | int | None = None) -> dict[str, str]:
+        """Tables by safe run id, of the runs whose rows a version holds; none of a dataset."""
 
     def check_writable(self) -> None:
         """Refuse a place that cannot be published to. Writes nothing."""

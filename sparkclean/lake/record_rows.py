@@ -6,9 +6,9 @@ Runs are keyed by job and run id. Records of before name no job: what they hold 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sparkclean.lake.base import COUNTED
 from sparkclean.lake.run_ids import is_safe_run_id, safe_run_id
@@ -18,13 +18,10 @@ from sparkclean.schema import JOB, RUN_ID, RUNS
 REVERTED: Final = "reverted"
 #: Job of outputs whose commits name none: those of before that accumulate are an audit's.
 JOB_OF_BEFORE: Final = "audit"
-#: Columns that tell a run and its status.
-TELLING: Final = (RUN_ID, "original_run_id", "status", "finished_at", JOB)
+#: Columns that tell a run, its status and its table.
+TELLING: Final = (RUN_ID, "original_run_id", "status", "finished_at", JOB, "input")
 #: Columns that tell the job where there is none.
-JOB_TELLING: Final = ("result_hash", "input", "counts")
-
-#: Statuses by job, where it is known, and safe run id.
-Statuses = dict[tuple[str | None, str], str]
+JOB_TELLING: Final = ("result_hash", "counts")
 
 
 def job_of_record(row: Mapping[str, Any]) -> str | None:
@@ -62,22 +59,40 @@ def run_of_record(row: Mapping[str, Any]) -> str:
     return name if is_safe_run_id(name) else safe_run_id(name)
 
 
-def statuses_of(rows: Iterable[Mapping[str, Any]]) -> Statuses:
-    """Give the status of each run by its newest record.
+class KnownRun(NamedTuple):
+    """What a run record says of a run: its status, and the table that it was of."""
+
+    status: str
+    table: str | None
+
+
+#: Runs by job, where it is known, and safe run id.
+KnownRuns = dict[tuple[str | None, str], KnownRun]
+
+
+def known_runs_of(rows: Iterable[Mapping[str, Any]]) -> KnownRuns:
+    """Give what is known of each run, by its newest record.
 
     Parameters
     ----------
     rows : iterable of mapping
-        With columns `TELLING`, and `JOB_TELLING` where the job is null.
+        With columns `TELLING`, and `JOB_TELLING` as far as there are such.
 
     Returns
     -------
     dict
     """
     return {
-        (job_of_record(row), run_of_record(row)): row.get("status") or ""
+        (job_of_record(row), run_of_record(row)): KnownRun(
+            row.get("status") or "", json.loads(row.get("input") or "{}").get("table")
+        )
         for row in sorted(rows, key=_finished)
     }
+
+
+def are_records(columns: Collection[str]) -> bool:
+    """Tell by its columns whether a table is one of run records: each says of which table it is."""
+    return {"original_run_id", "status", "outputs"} <= set(columns)
 
 
 def newest_record(
@@ -106,20 +121,20 @@ def newest_record(
     return dict.fromkeys(name for name, _ in RUNS) | dict(newest)
 
 
-def counted_runs(statuses: Statuses, job: str) -> set[str]:
-    """Find the runs of a job whose rows count.
+def counted_runs(known: KnownRuns, job: str) -> dict[str, str | None]:
+    """Find the runs of a job whose rows count, and the table of each.
 
     Parameters
     ----------
-    statuses : dict
+    known : dict
     job : str
 
     Returns
     -------
-    set of str
-        Safe run ids.
+    dict
+        By safe run id.
     """
-    return {run for (of, run), status in statuses.items() if of == job and status in COUNTED}
+    return {run: k.table for (of, run), k in known.items() if of == job and k.status in COUNTED}
 
 
 def _finished(row: Mapping[str, Any]) -> datetime:

@@ -125,7 +125,7 @@ def find_unstable(frame: DataFrame, condition: str = "") -> str | None:
         except AnalysisException as exc:
             if "INVALID_NON_DETERMINISTIC_EXPRESSIONS" not in str(exc):
                 raise
-            return "what Spark calls not deterministic, such as rand() or uuid()"
+            return "what Spark calls not deterministic, such as rand and uuid"
         # with no rows wanted, nothing but the analysed plan is made
         explained = spark.sql(f"EXPLAIN EXTENDED SELECT * FROM {view} WHERE false")  # noqa: S608
         plan = str(explained.collect()[0][0])

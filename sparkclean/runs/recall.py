@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from sparkclean.lake import TargetTable
 
 
-def recall_run(spark: SparkSession, runs: TargetTable, fingerprints: Collection[str]) -> str | None:
-    """Find what the newest published run of a configuration has left for later ones.
+def recall_run(
+    spark: SparkSession, runs: TargetTable, fingerprints: Collection[str], table: str
+) -> str | None:
+    """Find what the newest published run of a configuration and table has left for later ones.
 
     Parameters
     ----------
@@ -26,6 +28,8 @@ def recall_run(spark: SparkSession, runs: TargetTable, fingerprints: Collection[
         The run records.
     fingerprints : collection of str
         Of the configuration; any of them.
+    table : str
+        As records name it.
 
     Returns
     -------
@@ -42,5 +46,6 @@ def recall_run(spark: SparkSession, runs: TargetTable, fingerprints: Collection[
     if "remembered" not in records.columns:  # records of an earlier version of this software
         return None
     same = (F.col("status") == "published") & F.col(CONFIG_FINGERPRINT).isin(*fingerprints)
+    same &= F.get_json_object("input", "$.table") == table
     newest = records.where(same).orderBy(F.col("finished_at").desc()).limit(1)
     return next((row["remembered"] for row in newest.select("remembered").collect()), None)

@@ -14,6 +14,7 @@ from sparkclean.config.fingerprint import fingerprint, fingerprint_of_before
 from sparkclean.errors import ConfigError, InputError, VersionExistsError
 from sparkclean.faults import fault_point
 from sparkclean.lake import Pin, StagingFolder, TargetTable, Version, open_target
+from sparkclean.lake.base import INPUT_TABLE, OF_TABLE
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
 from sparkclean.locations import local_path
 from sparkclean.rows.progress import Progress
@@ -24,7 +25,7 @@ from sparkclean.runs.job import Context, Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.recall import recall_run
 from sparkclean.runs.record import GATE_FAILED, PUBLISHED
-from sparkclean.runs.targets import check_columns
+from sparkclean.runs.targets import check_columns, check_same_table, warn_of_places_before
 from sparkclean.schema import CONFIG_FINGERPRINT, JOB, RUN_RECORDS, OutputSpec
 
 if TYPE_CHECKING:
@@ -155,7 +156,15 @@ class Runner:
             state.check_same(run.fingerprint, run.input_table, run.version)
         for target in self.targets.values():
             target.check_writable()
+        warn_of_places_before(self.config, self.targets)
         check_columns(self.targets, self.specs, run.prepared.ids, run.prepared.label_type)
+        datasets = {
+            name: target
+            for name, target in self.targets.items()
+            if not self.specs[name].accumulates and name not in run.published
+        }
+        if not self.config.output.adopt:
+            check_same_table(datasets, run.prepared.input.pin)
         return run
 
     def _is_ours(self, state: RunState, record: Mapping[str, Any] | None) -> bool:
@@ -267,7 +276,8 @@ class Runner:
             JOB: self.job.name,
             CONFIG_FINGERPRINT: run.fingerprint,
             "input": run.input_version,
-            "input_table": run.prepared.input.pin.table,
+            INPUT_TABLE: run.prepared.input.pin.table,
+            OF_TABLE: run.prepared.input.pin.table_identity,
             **run.prepared.moment,
         }
         return Outputs(
@@ -285,7 +295,8 @@ class Runner:
             return None
         before = fingerprint_of_before(self.config, self.job.name, run.prepared.classes)
         prints = [run.fingerprint, *([] if before is None else [before])]
-        return recall_run(self.spark, self.targets[_RUNS], prints)
+        table = run.prepared.input.pin.table
+        return recall_run(self.spark, self.targets[_RUNS], prints, table)
 
     def _finished(self, run: PreparedRun, outputs: Outputs) -> JobResult | None:
         """Recognise a run that has published everything before; refuse another of its name."""

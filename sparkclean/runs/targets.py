@@ -1,14 +1,23 @@
-"""Check that the rows of a run fit what its outputs hold of earlier runs."""
+"""Check that a run fits what its outputs hold of earlier runs: columns, and the table."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from pathlib import Path
 
+from sparkclean.config.places import places_before
+from sparkclean.config.sections import Config
 from sparkclean.errors import InputError
-from sparkclean.lake import SchemaMismatchError, TargetTable, unite_schemas
+from sparkclean.lake import Pin, SchemaMismatchError, TargetTable, Version, unite_schemas
+from sparkclean.lake.base import INPUT_TABLE, OF_TABLE
+from sparkclean.lake.files import format_of_folder
+from sparkclean.lake.parquet.manifest import FOLDER
 from sparkclean.rows.driver_rows import typed_columns
 from sparkclean.rows.types import schema_json
 from sparkclean.schema import Columns, OutputSpec
+
+_log = logging.getLogger("sparkclean")
 
 
 def check_columns(
@@ -54,3 +63,78 @@ def check_columns(
             )
     if findings:
         raise InputError(findings)
+
+
+def check_same_table(datasets: Mapping[str, TargetTable], pin: Pin) -> None:
+    """Check that no dataset holds versions of another table, which this run would replace.
+
+    Parameters
+    ----------
+    datasets : mapping
+        Outputs that are replaced as a whole, by name.
+    pin : Pin
+        Of the table that the run is about.
+
+    Raises
+    ------
+    InputError
+        Names every output that is of another table.
+
+    Notes
+    -----
+    Reads metadata; no job. Versions of before do not say of which table they are: the next run
+    adopts them.
+    """
+    findings = []
+    for name, target in datasets.items():
+        last = _last_of_table(target)
+        if last is not None and last.properties[OF_TABLE] != pin.table_identity:
+            findings.append(
+                f"output.{name}: {target.location} holds versions of table "
+                f"{last.properties.get(INPUT_TABLE)}, the newest by run {last.run_id}, and this "
+                f"run is of {pin.table}; name another place for it, or set output.adopt: true if "
+                "that table has moved, or its versions may be replaced"
+            )
+    if findings:
+        raise InputError(findings)
+
+
+def _last_of_table(target: TargetTable) -> Version | None:
+    """Find the newest version that says of which table it is."""
+    if not target.keeps_versions_apart:
+        current = target.current()
+        if current is None or OF_TABLE in current.properties:
+            return current
+    known = [version for version in target.versions() if OF_TABLE in version.properties]
+    return known[-1] if known else None
+
+
+def warn_of_places_before(config: Config, targets: Mapping[str, TargetTable]) -> None:
+    """Say that earlier runs have written to ``out/<output>``, where that was the default.
+
+    Parameters
+    ----------
+    config : Config
+    targets : mapping
+        Outputs of the run, by name; those that are there already are not spoken of.
+    """
+    places = places_before(config)
+    before = {
+        name: places[name]
+        for name, target in targets.items()
+        if name in places and target.current() is None and _is_output(Path(places[name]))
+    }
+    if before:
+        name, place = next(iter(before.items()))
+        _log.warning(
+            "%s: written by earlier runs, and left as they are: by default this run writes to %s. "
+            "To go on there name the places, such as output.%s: %s",
+            ", ".join(before.values()),
+            Path(targets[name].location).parent,
+            name,
+            place,
+        )
+
+
+def _is_output(path: Path) -> bool:
+    return (path / FOLDER).is_dir() or format_of_folder(path) is not None

@@ -14,6 +14,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
+import sparkclean
+from sparkclean.errors import ConfigError
 from sparkclean.lake import TargetTable, Version, open_target, safe_run_id, shared_run_id
 from sparkclean.lake.record_rows import job_of_record
 from sparkclean.lake.run_records import record_revert
@@ -111,6 +113,10 @@ def by_run(spark: SparkSession, target: TargetTable) -> dict[str, int]:
     return {found[RUN_ID]: found["count"] for found in counted}
 
 
+def statuses_of(runs: TargetTable) -> dict[tuple[str | None, str], str]:
+    return {key: known.status for key, known in runs.known_runs().items()}
+
+
 @pytest.mark.parametrize("job", OF_BEFORE)
 def test_job_of_record_of_before_is_told_by_what_it_holds(job: str | None) -> None:
     assert job_of_record(OF_BEFORE[job]) == job
@@ -122,13 +128,13 @@ def test_records_of_two_jobs_have_one_run_id_and_replace_their_own_alone(
 ) -> None:
     runs = opened("runs")
     assert runs.find_record("audit", "a:1") is None
-    assert runs.run_statuses() == {}
+    assert runs.known_runs() == {}
     record(runs, "predict", "a:1", 1, message="predicted")
     record(runs, "audit", "a:1", 2, status="gate_failed")
     version = record(runs, "audit", "a:1", 3, status="failed")
     record(runs, "audit", "b", 4)
     name = "a_x3a1"
-    assert runs.run_statuses() == {
+    assert statuses_of(runs) == {
         ("predict", name): "published",
         ("audit", name): "failed",
         ("audit", "b"): "published",
@@ -150,7 +156,7 @@ def test_records_in_a_table_of_before_stay_and_new_ones_have_jobs(
 ) -> None:
     runs = opened("runs")
     leave_records_of_before(runs, spark)
-    statuses = runs.run_statuses()
+    statuses = statuses_of(runs)
     assert statuses == {
         ("audit", "audit-1"): "published",
         ("train", "train-1"): "published",
@@ -167,7 +173,7 @@ def test_records_in_a_table_of_before_stay_and_new_ones_have_jobs(
     record(runs, "audit", "audit-1", 13, status="cleaned_conflict")
     # what a format does to add columns is no version
     assert len(runs.versions()) == before + 3
-    assert runs.run_statuses() == statuses | {
+    assert statuses_of(runs) == statuses | {
         ("audit", "None-1"): "published",
         ("predict", "audit-1"): "published",
         ("audit", "audit-1"): "cleaned_conflict",
@@ -191,7 +197,7 @@ def test_rows_of_a_job_count_by_its_own_record_alone(spark: SparkSession, opened
     assert suspects.find_run("x") is not None
     record(runs, "audit", "x", 2)
     assert by_run(spark, suspects) == {"x": 5}
-    assert len(runs.run_statuses()) == runs.frame(spark).count() == 2
+    assert len(runs.known_runs()) == runs.frame(spark).count() == 2
     publish_rows(suspects, "y", 2, **places)
     assert by_run(spark, suspects) == {"x": 5}
     assert {found[RUN_ID] for found in suspects.head(9).to_pylist()} == {"x"}
@@ -212,10 +218,10 @@ def test_rows_of_before_count_by_records_of_before(spark: SparkSession, opened: 
 def test_record_of_revert_has_a_job_of_its_own(spark: SparkSession, opened: Open) -> None:
     runs = opened("runs")
     leave_records_of_before(runs, spark)
-    before = runs.run_statuses()
+    before = runs.known_runs()
     outputs = {"cleaned": {"location": "/c", "version": "a"}}
     record_revert(spark, runs, outputs)
-    ((job, name),) = runs.run_statuses().keys() - before.keys()
+    ((job, name),) = runs.known_runs().keys() - before.keys()
     assert job == "revert"
     found = runs.find_record("revert", name)
     assert json.loads(found["outputs"]) == outputs
@@ -229,3 +235,36 @@ def test_edit_of_a_table_whose_versions_replace_one_another_is_refused(
     assert not target.keeps_versions_apart
     with pytest.raises(Exception, match="is no branch and no place of clones"):
         target.stage_edit("a", None, spark.range(1), None, {})
+
+
+def test_rows_of_several_tables_are_told_apart_by_the_records(
+    spark: SparkSession, opened: Open
+) -> None:
+    suspects, runs = opened("suspects"), opened("runs")
+    places = {"runs": runs.seen_from(suspects), JOB: "audit"}
+    for minute, (run, table) in enumerate({"a": "/one", "b": "/two", "c": "/two"}.items()):
+        publish_rows(suspects, run, minute + 1, **places, input_table=table)
+        record(runs, "audit", run, minute, input=json.dumps({"table": table}))
+    # of other outputs, and of a run that does not count
+    record(runs, "audit", "d", 5, input='{"table": "/three"}')
+    publish_rows(suspects, "e", 1, **places, input_table="/four")
+    record(runs, "audit", "e", 6, status="failed", input='{"table": "/four"}')
+    assert suspects.tables_by_run() == {"a": "/one", "b": "/two", "c": "/two"}
+    assert runs.tables_by_run() == {}
+    with pytest.raises(ConfigError, match="the rows of 2 tables: /one, /two"):
+        sparkclean.read(spark, suspects.location)
+    assert sparkclean.read(spark, suspects.location, table="/two").count() == 5
+    first = suspects.versions()[0]
+    assert suspects.tables_by_run(first.name) == {"a": "/one"}
+
+
+def test_rows_of_several_tables_without_records_are_told_apart_by_the_versions(
+    opened: Open,
+) -> None:
+    suspects = opened("suspects")
+    columns = (("id", "bigint"), (RUN_ID, "string"))
+    for run, name in {"a": "/one", "b": "/two"}.items():
+        table, schema = arrow_table([{"id": 1, RUN_ID: run}], columns, None)
+        properties = {"input_table": name}
+        publish(suspects, run, table, schema, properties=properties, key={RUN_ID: run})
+    assert suspects.tables_by_run() == {"a": "/one", "b": "/two"}

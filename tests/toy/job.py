@@ -38,7 +38,7 @@ class ToyJob(Job[Prepared]):
             ((GIVEN_LABEL, "<label>"), *PROVENANCE),
             accumulates=True,
             keyed=True,
-            location="out/rare",
+            location="out/<table>/rare",
         ),
     )
     sections: ClassVar = {"toy": ToySection}

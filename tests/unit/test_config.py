@@ -71,7 +71,7 @@ def test_config_table_alone_takes_all_defaults() -> None:
     assert config.admission.row_sum_tolerance == 1e-3
     assert config.clean.mode == "drop"
     assert config.gate.min_examples_left_per_class == 1
-    assert config.output.suspects == "out/suspects"
+    assert config.output.suspects == "out/in/suspects"
     assert config.spark == {}
 
 
@@ -299,6 +299,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"clean": {"mode": None}}, "clean.mode", "did you mean 'none'?"),
     ({"clean": {"rejected": "delete"}}, "clean.rejected", "choose one of keep, remove"),
     ({"clean": {"keep_original": 1}}, "clean.keep_original", "true or false"),
+    ({"output": {"adopt": "yes"}}, "output.adopt", "true or false"),
     ({"clean": {"layout": "tag"}}, "clean.layout", "choose one of auto, copy, clone, branch"),
     ({"clean": {"publish": "branch"}}, "clean.publish", "choose one of tag, fast_forward"),
     ({"clean": {"publish_branch": 5}}, "clean.publish_branch", "wanted: text or null"),

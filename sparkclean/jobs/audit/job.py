@@ -39,21 +39,21 @@ class AuditJob(Job["AuditPrepared"]):
             schema.SUSPECTS,
             accumulates=True,
             keyed=True,
-            location="out/suspects",
+            location="out/<table>/suspects",
         ),
         OutputSpec(
             "classes",
             "One row per class and run.",
             schema.CLASSES,
             accumulates=True,
-            location="out/classes",
+            location="out/<table>/classes",
         ),
         OutputSpec(
             "pairs",
             "One row per class pair and run.",
             schema.PAIRS,
             accumulates=True,
-            location="out/pairs",
+            location="out/<table>/pairs",
         ),
         OutputSpec(
             "rejected",
@@ -61,10 +61,10 @@ class AuditJob(Job["AuditPrepared"]):
             schema.REJECTED,
             accumulates=True,
             keyed=True,
-            location="out/rejected",
+            location="out/<table>/rejected",
         ),
         OutputSpec("quarantine", "Suspects that mode quarantine sets apart."),
-        OutputSpec("cleaned", "Cleaned dataset versions.", location="out/cleaned"),
+        OutputSpec("cleaned", "Cleaned dataset versions.", location="out/<table>/cleaned"),
     )
     sections: ClassVar = {
         "method": MethodSection,

@@ -24,7 +24,7 @@ class PredictJob(Job["PredictPrepared"]):
             "Predicted probabilities (sparkclean predict).",
             schema.PREDICTIONS,
             keyed=True,
-            location="out/predictions",
+            location="out/<table>/predictions",
             nullable=False,
         ),
     )

@@ -107,11 +107,12 @@ def _open_audited(
     if then.get("metadata"):  # its columns had other names than the snapshot by itself gives them
         same = {name: then[name] for name in ("dataset_version", "metadata", "branch")}
         found = replace(found, **same)
-    now = found.dataset_version, found.table_id
-    if not is_finished and now != (then["dataset_version"], then["table_id"]):
+    known = then["table_id"] or found.table_id  # records of before have none of Iceberg
+    is_other = (found.dataset_version, found.table_id) != (then["dataset_version"], known)
+    if not is_finished and is_other:
         raise InputError(
             f"input.table: {then['table']} is not what run {audit.run_id!r} has audited "
-            f"({then['dataset_version']}, now {now[0]}); audit it again"
+            f"({then['dataset_version']}, now {found.dataset_version}); audit it again"
         )
     return table, found
 

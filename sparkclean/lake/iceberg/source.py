@@ -74,17 +74,20 @@ class IcebergSource:
         with translating_reads(self.location):
             self.refresh()
             snapshot = self._find(wanted)
+            file, metadata = self._metadata()
             pin = Pin(
                 format=self.format,
                 table=self.location,
                 version=str(snapshot),
                 dataset_version=f"snapshot-{snapshot}",
+                table_id=(metadata or {}).get("table-uuid"),
             )
-            return self._by_names_of_now(pin, branch) if kind == "branch" else pin
+            return self._by_names_of_now(pin, branch, file, metadata) if kind == "branch" else pin
 
-    def _by_names_of_now(self, pin: Pin, branch: str) -> Pin:
+    def _by_names_of_now(
+        self, pin: Pin, branch: str, file: str, metadata: dict[str, Any] | None
+    ) -> Pin:
         """Pin the head of a branch together with the schema by which the table reads it."""
-        file, metadata = self._metadata()
         if metadata is None:
             if self._current(branch).schema != self.read(self.spark, pin).schema:
                 raise InputError(

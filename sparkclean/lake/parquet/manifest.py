@@ -203,6 +203,24 @@ class ManifestLog:
             raise InputError(f"{self.root} {gone} version {number}; {there}")
         return manifest
 
+    def load_named(self, version: str | int | None) -> Manifest:
+        """Read a version by its number or name; the current one without.
+
+        Raises
+        ------
+        InputError
+            If there is no such version.
+        """
+        if version is None:
+            manifest = self.current()
+            if manifest is None:
+                raise InputError(f"{self.root} has no versions: nothing was published to it yet")
+            return manifest
+        text = str(version).removeprefix("v")
+        if not (text.isascii() and text.isdigit()):
+            raise InputError(f"{version!r} is not a version of {self.root}; write 3 or v00000003")
+        return self.load(int(text))
+
     def current(self) -> Manifest | None:
         """Read the current version; None where nothing was published."""
         numbers = self.numbers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sparkclean.errors import InputError
-from sparkclean.lake.base import version_name
+from sparkclean.lake.base import INPUT_TABLE, version_name
 from sparkclean.lake.files import in_threads
 from sparkclean.lake.parquet.manifest import Manifest, ManifestFile, ManifestLog
 from sparkclean.lake.parquet.staging import staged_files
@@ -20,9 +21,10 @@ from sparkclean.lake.record_rows import (
     JOB_OF_BEFORE,
     JOB_TELLING,
     TELLING,
-    Statuses,
+    KnownRuns,
+    are_records,
     counted_runs,
-    statuses_of,
+    known_runs_of,
 )
 from sparkclean.lake.run_ids import safe_run_id
 from sparkclean.schema import JOB
@@ -68,8 +70,8 @@ def read_records(
     return rows
 
 
-def read_run_statuses(root: Path, manifest: Manifest) -> Statuses:
-    """Read the statuses of all runs.
+def read_known_runs(root: Path, manifest: Manifest) -> KnownRuns:
+    """Read what the records say of all runs.
 
     Parameters
     ----------
@@ -81,13 +83,13 @@ def read_run_statuses(root: Path, manifest: Manifest) -> Statuses:
     Returns
     -------
     dict
-        Status by job and safe run id.
+        By job and safe run id.
     """
-    return statuses_of(read_records(root, manifest.files, (*TELLING, *JOB_TELLING)))
+    return known_runs_of(read_records(root, manifest.files, (*TELLING, *JOB_TELLING)))
 
 
-def runs_that_count(location: Path, job: str) -> set[str] | None:
-    """Find the runs of a job whose rows count.
+def runs_that_count(location: Path, job: str) -> dict[str, str | None] | None:
+    """Find the runs of a job whose rows count, and the table of each.
 
     Parameters
     ----------
@@ -97,14 +99,55 @@ def runs_that_count(location: Path, job: str) -> set[str] | None:
 
     Returns
     -------
-    set of str or None
-        Safe run ids; none while no run has finished; None where there is no such folder to ask.
+    dict or None
+        By safe run id; none while no run has finished; None where there is no such folder to ask.
     """
     if not location.is_dir():
         _log.warning("there are no run records at %s: rows of unfinished runs count too", location)
         return None
     manifest = ManifestLog(location).current()
-    return counted_runs(read_run_statuses(location, manifest), job) if manifest else set()
+    return counted_runs(read_known_runs(location, manifest), job) if manifest else {}
+
+
+def _counted_of(root: Path, manifest: Manifest) -> dict[str, str | None] | None:
+    """Find the runs whose rows count in an output, by its records; None where it has none."""
+    runs = manifest.properties.get("runs")
+    location = Path(os.path.normpath(root / runs)) if runs else root
+    if location == root or not manifest.accumulate:
+        return None
+    return runs_that_count(location, manifest.properties.get(JOB, JOB_OF_BEFORE))
+
+
+def tables_by_run(log: ManifestLog, manifest: Manifest) -> dict[str, str]:
+    """Find of which table the rows of each run are.
+
+    Parameters
+    ----------
+    log : ManifestLog
+        Of the target.
+    manifest : Manifest
+        Of a version.
+
+    Returns
+    -------
+    dict
+        By safe run id, in the order of publication; without runs whose rows do not count, or of
+        which it is not known. None of a dataset, or of run records.
+    """
+    columns = [field["name"] for field in json.loads(manifest.schema)["fields"]]
+    if not manifest.accumulate or are_records(columns):
+        return {}
+    runs = dict.fromkeys(file.run_id for file in manifest.files)
+    counted = _counted_of(log.root, manifest)
+    if counted is not None:
+        here = {run: counted[run] for run in runs if run in counted}
+        return {run: table for run, table in here.items() if table is not None}
+    tables = {}
+    for run in runs:
+        made = log.find(manifest.published[run].version) if run in manifest.published else None
+        if made is not None and INPUT_TABLE in made.properties:
+            tables[run] = made.properties[INPUT_TABLE]
+    return tables
 
 
 def counted_files(root: Path, manifest: Manifest) -> tuple[ManifestFile, ...]:
@@ -126,13 +169,9 @@ def counted_files(root: Path, manifest: Manifest) -> tuple[ManifestFile, ...]:
         If a file is gone or has another size.
     """
     files = manifest.files
-    runs = manifest.properties.get("runs")
-    if runs and manifest.accumulate:
-        location = Path(os.path.normpath(root / runs))
-        job = manifest.properties.get(JOB, JOB_OF_BEFORE)
-        counted = None if location == root else runs_that_count(location, job)
-        if counted is not None:
-            files = tuple(file for file in files if file.run_id in counted)
+    counted = _counted_of(root, manifest)
+    if counted is not None:
+        files = tuple(file for file in files if file.run_id in counted)
     check_files(root, manifest, files)
     return files
 

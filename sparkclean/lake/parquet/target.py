@@ -19,12 +19,13 @@ from sparkclean.lake.parquet.runs import (
     check_files,
     counted_files,
     files_of_run,
+    read_known_runs,
     read_records,
-    read_run_statuses,
+    tables_by_run,
 )
 from sparkclean.lake.parquet.staging import Staging, check_ours
 from sparkclean.lake.protocols import StagingFolder, TargetTable, refuse_edit
-from sparkclean.lake.record_rows import Statuses, newest_record
+from sparkclean.lake.record_rows import KnownRuns, newest_record
 from sparkclean.lake.run_ids import safe_run_id, shared_run_id
 from sparkclean.locations import local_path
 
@@ -104,15 +105,10 @@ class ParquetTarget:
         manifest = find_published(self._log, safe_run_id(run_id))
         return manifest.version() if manifest else None
 
-    def run_statuses(self) -> Statuses:
-        """Statuses by job and safe run id, by this table of run records.
-
-        Notes
-        -----
-        Reads a file for each run, narrowly.
-        """
+    def known_runs(self) -> KnownRuns:
+        """Tell what this table of run records says of all runs; reads a file for each."""
         manifest = self._log.current()
-        return read_run_statuses(self.root, manifest) if manifest else {}
+        return read_known_runs(self.root, manifest) if manifest else {}
 
     def find_record(self, job: str, run_id: str) -> dict[str, Any] | None:
         """Find the newest record of a run in this table of run records.
@@ -143,6 +139,10 @@ class ParquetTarget:
         record = self.find_record(job, run_id)
         return None if record is None else record["status"]
 
+    def tables_by_run(self, version: str | int | None = None) -> dict[str, str]:
+        """Tables by safe run id, of the runs whose rows a version holds and that count."""
+        return tables_by_run(self._log, self.manifest(version))
+
     def version_location(self, version: Version) -> str:  # noqa: ARG002
         """Name the table that holds the rows of a version: this one."""
         return self.location
@@ -156,23 +156,9 @@ class ParquetTarget:
         return os.path.relpath(self.root, other.location) if other.has_folder else self.location
 
     def manifest(self, version: str | int | None = None) -> Manifest:
-        """Read the manifest of a version; the current one by default.
-
-        Raises
-        ------
-        InputError
-            If there is no such target or version.
-        """
+        """Read the manifest of a version; the current one by default."""
         self._check_exists()
-        if version is None:
-            manifest = self._log.current()
-            if manifest is None:
-                raise InputError(f"{self.root} has no versions: nothing was published to it yet")
-            return manifest
-        text = str(version).removeprefix("v")
-        if not (text.isascii() and text.isdigit()):
-            raise InputError(f"{version!r} is not a version of {self.root}; write 3 or v00000003")
-        return self._log.load(int(text))
+        return self._log.load_named(version)
 
     def frame(self, spark: SparkSession, version: str | int | None = None) -> DataFrame:
         """Return the rows of a version; the current one by default.
@@ -267,10 +253,6 @@ class ParquetTarget:
             The scheduler's.
         accumulate : bool
             Without effect: all that is published lies in files first.
-
-        Returns
-        -------
-        Staging
 
         Raises
         ------
