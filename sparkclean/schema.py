@@ -36,8 +36,6 @@ class OutputSpec:
     location : str or None
         Place by default; None for an output that has no key of its own, whose place follows from
         that of another one.
-    nullable : bool
-        Whether null in the configuration leaves the output out.
     """
 
     name: str
@@ -46,7 +44,6 @@ class OutputSpec:
     accumulates: bool = False
     keyed: bool = False
     location: str | None = None
-    nullable: bool = True
 
 
 JOB: Final = "job"

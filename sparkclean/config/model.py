@@ -87,7 +87,7 @@ def config_model() -> type[BaseModel]:
 def _build(_: tuple[str, ...]) -> type[BaseModel]:
     outputs: dict[str, Any] = {
         spec.name: (
-            StrictStr | None if spec.nullable else StrictStr,
+            StrictStr | None,
             setting(spec.location, description=spec.description),
         )
         for job in registry.load_jobs().values()

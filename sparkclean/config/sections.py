@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_v
 
 from sparkclean.config.safe_mode import is_safe_mode, unsafe_findings
 from sparkclean.config.values import Positive, Seed, Several, Switch
+from sparkclean.errors import ConfigError
 from sparkclean.names import Format
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ class OutputSection(Section):
     """Where results go; null: not written. <table> is the last part of input.table."""
 
     runs: StrictStr | None = setting("out/<table>/runs", description="One record per run.")
-    models: StrictStr = setting(
+    models: StrictStr | None = setting(
         "out/<table>/models",
         description="Folder of the models that made them, and of final ones (sparkclean train), "
         "which executors share.",
@@ -340,4 +341,11 @@ class OutputSection(Section):
     def location(self, name: str) -> str | None:
         """Give the place of an output as it is configured; None where it is not written."""
         place: str | None = getattr(self, name)
+        return place
+
+    def needed(self, name: str, job: str) -> str:
+        """Give the place of an output that a job cannot do without; raise `ConfigError` if null."""
+        place = self.location(name)
+        if place is None:
+            raise ConfigError(f"output.{name}: null, but {job} needs it; name a place for it")
         return place

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,9 +24,9 @@ from pyspark.sql.types import (
 )
 
 from sparkclean.config.classes import class_findings
-from sparkclean.errors import ConfigError, InputError, first_of
+from sparkclean.errors import ConfigError, InputError
 from sparkclean.examples.batches import LABEL, PROBS, PROBS_PREFIX, BatchReader
-from sparkclean.rows.columns import quoted
+from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.emitted import ID_PREFIX
 from sparkclean.schema import REJECTED, SUSPECTS
 
@@ -151,9 +150,10 @@ def resolve_columns(
     -----
     No Spark job where K is known from the classes or the columns; otherwise reads 1,000 rows.
     """
-    schema = frame.schema
     keys = "columns.id, columns.label and columns.pred_probs"
-    check_present(schema, [*ids, label, *probs], keys)
+    *ids, label = find_columns(frame, [*ids, label, *probs], keys)[: len(ids) + 1]
+    probs = find_columns(frame, probs, keys)
+    schema = frame.schema
     findings = check_id_types(schema, ids)
     warnings: list[str] = []
     label_type = schema[label].dataType
@@ -239,32 +239,6 @@ def check_label_type(schema: StructType, label: str) -> list[str]:
         f"columns.label: column {label!r} is {kind.simpleString()}; a label is an integer, a "
         "string or a boolean"
     ]
-
-
-def check_present(schema: StructType, wanted: Sequence[str], keys: str) -> None:
-    """Check that a table has columns.
-
-    Parameters
-    ----------
-    schema : StructType
-    wanted : sequence of str
-    keys : str
-        Of the configuration, that name them.
-
-    Raises
-    ------
-    InputError
-        Names all that are missing, with a suggestion.
-    """
-    missing = [name for name in dict.fromkeys(wanted) if name not in schema.names]
-    findings = []
-    for name in missing:
-        near = difflib.get_close_matches(name, schema.names, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        shown = first_of(schema.names, 20)
-        findings.append(f"column {name!r} is not in the table; {hint}it has: {shown}. Set {keys}")
-    if findings:
-        raise InputError(findings)
 
 
 def _layout(

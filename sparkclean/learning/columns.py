@@ -12,10 +12,10 @@ from pyspark.sql.types import ArrayType, BooleanType, NumericType, StringType, S
 from sparkclean.config.sections import ColumnsSection, PredictSection
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL
-from sparkclean.examples.columns import check_id_types, check_label_type, check_present
+from sparkclean.examples.columns import check_id_types, check_label_type
 from sparkclean.learning.features import NUMBERS, TEXT_PREFIX
 from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE, WEIGHT
-from sparkclean.rows.columns import quoted
+from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.emitted import ID_PREFIX
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def resolve_features(schema: StructType, names: Sequence[str]) -> FeatureColumns
     schema : StructType
         Of the table.
     names : sequence of str
+        Columns that are there.
 
     Returns
     -------
@@ -79,9 +80,8 @@ def resolve_features(schema: StructType, names: Sequence[str]) -> FeatureColumns
     Raises
     ------
     InputError
-        Names the columns that are missing or of no use.
+        Names the columns that are of no use.
     """
-    check_present(schema, names, "predict.features")
     kinds: dict[str, list[str]] = {"numbers": [], "lists": [], "vectors": [], "texts": []}
     findings = []
     for name in names:
@@ -153,7 +153,7 @@ class LearningColumns:
 
 
 def check_columns(
-    schema: StructType,
+    frame: DataFrame,
     columns: ColumnsSection,
     predict: PredictSection,
     *,
@@ -163,7 +163,7 @@ def check_columns(
 
     Parameters
     ----------
-    schema : StructType
+    frame : DataFrame
         Of the table.
     columns : ColumnsSection
     predict : PredictSection
@@ -179,9 +179,11 @@ def check_columns(
     InputError
         Names the columns that are missing or of no use.
     """
-    ids, label = columns.id_columns, columns.label
-    check_present(schema, [*ids, label], "columns.id and columns.label")
-    check_present(schema, [] if predict.group is None else [predict.group], "predict.group")
+    named = [*columns.id_columns, columns.label]
+    *ids, label = find_columns(frame, named, "columns.id and columns.label")
+    find_columns(frame, [] if predict.group is None else [predict.group], "predict.group")
+    features = find_columns(frame, predict.feature_columns, "predict.features")
+    schema = frame.schema
     findings = check_id_types(schema, ids)
     findings += check_label_type(schema, label)
     findings += [
@@ -190,13 +192,13 @@ def check_columns(
         for name in (*ids, label)
         if name.lower() in taken
     ]
-    findings += _unseen_findings(predict.feature_columns, ids, label)
+    findings += _unseen_findings(features, ids, label)
     if findings:
         raise InputError(findings)
     return LearningColumns(
         ids=tuple(ids),
         label=label,
-        features=resolve_features(schema, predict.feature_columns),
+        features=resolve_features(schema, features),
         id_types=tuple(schema[name].dataType for name in ids),
         label_type=schema[label].dataType,
     )

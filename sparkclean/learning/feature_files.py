@@ -13,7 +13,14 @@ from sparkclean.config.sections import Config, PredictSection
 from sparkclean.examples.batches import LABEL
 from sparkclean.examples.file_scan import collect_rising_ids_of_files, find_groups
 from sparkclean.lake import NoPlainFiles
-from sparkclean.learning.columns import OF_FOLD, OF_INNER, OF_PLACE, FeatureColumns, row_hash
+from sparkclean.learning.columns import (
+    OF_FOLD,
+    OF_INNER,
+    OF_PLACE,
+    FeatureColumns,
+    LearningColumns,
+    row_hash,
+)
 from sparkclean.learning.feature_check import ROWS, CheckFeatures
 from sparkclean.learning.feature_reader import FEATURE_PREFIX, FeatureReader
 from sparkclean.learning.fold_notes import FoldNotes
@@ -120,7 +127,7 @@ class FeatureFiles:
 
 def plan_feature_files(
     table: DataFrame,
-    features: FeatureColumns,
+    columns: LearningColumns,
     *,
     config: Config,
     predict: PredictSection,
@@ -133,7 +140,7 @@ def plan_feature_files(
     ----------
     table : DataFrame
         Of the pin.
-    features : FeatureColumns
+    columns : LearningColumns
     config : Config
     predict : PredictSection
     paths : sequence of str or NoPlainFiles
@@ -150,8 +157,8 @@ def plan_feature_files(
     -----
     Reads the footers and a row on the driver.
     """
-    columns, kinds = config.columns, table.schema
-    ids = [(f"{ID_PREFIX}{i}", name) for i, name in enumerate(columns.id_columns)]
+    features, kinds = columns.features, table.schema
+    ids = [(f"{ID_PREFIX}{i}", name) for i, name in enumerate(columns.ids)]
     numbers = (*features.numbers, *features.lists)
     read = [(f"{FEATURE_PREFIX}{i}", name) for i, name in enumerate(numbers)]
     names = (*ids, (LABEL, columns.label), *read)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import functions as F
 
-from sparkclean.errors import ConfigError
+from sparkclean.errors import ConfigError, InputError, first_of
 from sparkclean.lake.engine_errors import analysed
 from sparkclean.names import quote_name
 from sparkclean.rows.conditions import fill_run_time, find_unstable
@@ -28,6 +29,53 @@ def unused_name(name: str, taken: Sequence[str]) -> str:
     while name in lower:
         name += "_"
     return name
+
+
+def find_columns(frame: DataFrame, wanted: Sequence[str], keys: str) -> list[str]:
+    """Find columns as the session of a table finds them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    wanted : sequence of str
+    keys : str
+        Of the configuration, that name them.
+
+    Returns
+    -------
+    list of str
+        The same, in the spelling of the table.
+
+    Raises
+    ------
+    InputError
+        Names all that are missing, with a suggestion, and those that may be several.
+    """
+    there, exact = frame.columns, _is_case_sensitive(frame)
+    findings, found = [], []
+    for name in wanted:
+        same = [c for c in there if c == name or (not exact and c.lower() == name.lower())]
+        found += same[:1]
+        if len(same) > 1:
+            findings.append(
+                f"column {name!r} may be any of {len(same)} columns of the table: "
+                f"{', '.join(map(repr, same))}. Rename them, or tell those apart that differ in "
+                "case: spark.sql.caseSensitive: true"
+            )
+        if same:
+            continue
+        near = difflib.get_close_matches(name, there, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        shown = first_of(there, 20)
+        findings.append(f"column {name!r} is not in the table; {hint}it has: {shown}. Set {keys}")
+    if findings:
+        raise InputError(list(dict.fromkeys(findings)))
+    return found
+
+
+def _is_case_sensitive(frame: DataFrame) -> bool:
+    """Tell whether the session of a frame tells columns apart by upper and lower case."""
+    return str(frame.sparkSession.conf.get("spark.sql.caseSensitive", "false")).lower() == "true"
 
 
 def where(table: DataFrame, condition: str | None, run_time: str | None = None) -> DataFrame:

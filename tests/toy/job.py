@@ -9,9 +9,8 @@ from pyspark.sql import functions as F
 
 from sparkclean.config.sections import Section, setting
 from sparkclean.config.values import Count
-from sparkclean.examples.columns import check_present
 from sparkclean.lake import open_source
-from sparkclean.rows.columns import quoted
+from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.report import Line, Report
 from sparkclean.runs.gates import Verdict
 from sparkclean.runs.job import Context, Execution, Job, Prepared, Result
@@ -49,7 +48,7 @@ class ToyJob(Job[Prepared]):
         opened = open_source(source.table, source.format, spark=context.spark)
         table = context.pin("input", opened, source.version)
         names = [*columns.id_columns, columns.label]
-        check_present(table.frame.schema, names, "columns.id and columns.label")
+        find_columns(table.frame, names, "columns.id and columns.label")
         *ids, label = [(name, table.frame.schema[name].dataType.simpleString()) for name in names]
         return Prepared(tables={"input": table}, ids=tuple(ids), label_type=label[1])
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,9 @@ from sparkclean.confident.noise import NoiseModel
 from sparkclean.config.classes import resolve_classes
 from sparkclean.config.fingerprint import fingerprint
 from sparkclean.config.model import parse_sections
-from sparkclean.errors import InputChangedError, InputError
+from sparkclean.errors import ConfigError, InputChangedError, InputError
 from sparkclean.examples.checks import count_duplicate_ids
-from sparkclean.examples.columns import Columns, resolve_columns
+from sparkclean.examples.columns import EMPTY, Columns, resolve_columns
 from sparkclean.examples.scan import FrameScan
 from sparkclean.examples.statistics import READ_OTHERWISE, Scanner
 from sparkclean.examples.suspect_table import suspects_frame
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _log = logging.getLogger("sparkclean")
+
+_SECTION = re.compile(r"\b(?:columns|method|admission)\.(?=[a-z])")
 
 
 @dataclass
@@ -151,10 +155,39 @@ def audit(
     16 MB of the sample. Narrow intermediates are cached; where there is no cache they are computed
     again.
     """
+    with _in_words_of_arguments():
+        return _audit(
+            df,
+            id=id,
+            label=label,
+            pred_probs=pred_probs,
+            classes=classes,
+            row_sum_tolerance=row_sum_tolerance,
+            max_rejected_fraction=max_rejected_fraction,
+            **method,
+        )
+
+
+def _audit(
+    df: DataFrame,
+    *,
+    id: str | Sequence[str],  # noqa: A002
+    label: str,
+    pred_probs: str | Sequence[str],
+    classes: Sequence[Any] | None,
+    row_sum_tolerance: float,
+    max_rejected_fraction: float,
+    **method: Any,
+) -> AuditResult:
     if not hasattr(df, "sparkSession"):
         raise InputError(
             f"audit needs a Spark DataFrame, not {type(df).__module__}.{type(df).__name__}; for "
             "arrays there is sparkclean.find_label_issues"
+        )
+    if df.isStreaming:
+        raise InputError(
+            "the DataFrame is a stream, and the audit reads it more than once; write the stream to "
+            "a table, and audit that (spark.read)"
         )
     config = parse_sections(
         {
@@ -178,9 +211,9 @@ def audit(
         probs=config.columns.pred_probs_columns,
         classes=resolve_classes(config),
     )
-    unstable = _warn_of_unstable(df)
     warn_of_large_batches(df.sparkSession, columns.num_classes)
     narrow = columns.narrow(df)
+    unstable = _warn_of_unstable(narrow)
     scan = FrameScan(narrow, columns.reader(row_sum_tolerance), columns.id_types)
     store = CacheStore()
     scanner = Scanner(scan, columns, store)
@@ -213,6 +246,19 @@ def audit(
         _columns=columns,
         _store=store,
     )
+
+
+@contextmanager
+def _in_words_of_arguments() -> Iterator[None]:
+    """Name arguments of `audit` where errors name settings of a configuration."""
+    try:
+        yield
+    except (ConfigError, InputError) as exc:
+        findings = [
+            _SECTION.sub("", "the DataFrame is empty (0 rows to audit)" if text == EMPTY else text)
+            for text in exc.findings
+        ]
+        raise type(exc)(findings) from exc
 
 
 def _warn_of_unstable(df: DataFrame) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from sparkclean.config.sections import Config
 from sparkclean.errors import InputError, SparkCleanError, first_of
 from sparkclean.examples.checks import check_same_examples, count_duplicate_ids
 from sparkclean.examples.clean import check_free_names
-from sparkclean.examples.columns import Columns, check_present, resolve_columns
+from sparkclean.examples.columns import Columns, resolve_columns
 from sparkclean.examples.scan import Scan
 from sparkclean.examples.scan_choice import choose_scan
 from sparkclean.examples.statistics import Scanner
@@ -31,7 +31,7 @@ from sparkclean.jobs.audit.sections import (
 from sparkclean.jobs.audit.stage import stage_cleaned, stage_findings
 from sparkclean.jobs.audit.summary import summarise
 from sparkclean.lake import Pin, Version, open_source, open_target, plan_copy
-from sparkclean.rows.columns import quoted, where
+from sparkclean.rows.columns import find_columns, quoted, where
 from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import (
@@ -168,10 +168,13 @@ def _plan_copy(pin: Pin, context: Context) -> str | None:
 
 def _as_examples(predictions: DataFrame, examples: DataFrame, context: Context) -> DataFrame:
     """Give record ids and labels of predictions the types of the input."""
-    columns = context.config.columns
-    keys = [*columns.id_columns, columns.label]
-    for frame in (examples, predictions):
-        check_present(frame.schema, keys, "columns.id and columns.label")
+    columns, named = context.config.columns, "columns.id and columns.label"
+    keys = find_columns(examples, [*columns.id_columns, columns.label], named)
+    if find_columns(predictions, keys, named) != keys:
+        raise InputError(
+            f"input.predictions: its columns of record id and label are not spelled {keys} as in "
+            "input.table; predict again, or rename them"
+        )
     # a format may know fewer types: Iceberg has no smallint
     wanted = {name: examples.schema[name].dataType for name in keys}
     casts = {

@@ -54,7 +54,7 @@ def plan_files(
     FeatureFiles or None
     """
     found = plan_feature_files(
-        table, columns.features, config=config, predict=predict, paths=paths, work=work
+        table, columns, config=config, predict=predict, paths=paths, work=work
     )
     if not isinstance(found, str):
         return found

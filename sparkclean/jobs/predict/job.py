@@ -25,7 +25,6 @@ class PredictJob(Job["PredictPrepared"]):
             schema.PREDICTIONS,
             keyed=True,
             location="out/<table>/predictions",
-            nullable=False,
         ),
     )
     sections: ClassVar = {"predict": PredictSection}
@@ -37,7 +36,8 @@ class PredictJob(Job["PredictPrepared"]):
         """Give the places that must be the prediction's own, where one is configured."""
         if not any(isinstance(section, PredictSection) for section in config.sections()):
             return {}
-        models = {"output.models": config.output.models}
+        where = config.output.models
+        models = {} if where is None else {"output.models": where}
         # an audit by predictions reads them where they were written
         return models if config.input.predictions is not None else models | super().claims(config)
 

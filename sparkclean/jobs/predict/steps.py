@@ -71,13 +71,15 @@ def prepare_prediction(context: Context) -> PredictPrepared:
         raise ConfigError(
             "input.predictions: is for audits; predictions are written to output.predictions"
         )
+    for name in ("predictions", "models"):
+        config.output.needed(name, _JOB)
     open_engine(predict.engine).check(context.spark, predict)
     source = open_source(config.input.table, config.input.format, spark=context.spark)
     table = context.pin("input", source, config.input.version)
     run_time = context.run_time()
     rows = where(table.frame, config.input.where, run_time)
     taken = {name for name, _ in schema.PREDICTIONS}
-    columns = check_columns(rows.schema, config.columns, predict, taken=taken)
+    columns = check_columns(rows, config.columns, predict, taken=taken)
     classes = resolve_classes(config)
     if classes is not None:
         check_classes(classes, columns.label, columns.label_type)
@@ -157,7 +159,7 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
     context, columns = execution.context, prepared.columns
     config, predict = context.config, context.config.section(PredictSection)
     folder = ModelFolder(
-        model_folder(config.output.models, _JOB, context.run_id),
+        model_folder(config.output.needed("models", _JOB), _JOB, context.run_id),
         _identity(prepared, execution),
         context.run_id,
         execution.marks,
@@ -283,7 +285,7 @@ def pins_of_prediction(
         If the predictions or the models of the run were removed.
     """
     target = targets["predictions"]
-    folder = model_folder(config.output.models, _JOB, run_id)
+    folder = model_folder(config.output.needed("models", _JOB), _JOB, run_id)
     pin, version = find_pins(target, folder, run_id)
     source = open_source(target.location, target.format, spark=spark)
     return {"input": pin, "predictions": source.pin(version)}

@@ -105,6 +105,7 @@ def prepare_training(context: Context) -> TrainPrepared:
     """
     config, train = context.config, context.config.section(TrainSection)
     predict = config.section(PredictSection)
+    config.output.needed("models", _JOB)
     classifier = choose_classifier(train, predict)
     check_classifier(classifier, predict)
     audit = _find_audit(context)
@@ -120,7 +121,7 @@ def prepare_training(context: Context) -> TrainPrepared:
     tables = {"input": context.pin("input", source, found=pin)}
     run_time = context.run_time(audit.input.get(RUN_TIME))
     audited = where(tables["input"].frame, config.input.where, run_time)
-    columns = check_columns(audited.schema, config.columns, predict)
+    columns = check_columns(audited, config.columns, predict)
     classes = resolve_classes(config)
     if classes is not None:
         check_classes(classes, columns.label, columns.label_type)
@@ -231,7 +232,7 @@ def describe_training(prepared: TrainPrepared, context: Context) -> Report:
         context.config.section(PredictSection),
         prepared.classifier,
         None if prepared.test is None else prepared.test.pin,
-        folder=model_folder(context.config.output.models, _JOB, context.run_id),
+        folder=model_folder(context.config.output.needed("models", _JOB), _JOB, context.run_id),
         runs=_records(context.targets).location,
     )
 
@@ -258,7 +259,7 @@ def execute_training(prepared: TrainPrepared, execution: Execution) -> Result:
     context, columns, test = execution.context, prepared.columns, prepared.test
     predict, progress = context.config.section(PredictSection), execution.progress
     folder = ModelFolder(
-        model_folder(context.config.output.models, _JOB, context.run_id),
+        model_folder(context.config.output.needed("models", _JOB), _JOB, context.run_id),
         _identity(prepared, execution),
         context.run_id,
         execution.marks,

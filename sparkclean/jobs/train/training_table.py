@@ -14,12 +14,12 @@ from sparkclean import schema
 from sparkclean.config.sections import InputSection, PredictSection
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.examples.checks import count_duplicate_ids
-from sparkclean.examples.columns import check_classes, check_present
+from sparkclean.examples.columns import check_classes
 from sparkclean.jobs.train.audits import Audit
 from sparkclean.lake import Pin, SourceTable, open_source, open_version, version_selector
 from sparkclean.learning.columns import LearningColumns
 from sparkclean.learning.profile import Profile, collect_profile
-from sparkclean.rows.columns import quoted
+from sparkclean.rows.columns import find_columns, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -121,7 +121,7 @@ def rows_of_mode(table: DataFrame, mode: str) -> DataFrame:
     """Give the rows that are trained on: a suspect has the weight 0."""
     if mode != "weights":
         return table
-    check_present(table.schema, [schema.SAMPLE_WEIGHT], "train.audit")
+    find_columns(table, [schema.SAMPLE_WEIGHT], "train.audit")
     return table.where(quoted(schema.SAMPLE_WEIGHT) > 0.0)
 
 

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import InputError
-from sparkclean.examples.columns import check_id_types, check_label_type, check_present
+from sparkclean.examples.columns import check_id_types, check_label_type
 from sparkclean.jobs.train.training_table import about
 from sparkclean.lake import open_source
 from sparkclean.learning.columns import LearningColumns, resolve_features
@@ -21,7 +21,7 @@ from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile, check_features
 from sparkclean.learning.quality import QualityReport
 from sparkclean.learning.scored import INNER, PLACE, quality_of
-from sparkclean.rows.columns import quoted
+from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.frame_stream import FrameStream
 from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.job import Context, PinnedTable
@@ -65,7 +65,8 @@ def open_trusted(
     with about("train.test"):
         test = context.pin("test", open_source(table, "auto", spark=context.spark))
         schema = test.frame.schema
-        check_present(schema, [*keys, *predict.feature_columns], "train.test")
+        find_columns(test.frame, keys, "train.test")
+        features = find_columns(test.frame, predict.feature_columns, "train.test")
         findings = check_id_types(schema, columns.ids)
         findings += check_label_type(schema, columns.label)
         findings += [
@@ -74,7 +75,7 @@ def open_trusted(
             for name in keys
             if _is_text(schema[name].dataType) != _is_text(types[name])
         ]
-        if resolve_features(schema, predict.feature_columns) != columns.features:
+        if resolve_features(schema, features) != columns.features:
             findings.append("its features are of other types than those that are trained on")
         if findings:
             raise InputError(findings)
