@@ -119,6 +119,13 @@ class CommittedTarget(ABC):
     ) -> None:
         """Replace the whole content, in one commit that fails where the parent has moved."""
 
+    def _is_missing(self) -> bool:
+        """Tell whether a dataset without versions is no table yet; raise where it has one now."""
+        commits = self._commits()
+        if commits:
+            raise self.conflict(None)
+        return commits is None
+
     # -- reading -------------------------------------------------------------------------------
 
     def versions(self) -> list[Version]:

@@ -64,11 +64,10 @@ def test_publish_first_version_of_two_runs_at_once_has_one_winner(
 
     def late(*arguments: object) -> None:
         publish(other, "first", spark.range(7).toDF("n"), accumulate=False)
-        monkeypatch.setattr(target, "_commits", lambda: None)
-        try:
-            replace(*arguments)
-        finally:
-            monkeypatch.undo()
+        # what it saw a moment ago
+        answers, commits = [None], target._commits
+        monkeypatch.setattr(target, "_commits", lambda: answers.pop() if answers else commits())
+        replace(*arguments)
 
     monkeypatch.setattr(target, "_replace", late)
     with pytest.raises(PublishConflictError, match="first"):

@@ -115,7 +115,7 @@ class DeltaTarget(CommittedTarget):
         self, rows: DataFrame, parent: Version | None, properties: Mapping[str, str]
     ) -> None:
         text = json.dumps(dict(properties))
-        if parent is None and self._commits() is None:
+        if parent is None and self._is_missing():
             # table and rows in one commit: nobody ever reads an empty version. One that somebody
             # else has made in this moment stays as it is. What makes a table in a catalog takes its
             # metadata from the session alone (seen on Delta 4.4)

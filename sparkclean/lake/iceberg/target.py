@@ -148,7 +148,7 @@ class IcebergTarget(CommittedTarget):
     def _replace(
         self, rows: DataFrame, parent: Version | None, properties: Mapping[str, str]
     ) -> None:
-        if parent is None and self._commits() is None:
+        if parent is None and self._is_missing():
             # table and rows in one commit: nobody ever reads an empty version
             try:
                 self._maker(rows, properties).create()
