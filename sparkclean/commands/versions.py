@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from sparkclean.lake import TargetTable, Version
 
+#: Newest versions that `check_version` looks at where it is given none.
+_LOOKED_AT = 50
+
 
 @contextmanager
 def session_for(args: argparse.Namespace, table: str) -> Iterator[SparkSession | None]:
@@ -76,8 +79,8 @@ def check_version(args: argparse.Namespace) -> None:
             raise InputError(f"{args.target} has no versions")
         files = target.data_files(version.name)
         missing = missing_files(files)
-        checked = target.versions() if args.version is None else [version]
-        changed = [] if target.format == "iceberg" else list(_changed_values(target, checked))
+        checked = target.versions()[-_LOOKED_AT:] if args.version is None else [version]
+        changed = list(_changed_values(target, checked))
     if missing:
         shown = first_of(missing)
         raise InputError(

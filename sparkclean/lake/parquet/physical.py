@@ -123,13 +123,16 @@ def find_changed_values(files: Sequence[str], input_table: str | None) -> list[s
     Notes
     -----
     Looks at the footer of one file, as one run has written all, and at the names of folders of the
-    input as it is now. Releases before 0.1.0 made such copies of any table.
+    input as it is now. Earlier releases made such copies.
     """
     local = local_files(files)
     there = [path for path in local if Path(path).is_file()] if isinstance(local, list) else []
     if not there:
         return []
-    metadata = pq.read_metadata(there[0])
+    try:
+        metadata = pq.read_metadata(there[0])
+    except (OSError, pa.ArrowException):  # damaged: another check says so
+        return []
     columns = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     found = [
         f"column {column.path!r} holds moments as INT96, of which pyarrow and pandas read other "
