@@ -13,6 +13,7 @@ from sparkclean.lake import Pin, SchemaMismatchError, TargetTable, Version, unit
 from sparkclean.lake.base import INPUT_TABLE, OF_TABLE
 from sparkclean.lake.files import format_of_folder
 from sparkclean.lake.parquet.manifest import FOLDER
+from sparkclean.locations import same_place
 from sparkclean.rows.driver_rows import typed_columns
 from sparkclean.rows.types import schema_json
 from sparkclean.schema import Columns, OutputSpec
@@ -82,13 +83,14 @@ def check_same_table(datasets: Mapping[str, TargetTable], pin: Pin) -> None:
 
     Notes
     -----
-    Reads metadata; no job. Versions of before do not say of which table they are: the next run
-    adopts them.
+    Reads metadata; no job. A table is the same by its id, wherever it is, or by its place: the id
+    of a Delta table is another one once it was replaced. Versions of before do not say of which
+    table they are: the next run adopts them.
     """
     findings = []
     for name, target in datasets.items():
         last = _last_of_table(target)
-        if last is not None and last.properties[OF_TABLE] != pin.table_identity:
+        if last is not None and _is_other(last, pin):
             findings.append(
                 f"output.{name}: {target.location} holds versions of table "
                 f"{last.properties.get(INPUT_TABLE)}, the newest by run {last.run_id}, and this "
@@ -97,6 +99,11 @@ def check_same_table(datasets: Mapping[str, TargetTable], pin: Pin) -> None:
             )
     if findings:
         raise InputError(findings)
+
+
+def _is_other(version: Version, pin: Pin) -> bool:
+    place = version.properties.get(INPUT_TABLE, "")
+    return version.properties[OF_TABLE] != pin.table_identity and not same_place(place, pin.table)
 
 
 def _last_of_table(target: TargetTable) -> Version | None:
