@@ -1,18 +1,24 @@
 """Every error a user can meet, one tree, each with the exit code of the command line.
 
-Imports nothing of the project. A message names the subject (column, file, key), the numbers, at
-most five record ids, and what to do.
+Imports nothing of the project but `texts`. A message names the subject (column, file, key), the
+numbers, at most five record ids, and what to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sparkclean.texts import printable_lines
+
 
 class SparkCleanError(Exception):
     """Base of all errors raised on purpose; exit code 1."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Write the message so that nothing that it quotes acts on a terminal."""
+        return printable_lines(super().__str__())
 
 
 class ConfigError(SparkCleanError):

@@ -22,7 +22,7 @@ from sparkclean import texts
 from sparkclean.commands.log import configure_logging
 from sparkclean.commands.main import main
 from sparkclean.config.file import load_config
-from sparkclean.errors import ConfigError
+from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.lake import ParquetTarget
 from sparkclean.rows.session import read_properties
 from sparkclean.rows.settings_file import settings_in_file, submit_arguments
@@ -116,6 +116,13 @@ def test_hide_secrets_finds_the_values_that_are_known() -> None:
     remember_secrets(["no mapping"])
     assert hide_secrets(f"<{SECRET}> ab known") == f"<{REDACTED}> ab known"
     assert SECRET not in hide_secrets(f"<{SECRET}> {SECRET!r}")
+
+
+def test_error_that_quotes_spark_shows_no_secret() -> None:
+    remember_secrets({KEY: SECRET})
+    assert str(SparkCleanError(f"Spark did not start: {SECRET} is no number")) == (
+        f"Spark did not start: {REDACTED} is no number"
+    )
 
 
 @pytest.mark.parametrize("kind", ["text", "json"])

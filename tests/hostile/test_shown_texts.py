@@ -16,7 +16,7 @@ from sparkclean.commands import jobs
 from sparkclean.commands.log import configure_logging, name_run
 from sparkclean.commands.main import main
 from sparkclean.commands.terminal import print_table, say
-from sparkclean.errors import ConfigError, InputError
+from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.lake import ParquetTarget
 from sparkclean.rows.report import Grid, Line, Report
 from sparkclean.texts import printable, printable_lines
@@ -36,6 +36,13 @@ def test_printable_is_one_line_that_says_what_was_there() -> None:
     assert printable("日本語 ü é [red]") == "日本語 ü é [red]"
     assert printable(None) == ""
     assert printable_lines("a\nb\x1b\rc") == "a\nb\\x1b\\rc"
+
+
+@pytest.mark.parametrize("error", [SparkCleanError, ConfigError, InputError])
+def test_errors_that_callers_of_python_print_are_safe(error: Any) -> None:
+    lines = str(error(HOSTILE.replace("\n", ""))).split("\n")
+    assert [line.isprintable() for line in lines] == [True]
+    assert str(ConfigError(["one", "two"])) == "one\ntwo"
 
 
 @pytest.mark.parametrize("kind", ["text", "json"])
