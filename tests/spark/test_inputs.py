@@ -245,7 +245,7 @@ def test_audit_class_that_does_not_fit_the_label_column_says_so(spark: SparkSess
     probs = np.full((10, 200), 1 / 200)
     frame = frame_of(spark, np.arange(10), probs)
     frame = frame.withColumn("label", F.col("label").cast("tinyint"))
-    with pytest.raises(ConfigError, match=r"199.*'label'.*tinyint"):
+    with pytest.raises(ConfigError, match=r"number 129 of 200 .*'label'.*tinyint"):
         sparkclean.audit(frame)
 
 
@@ -290,7 +290,7 @@ def test_audit_in_sample_probabilities_of_a_model_are_warned_of_and_others_not(
     in_sample = FITTING[model].fit(images, given).predict_proba(images)
     assert "look in-sample" in warnings_of(frame_of(spark, given, in_sample))
     held_out = cross_val_predict(FITTING[model], images, given, cv=3, method="predict_proba")
-    assert warnings_of(frame_of(spark, given, held_out)) == ""
+    assert "look in-sample" not in warnings_of(frame_of(spark, given, held_out))
 
 
 def test_audit_permuted_columns_are_warned_of(spark: SparkSession) -> None:

@@ -381,9 +381,9 @@ def test_package_sets_a_session_up_in_one_place() -> None:
     creating = {m for m in MODULES if any(c.endswith(".getOrCreate") for c in calls(m))}
     stopping = {m for m in MODULES if "spark.stop" in calls(m)}
     assert creating == stopping == {"rows.session"}
-    # Delta takes the metadata of a RESTORE from settings alone: on a session of its own
+    # what commits and files take from settings alone: on sessions of their own
     edits = {"lake.delta.clone", "lake.iceberg.branch"}
-    assert setting == {"rows.session", "lake.delta.target", *edits}
+    assert setting == {"rows.session", "lake.delta.target", "lake.staged", *edits}
 
 
 def test_package_prints_in_the_command_and_the_demo_alone() -> None:
