@@ -34,11 +34,13 @@ def resolve_classes(config: Config) -> tuple[str | int | bool, ...] | None:
     classes = config.classes
     if classes is None:
         return None
+    place = ""
     if isinstance(classes, str):
+        place = f"{classes}: "
         classes = read_classes(classes)
     findings = class_findings(classes)
     if findings:
-        raise ConfigError(findings)
+        raise ConfigError([f"classes: {place}{f.removeprefix('classes: ')}" for f in findings])
     return tuple(classes)
 
 

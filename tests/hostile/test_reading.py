@@ -186,7 +186,7 @@ def test_classes_of_a_file_that_is_no_list_show_nothing_of_it(
     config = load_config({"input": {"table": "in"}, "classes": str(path)}, environ={})
     with pytest.raises(ConfigError) as caught:
         resolve_classes(config)
-    assert "classes: " in str(caught.value)
+    assert f"classes: {path}: " in str(caught.value)
     assert "hash" not in str(caught.value)
 
 
