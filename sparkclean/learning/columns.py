@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -13,7 +13,7 @@ from sparkclean.config.sections import ColumnsSection, PredictSection
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL
 from sparkclean.examples.columns import check_id_types, check_label_type
-from sparkclean.learning.features import NUMBERS, TEXT_PREFIX
+from sparkclean.learning.features import NUMBERS, TEXT_PREFIX, words_of
 from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE, WEIGHT
 from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.emitted import ID_PREFIX
@@ -37,30 +37,49 @@ class FeatureColumns:
     vectors: tuple[str, ...]
     texts: tuple[str, ...]
 
-    def list_of(self, name: str, *, complete: bool = False) -> Column:
+    def list_of(self, name: str, *, complete: bool = False, length: int | None = None) -> Column:
         """Give a list or vector column as an array of double; null elements are NaN.
 
-        Where none is known to be null, ``complete`` saves the time to look at each.
+        Where none is known to be null, ``complete`` saves the time to look at each. With a length
+        a list that is null is one of as many NaN.
         """
+        nan = F.lit(float("nan"))
         if name in self.vectors:
             from pyspark.ml.functions import vector_to_array  # noqa: PLC0415 (imports pyspark.ml)
 
             # it fails on null
-            return F.when(quoted(name).isNotNull(), vector_to_array(quoted(name)))
-        array, nan = quoted(name).cast("array<double>"), F.lit(float("nan"))
-        return array if complete else F.transform(array, lambda x: F.coalesce(x, nan))
+            array = F.when(quoted(name).isNotNull(), vector_to_array(quoted(name)))
+        else:
+            array = quoted(name).cast("array<double>")
+            array = array if complete else F.transform(array, lambda x: F.coalesce(x, nan))
+        return array if length is None else F.coalesce(array, F.array_repeat(nan, length))
 
-    def arrays(self, *, complete: bool = False) -> list[Column]:
-        """Give all numbers, as arrays of double; ``complete`` as for `list_of`."""
+    def arrays(
+        self, *, complete: bool = False, lengths: Mapping[str, int] | None = None
+    ) -> list[Column]:
+        """Give all numbers, as arrays of double; ``complete`` and ``lengths`` as for `list_of`."""
         nan = F.lit(float("nan"))
         numbers = [F.coalesce(quoted(name).cast("double"), nan) for name in self.numbers]
         names = (*self.lists, *self.vectors)
-        lists = [self.list_of(name, complete=complete) for name in names]
+        of = (lengths or {}).get
+        lists = [self.list_of(name, complete=complete, length=of(name)) for name in names]
         return [*([F.array(*numbers)] if numbers else []), *lists]
 
     def words(self) -> list[Column]:
         """Give the texts; missing ones are empty."""
         return [F.coalesce(quoted(name), F.lit("")) for name in self.texts]
+
+    def find_lengths(self, table: DataFrame) -> dict[str, int]:
+        """Find how many numbers the first list of each column has; nothing where all are null.
+
+        A small job for each column.
+        """
+        found: dict[str, int] = {}
+        for name in (*self.lists, *self.vectors):
+            size = F.size(self.list_of(name, complete=True))
+            row = table.where(quoted(name).isNotNull()).select(size).first()
+            found |= {} if row is None else {name: row[0]}
+        return found
 
 
 def resolve_features(schema: StructType, names: Sequence[str]) -> FeatureColumns:
@@ -116,6 +135,8 @@ class LearningColumns:
     features : FeatureColumns
     id_types : tuple of DataType
     label_type : DataType
+    lengths : mapping
+        Of the lists of features, by column, where lists may be null.
     """
 
     ids: tuple[str, ...]
@@ -123,11 +144,18 @@ class LearningColumns:
     features: FeatureColumns
     id_types: tuple[DataType, ...]
     label_type: DataType
+    lengths: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def id_names(self) -> list[str]:
         """Names of the record id columns of `narrow`."""
         return [f"{ID_PREFIX}{i}" for i in range(len(self.ids))]
+
+    def with_lengths(self, table: DataFrame, predict: PredictSection) -> LearningColumns:
+        """Find the lengths of lists, as `FeatureColumns.find_lengths`, if any may be null."""
+        if predict.missing != "impute":
+            return self
+        return replace(self, lengths=self.features.find_lengths(table))
 
     def narrow(
         self,
@@ -149,6 +177,7 @@ class LearningColumns:
             seed=predict.seed,
             complete=predict.missing == "reject",
             weight=weight,
+            lengths=self.lengths,
         )
 
 
@@ -225,6 +254,7 @@ def narrow(
     seed: int,
     complete: bool,
     weight: str | None = None,
+    lengths: Mapping[str, int] | None = None,
 ) -> DataFrame:
     """Select what training and scoring read.
 
@@ -240,6 +270,8 @@ def narrow(
         Whether `check_features` has seen, by then, that no number is missing.
     weight : str, optional
         Column of sample weights.
+    lengths : mapping, optional
+        Of the lists that may be null.
 
     Returns
     -------
@@ -250,12 +282,13 @@ def narrow(
     -----
     All three are hashes of content: of the group, or of the features, and for the place of the
     record id, too. They do not depend on the order of the rows or how they are partitioned, and
-    rows of one group, or of the same features, have one fold.
+    rows of one group, or of the same features, have one fold. Of a text its words count, which
+    Python finds as the models do.
     """
     # of what a model sees, so that rows that are the same to it are in one fold
-    arrays = features.arrays(complete=complete)
-    same = [*arrays, *features.words()]
-    together = same if group is None else [quoted(group)]
+    arrays = features.arrays(complete=complete, lengths=lengths)
+    seen = [*arrays, *map(seen_text, features.words())]
+    together = seen if group is None else [quoted(group)]
     id_columns = [quoted(name) for name in ids]
     selected = [column.alias(f"{ID_PREFIX}{i}") for i, column in enumerate(id_columns)]
     selected.append(quoted(label).alias(LABEL))
@@ -271,6 +304,11 @@ def narrow(
     selected += [] if weight is None else [quoted(weight).cast("double").alias(WEIGHT)]
     place = row_hash(seed, OF_PLACE, *together, *id_columns)
     return frame.select(*selected, place.alias(PLACE))
+
+
+def seen_text(text: Column) -> Column:
+    """Give what a model sees of a text: its words, by a function in Python."""
+    return F.udf(words_of, "string", useArrow=False)(text)
 
 
 #: What a row is hashed for.

@@ -39,14 +39,11 @@ class CheckFeatures:
     Attributes
     ----------
     reader : FeatureReader
-    lengths : tuple of int
-        Of all lists of each column of features; 1 for a column of numbers.
     impute : bool
         Whether numbers may be missing.
     """
 
     reader: FeatureReader
-    lengths: tuple[int, ...]
     impute: bool
 
     def __call__(
@@ -78,12 +75,14 @@ class CheckFeatures:
 
     def _check(self, batch: pa.RecordBatch) -> pa.Array:
         """Give the folds of a batch whose features can all be used."""
-        for i, length in enumerate(self.lengths):
+        for i, length in enumerate(self.reader.lengths):
             column = batch.column(f"{FEATURE_PREFIX}{i}")
             if not pa.types.is_list(column.type):
                 continue
-            ends = pc.min_max(pc.list_value_length(column)).as_py()
-            if column.null_count or not length == ends["min"] == ends["max"]:
+            ends = set(pc.min_max(pc.list_value_length(column)).as_py().values())
+            if not ends <= ({length, None} if self.impute else {length}) or (
+                column.null_count and not self.impute
+            ):
                 raise _UnfitError
         numbers = self.reader.numbers(batch)
         if self.impute:

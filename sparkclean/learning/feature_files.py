@@ -49,8 +49,6 @@ class FeatureFiles:
     reader : FeatureReader
     seeds : tuple of int
         What the hash of a row begins with, by its purpose.
-    lengths : tuple of int
-        Of the lists of each column of features, of the first row; 1 for a column of numbers.
     id_types : tuple of str
         Spark types of the record id columns.
     label_type : str
@@ -59,14 +57,13 @@ class FeatureFiles:
     stream: FileStream
     reader: FeatureReader
     seeds: tuple[int, ...]
-    lengths: tuple[int, ...]
     id_types: tuple[str, ...]
     label_type: str
 
     @property
     def num_numbers(self) -> int:
         """D, the numbers of a row, if all are as the first."""
-        return sum(self.lengths)
+        return sum(self.reader.lengths)
 
     def collect_rising_ids(self) -> int | None:
         """Count the rows as `sparkclean.examples.file_scan.collect_rising_ids_of_files`."""
@@ -88,7 +85,7 @@ class FeatureFiles:
         DataFrame
             Lazy; reads the features once, and leaves notes of the folds.
         """
-        check = CheckFeatures(self.reader, self.lengths, impute)
+        check = CheckFeatures(self.reader, impute)
         schema = f"`{FOLD}` int, `{LABEL}` {self.label_type}, `{ROWS}` bigint"
         return self.stream.map_tasks(check, schema)
 
@@ -184,14 +181,13 @@ def plan_feature_files(
     folder = work / "folds"
     folder.mkdir(parents=True)
     notes = FoldNotes(str(folder))
-    reader = FeatureReader(len(ids), len(read), seeds[OF_FOLD], predict.n_folds, notes)
+    reader = FeatureReader(len(ids), tuple(lengths), seeds[OF_FOLD], predict.n_folds, notes)
     rows = min(max(_CHUNK_NUMBERS // sum(lengths), 1), _CHUNK_ROWS)
     store = FolderStore(str(work))
     return FeatureFiles(
         stream=FileStream(spark, names, groups, store, chunk_rows=rows, prepare=reader),
         reader=reader,
         seeds=tuple(seeds),
-        lengths=tuple(lengths),
         id_types=tuple(kinds[name].dataType.simpleString() for _, name in ids),
         label_type=kinds[columns.label].dataType.simpleString(),
     )

@@ -31,8 +31,10 @@ class FeatureReader:
 
     Attributes
     ----------
-    num_ids, num_columns : int
-        Columns of the record id, and of features.
+    num_ids : int
+        Columns of the record id.
+    lengths : tuple of int
+        Of all lists of each column of features; 1 for a column of numbers.
     fold_seed : int
         Hash of what stands before the features.
     n_folds : int
@@ -41,7 +43,7 @@ class FeatureReader:
     """
 
     num_ids: int
-    num_columns: int
+    lengths: tuple[int, ...]
     fold_seed: int
     n_folds: int
     notes: FoldNotes
@@ -69,8 +71,10 @@ class FeatureReader:
 
     def numbers(self, batch: pa.RecordBatch) -> NDArray[np.floating]:
         """Read the features of a batch of the files, an (N, D) matrix of float32 or float64."""
-        features = [batch.column(f"{FEATURE_PREFIX}{i}") for i in range(self.num_columns)]
-        parts = [read_numbers(column) for column in features]
+        parts = [
+            read_numbers(batch.column(f"{FEATURE_PREFIX}{i}"), length)
+            for i, length in enumerate(self.lengths)
+        ]
         return parts[0] if len(parts) == 1 else np.hstack(parts)
 
     def folds(self, numbers: NDArray[np.floating]) -> pa.Array:
@@ -79,19 +83,26 @@ class FeatureReader:
         return pa.array(np.mod(hashed, self.n_folds).astype(np.int32))
 
 
-def read_numbers(column: pa.Array) -> NDArray[np.floating]:
+def read_numbers(column: pa.Array, length: int) -> NDArray[np.floating]:
     """Read a column of numbers, or of lists that are all of one length.
 
     Parameters
     ----------
     column : pyarrow.Array
-        No list is null.
+    length : int
+        D, which is 1 for a column of numbers.
 
     Returns
     -------
     ndarray of float32 or float64, shape (N, D)
-        D is 1 for a column of numbers. Null numbers are NaN.
+        Null numbers are NaN, and so are all numbers of a list that is null.
     """
+    if pa.types.is_list(column.type) and column.null_count:
+        known = column.is_valid().to_numpy(zero_copy_only=False)
+        some = read_numbers(column.drop_null(), length)
+        numbers = np.full((len(column), length), np.nan, some.dtype)
+        numbers[known] = some
+        return numbers
     values = pc.list_flatten(column) if pa.types.is_list(column.type) else column
     if values.null_count:
         kind = values.type if pa.types.is_floating(values.type) else pa.float64()
@@ -99,4 +110,4 @@ def read_numbers(column: pa.Array) -> NDArray[np.floating]:
     numbers = values.to_numpy(zero_copy_only=False)  # booleans are bits
     if numbers.dtype != np.float32:  # of which Spark makes the same float64, later
         numbers = numbers.astype(np.float64, copy=False)
-    return numbers.reshape(len(column), -1)
+    return numbers.reshape(len(column), length)

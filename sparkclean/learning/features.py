@@ -5,6 +5,7 @@ Runs on executors: numpy, scipy and scikit-learn.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ NUMBERS = "__numbers"
 TEXT_PREFIX = "__text_"
 #: Columns of the hashed vocabulary of one text column.
 HASHED = 1 << 18
+#: A word of a text, in lower case: two letters, digits or underscores at least.
+WORD = r"(?u)\b\w\w+\b"
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,21 @@ class FeatureMatrix:
     """Turns features into the matrix of a model: learned from training rows.
 
     Missing numbers become the mean of their column; texts become hashed n-grams of words with
-    tf-idf weights. The matrix is sparse where there are texts; numbers are then divided by their
-    standard deviation, as the weights of a text are of length 1.
+    tf-idf weights. The matrix is sparse where there are texts; numbers are then centred and divided
+    by their standard deviation, as the weights of a text are of length 1.
+
+    Parameters
+    ----------
+    is_centred : bool
+        Whether numbers beside texts are centred: far from 0 an optimiser takes its steps along
+        them alone. Not for a model that takes no negative numbers.
     """
+
+    #: What numbers beside texts are lowered by; older models have nothing of the kind.
+    centres: Any = 0.0
+
+    def __init__(self, *, is_centred: bool = True) -> None:
+        self._is_centred = is_centred
 
     def fit(self, block: Block) -> FeatureMatrix:
         """Learn means, and how frequent the n-grams are.
@@ -96,8 +111,13 @@ class FeatureMatrix:
         self.scales = np.ones(len(self.means))
         if block.texts:
             squares = np.where(known, block.numbers - self.means, 0.0) ** 2
-            deviations = np.sqrt(squares.sum(axis=0) / np.maximum(known.sum(axis=0), 1))
-            self.scales = np.where(deviations > 0.0, deviations, 1.0)
+            count = np.maximum(known.sum(axis=0), 1)
+            variances = squares.sum(axis=0) / count
+            # nothing but rounding is left of a number that is always the same (as StandardScaler)
+            rounding = np.finfo(np.float64).eps * count
+            varies = variances > rounding * variances + (rounding * self.means) ** 2
+            self.scales = np.where(varies, np.sqrt(variances), 1.0)
+            self.centres = self.means if self._is_centred else 0.0
             from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415 (slow)
 
             self.weights = [TfidfTransformer().fit(hash_texts(column)) for column in block.texts]
@@ -117,7 +137,7 @@ class FeatureMatrix:
         numbers = np.where(np.isnan(block.numbers), self.means, block.numbers)
         if not block.texts:
             return numbers
-        numbers /= self.scales
+        numbers = (numbers - self.centres) / self.scales
         from scipy.sparse import csr_matrix, hstack  # noqa: PLC0415
 
         columns = zip(self.weights, block.texts, strict=True)
@@ -128,6 +148,21 @@ class FeatureMatrix:
             ],
             format="csr",
         )
+
+
+def words_of(text: str) -> str:
+    """Give the words of a text, as a model sees it: neither case nor punctuation.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        Texts of the same words in the same order have the same features, by `hash_texts`.
+    """
+    return " ".join(re.findall(WORD, text.lower()))
 
 
 def hash_texts(texts: list[str]) -> Any:
@@ -145,6 +180,10 @@ def hash_texts(texts: list[str]) -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415
 
     vectorizer = HashingVectorizer(
-        n_features=HASHED, ngram_range=(1, 2), alternate_sign=False, norm=None
+        n_features=HASHED,
+        token_pattern=WORD,
+        ngram_range=(1, 2),
+        alternate_sign=False,
+        norm=None,
     )
     return vectorizer.transform(texts)

@@ -113,7 +113,9 @@ class FinalModel:
             return Block(np.empty((0, self.num_numbers)), tuple([] for _ in texts))
         parts = [_numbers(examples, name) for name in self.features["numbers"]]
         lists = (*self.features["lists"], *self.features["vectors"])
-        parts += [_lists(examples, name) for name in lists]
+        # of a column that is all null, which can only be told if there is no other
+        length = self.num_numbers - len(parts)
+        parts += [_lists(examples, name, length) for name in lists]
         numbers = np.concatenate([np.empty((examples.num_rows, 0)), *parts], axis=1)
         if numbers.shape[1] != self.num_numbers:
             raise InputError(
@@ -179,15 +181,20 @@ def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
     return values.reshape(-1, 1)
 
 
-def _lists(table: pa.Table, name: str) -> NDArray[np.float64]:
+def _lists(table: pa.Table, name: str, length: int) -> NDArray[np.float64]:
     column = table.column(name)
+    if column.null_count == len(column):
+        return np.full((table.num_rows, length), np.nan)
     try:
-        sizes = pc.list_value_length(column).unique().to_pylist()
+        known = column.is_valid().to_numpy()
+        sizes = pc.list_value_length(column.drop_null()).unique().to_pylist()
         values = pc.list_flatten(column).cast(pa.float64(), safe=False).to_numpy()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as exc:
         raise InputError(f"column {name!r} is {column.type}; give lists of numbers") from exc
-    if len(sizes) > 1 or None in sizes:
+    if len(sizes) > 1:
         raise InputError(
             f"column {name!r} holds lists of {sizes[:_SHOWN]} numbers; give each row as many"
         )
-    return values.reshape(table.num_rows, sizes[0])
+    numbers = np.full((table.num_rows, sizes[0]), np.nan)
+    numbers[known] = values.reshape(-1, sizes[0])
+    return numbers

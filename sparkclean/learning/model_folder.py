@@ -81,7 +81,7 @@ class ModelFolder:
         Raises
         ------
         VersionExistsError
-            If the models are of another configuration or input.
+            If the models are of another configuration, input or rule of folds.
         InputError
             If no attempt of this run has written the manifest: nothing of it is loaded.
         """

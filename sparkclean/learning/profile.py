@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL
 from sparkclean.examples.columns import EMPTY
-from sparkclean.learning.columns import FeatureColumns
+from sparkclean.learning.columns import FeatureColumns, seen_text
 from sparkclean.learning.feature_check import ROWS, UNFIT
 from sparkclean.learning.feature_files import FeatureFiles
+from sparkclean.learning.features import NUMBERS, TEXT_PREFIX
 from sparkclean.learning.scored import FOLD
 from sparkclean.rows.columns import quoted
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _MOST_CLASSES = 10_000
+#: Hash of what a model sees of a row; rows of which other folds have copies.
+_SAME, _COPIED = "__same", "__copied"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Profile:
     rows : int
     strangers : int
         Rows without a label of the classes: predicted, and not trained on.
+    copied : int
+        Rows whose features other groups have, too, in other folds.
     """
 
     num_numbers: int
@@ -48,6 +54,7 @@ class Profile:
     examples: NDArray[np.int64]
     rows: int
     strangers: int
+    copied: int = 0
 
 
 def collect_profile(
@@ -93,25 +100,29 @@ def collect_profile(
     Notes
     -----
     Two jobs that read the features, one where there are files; another one or two where something
-    is wrong.
+    is wrong. With a group a hash of the features of each row is shuffled.
     """
     label = F.col(LABEL)
     if classes is not None:
         label = F.when(label.isin(list(classes)), label)
 
-    def count(frame: DataFrame, rows: Column) -> list[Row]:
-        counted = frame.groupBy(FOLD, label.alias(LABEL)).agg(rows.alias(ROWS))
+    def count(frame: DataFrame, *sums: Column) -> list[Row]:
+        counted = frame.groupBy(FOLD, label.alias(LABEL)).agg(*sums)
         return counted.limit(n_folds * (_MOST_CLASSES + 1) + 1).collect()
 
     rows, num_numbers = [], 0
     if files is not None:
         num_numbers = files.num_numbers
-        rows = count(files.count_examples(impute=impute), F.sum(ROWS))
+        rows = count(files.count_examples(impute=impute), F.sum(ROWS).alias(ROWS))
     if not rows or any(
         row[FOLD] == UNFIT for row in rows
     ):  # then find out what is wrong, and where
         num_numbers = check_features(table, features, impute=impute, ids=ids, group=group)
-        rows = count(frame, F.count("*"))
+        if group is None:
+            rows = count(frame, F.count("*").alias(ROWS))
+        else:
+            sums = [F.sum(name).alias(name) for name in (ROWS, _COPIED)]
+            rows = count(_with_copies(frame), *sums)
     found = {row[LABEL] for row in rows} - {None}
     known = tuple(sorted(found)) if classes is None else tuple(classes)
     if len(known) > _MOST_CLASSES:
@@ -135,7 +146,22 @@ def collect_profile(
             f"the labels of {total:,} rows are {', '.join(map(repr, found)) or 'all missing'}: a "
             "classifier needs examples of at least two classes"
         )
-    return Profile(num_numbers, known, examples, total, strangers)
+    copied = 0 if group is None else sum(row[_COPIED] for row in rows)
+    return Profile(num_numbers, known, examples, total, strangers, copied)
+
+
+def _with_copies(frame: DataFrame) -> DataFrame:
+    """Count the rows of each fold, label and hash of features, and copies in other folds."""
+    seen = [F.col(NUMBERS)] if NUMBERS in frame.columns else []
+    seen += [seen_text(F.col(name)) for name in frame.columns if name.startswith(TEXT_PREFIX)]
+    counted = frame.groupBy(F.xxhash64(*seen).alias(_SAME), FOLD, LABEL)
+    same = Window.partitionBy(_SAME)
+    is_copied = F.min(FOLD).over(same) < F.max(FOLD).over(same)
+    return (
+        counted.agg(F.count("*").alias(ROWS))
+        .withColumn(_COPIED, F.when(is_copied, F.col(ROWS)).otherwise(0))
+        .drop(_SAME)
+    )
 
 
 def check_features(
@@ -178,7 +204,8 @@ def check_features(
     sums.append(F.count("*").alias("rows"))
     arrays = (*features.lists, *features.vectors)
     for i, name in enumerate(arrays):
-        size = F.size(features.list_of(name, complete=True))
+        values = features.list_of(name, complete=True)
+        size = F.when(values.isNotNull(), F.size(values))
         sums += [F.min(size).alias(f"low{i}"), F.max(size).alias(f"high{i}")]
     if group is not None:
         sums.append(F.count(F.when(quoted(group).isNull(), 1)).alias("ungrouped"))
@@ -203,7 +230,13 @@ def check_features(
             )
     for i, name in enumerate(arrays):
         low, high = row[f"low{i}"], row[f"high{i}"]
-        if low != high and row[f"n{names.index(name)}"] == 0:
+        if row[f"n{names.index(name)}"]:
+            continue
+        if low is None and row["rows"]:
+            findings.append(
+                f"predict.features: column {name!r}: all rows are null; leave the column out"
+            )
+        elif low != high:
             findings.append(
                 f"predict.features: column {name!r} has {low} numbers in one row and {high} in "
                 "another; embed with one model"
@@ -233,4 +266,4 @@ def _is_missing(features: FeatureColumns, name: str, *, impute: bool) -> Column:
         wrong |= contain_infinity[0].isNull() | F.coalesce(
             F.isnan(F.array_max(values)), F.lit(False)
         )
-    return values.isNull() | wrong
+    return wrong if impute else values.isNull() | wrong

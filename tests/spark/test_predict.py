@@ -178,10 +178,12 @@ def test_predict_by_files_and_by_dataframes_has_the_same_bits(
     rng = np.random.default_rng(2)
     gaps: list[float | None] = [float("nan"), None, -0.0] if missing == "impute" else [-0.0]
     single = rng.standard_normal(ROWS).tolist()
-    lists = rng.standard_normal((ROWS, 2)).tolist()
+    lists: list[Any] = rng.standard_normal((ROWS, 2)).tolist()
     for i in range(0, ROWS, 20):
         single[i] = gaps[i // 20 % len(gaps)]
         lists[i + 1][i // 20 % 2] = gaps[i // 20 % len(gaps)]
+        if missing == "impute":
+            lists[i + 2] = None
     table = examples(
         id=pa.array([str(i - 7) for i in range(ROWS)]).cast(kind),
         bit=pa.array((np.arange(ROWS) % 2).astype(np.int8)),
@@ -463,7 +465,12 @@ def test_narrow_complete_rows_have_the_same_folds(spark: SparkSession, kind: str
     ("table", "section", "said"),
     [
         (_with("number", {7: None, 9: float("nan")}), {}, "'number': 2 rows are null, NaN"),
-        (_with("vector", {7: None}), {"missing": "impute"}, "'vector': 1 rows are null"),
+        (_with("vector", {7: None}), {}, "'vector': 1 rows are null"),
+        (
+            _with("vector", dict.fromkeys(range(ROWS)), pa.list_(pa.float32())),
+            {"missing": "impute"},
+            "'vector': all rows are null; leave the column out",
+        ),
         (_with("vector", {7: [1.0]}), {}, "has 1 numbers in one row and 4 in another"),
         (_with("number", {7: float("inf")}), {"missing": "impute"}, "'number': 1 rows"),
         (
@@ -522,8 +529,8 @@ def test_predict_gaps_in_some_batches_only(spark: SparkSession, predict: Predict
 def test_predict_sample_of_one_class_is_an_error(
     predict: Predict, capsys: pytest.CaptureFixture
 ) -> None:
-    assert predict(max_train_rows=2) == 3
-    said = "predict.max_train_rows: a sample of up to 2 rows holds fewer than two classes; raise it"
+    assert predict(max_train_rows=1) == 3
+    said = "predict.max_train_rows: a sample of up to 1 rows holds fewer than two classes; raise it"
     assert said in capsys.readouterr().err
 
 

@@ -24,8 +24,8 @@ UNFIT = [{"__fold": -1, "__label": None, "__rows": 1}]
 
 
 def check(folder: Path, *, impute: bool = False) -> CheckFeatures:
-    reader = FeatureReader(1, 2, 42, 3, FoldNotes(str(folder)))
-    return CheckFeatures(reader, lengths=(1, 2), impute=impute)
+    reader = FeatureReader(1, (1, 2), 42, 3, FoldNotes(str(folder)))
+    return CheckFeatures(reader, impute=impute)
 
 
 def batch(label: pa.Array, single: list[Any], lists: list[Any]) -> pa.RecordBatch:
@@ -73,7 +73,7 @@ def test_check_counts_by_fold_and_label_and_notes_the_folds(
         (0.5, [1.0], False, False),
         (0.5, [1.0, 2.0, 3.0], False, False),
         (0.5, [], False, False),
-        (0.5, None, False, False),
+        (0.5, None, False, True),
     ],
 )
 def test_check_says_what_cannot_be_used_and_leaves_no_notes(

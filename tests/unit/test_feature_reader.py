@@ -32,6 +32,9 @@ def batch(**columns: pa.Array) -> pa.RecordBatch:
         (pa.array([(1 << 53) + 1, None]), [[float(1 << 53)], [NAN]]),
         (pa.array([[0.5, None], [NAN, 2.0]], pa.list_(pa.float32())), [[0.5, NAN], [NAN, 2.0]]),
         (pa.array([[0.5, None], [NAN, 2.0]], pa.list_(pa.float64())), [[0.5, NAN], [NAN, 2.0]]),
+        (pa.array([[0.5, 1.0], None], pa.list_(pa.float32())), [[0.5, 1.0], [NAN, NAN]]),
+        (pa.array([[1.0, 2.0], None, None], pa.list_(pa.float64())).slice(1), [[NAN, NAN]] * 2),
+        (pa.array([None, [1, 2]], pa.list_(pa.int8())), [[NAN, NAN], [1.0, 2.0]]),
         (pa.array([True, None, False]), [[1.0], [NAN], [0.0]]),
         (pa.array([[9], [1, 2], [3, 4]], pa.list_(pa.int32())).slice(1), [[1.0, 2.0], [3.0, 4.0]]),
     ],
@@ -39,7 +42,7 @@ def batch(**columns: pa.Array) -> pa.RecordBatch:
 def test_read_numbers_are_floats_and_nan_where_missing(
     column: pa.Array, wanted: list[list[float]]
 ) -> None:
-    found = read_numbers(column)
+    found = read_numbers(column, len(wanted[0]))
     assert found.dtype.kind == "f"
     np.testing.assert_array_equal(found.astype(np.float64), wanted)
 
@@ -47,7 +50,7 @@ def test_read_numbers_are_floats_and_nan_where_missing(
 @pytest.mark.parametrize("kind", [pa.float32(), pa.float64(), pa.int16(), pa.bool_()])
 def test_read_numbers_are_of_one_type_whatever_is_missing(kind: pa.DataType) -> None:
     column = pa.array([1, None, 0, 1]).cast(kind)
-    some, none = read_numbers(column), read_numbers(column.slice(2))
+    some, none = read_numbers(column, 1), read_numbers(column.slice(2), 1)
     assert some.dtype == none.dtype == (np.float32 if kind == pa.float32() else np.float64)
 
 
@@ -58,7 +61,7 @@ def test_feature_reader_gives_what_a_model_reads(tmp_path: Path) -> None:
         __feature_0=pa.array([1, 2, 3]),
         __feature_1=pa.array([[0.5, 1.5]] * 3, pa.list_(pa.float32())),
     )
-    (found,) = FeatureReader(1, 2, BEGUN_0, 4, FoldNotes(str(tmp_path)))([], [rows])
+    (found,) = FeatureReader(1, (1, 2), BEGUN_0, 4, FoldNotes(str(tmp_path)))([], [rows])
     assert found.schema.names == ["__id_0", "__label", "__numbers", "__fold"]
     assert found.column("__id_0").to_pylist() == ["a", "b", "c"]
     assert found.column("__label").to_pylist() == [0, None, 1]
@@ -73,7 +76,7 @@ def test_feature_reader_rows_taken_apart_keep_their_numbers(tmp_path: Path) -> N
     values = np.arange(12, dtype=np.float32).reshape(6, 2)
     lists = pa.array(values.tolist(), pa.list_(pa.float32()))
     rows = batch(__id_0=pa.array(range(6)), __label=pa.array([0] * 6), __feature_0=lists)
-    (found,) = FeatureReader(1, 1, 42, 3, FoldNotes(str(tmp_path)))([], [rows])
+    (found,) = FeatureReader(1, (2,), 42, 3, FoldNotes(str(tmp_path)))([], [rows])
     table = pa.Table.from_batches([found.take(pa.array([4, 1])), found.take(pa.array([5, 0]))])
     (part,) = table.slice(1, 2).combine_chunks().to_batches()
     assert read_block(part, 2, 0).numbers.tolist() == [[2.0, 3.0], [10.0, 11.0]]
@@ -85,7 +88,7 @@ def test_feature_reader_takes_folds_that_were_noted(tmp_path: Path) -> None:
     notes = FoldNotes(str(tmp_path))
     with notes.write([]) as note:
         note(pa.array([7, 8, 9], pa.int32()))
-    reader = FeatureReader(1, 1, 42, 3, notes)
+    reader = FeatureReader(1, (2,), 42, 3, notes)
     (found,) = reader([], [rows])
     assert found.column("__fold").to_pylist() == [7, 8, 9]
     (other,) = reader([], [rows.slice(1)])  # of another table than was noted

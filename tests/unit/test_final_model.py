@@ -47,6 +47,17 @@ def saved(folder: Path, *, texts: bool = False, more: dict[str, Any] | None = No
     return folder
 
 
+def test_load_model_null_lists_are_missing_numbers(tmp_path: Path) -> None:
+    model = load_model(saved(tmp_path))
+    numbers = NUMBERS.copy()
+    numbers[3:5, 1:] = np.nan
+    table = frame()
+    table.loc[3:4, "x"] = None
+    for rows in (slice(None), slice(3, 5)):
+        found = model.predict_proba(pa.Table.from_pandas(table[rows]))
+        assert (found == model.predict_proba(numbers[rows])).all()
+
+
 def test_load_model_predicts_tables_and_arrays_alike(tmp_path: Path) -> None:
     model = load_model(saved(tmp_path))
     wanted = model.predict_proba(NUMBERS)

@@ -118,6 +118,14 @@ def collect_checked_profile(
             "%s rows have no label of the classes; they are predicted, and not trained on",
             f"{profile.strangers:,}",
         )
+    if profile.copied:
+        _log.warning(
+            "predict.group: %s of %s rows have the same features as rows of other groups in other "
+            "folds: a model predicts them that was trained on their copies. Leave the copies out "
+            "with input.where, choose a group that keeps them together, or set predict.group: null",
+            f"{profile.copied:,}",
+            f"{profile.rows:,}",
+        )
     return profile
 
 

@@ -72,6 +72,8 @@ def numbers(
     metrics, record : dict
     """
     counts: dict[str, Any] = {"classes": profile.classes, "quality": asdict(quality)}
+    if profile.copied:
+        counts["rows_with_copies_in_other_folds"] = profile.copied
     if _calibrations(models):
         counts["calibration"] = _calibrations(models)
     metrics: dict[str, Any] = {"rows": profile.rows, "classes": len(profile.classes)}

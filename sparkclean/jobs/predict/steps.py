@@ -156,8 +156,9 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
     -------
     Result
     """
-    context, columns = execution.context, prepared.columns
+    context = execution.context
     config, predict = context.config, context.config.section(PredictSection)
+    columns = prepared.columns.with_lengths(prepared.rows, predict)
     folder = ModelFolder(
         model_folder(config.output.needed("models", _JOB), _JOB, context.run_id),
         _identity(prepared, execution),
@@ -254,11 +255,16 @@ def _check(
 
 def _identity(prepared: PredictPrepared, execution: Execution) -> dict[str, str]:
     pin = prepared.input.pin
-    return {
+    identity = {
         CONFIG_FINGERPRINT: execution.fingerprint,
         "input": pin.dataset_version,
         "input_table": pin.table,
     }
+    predict = execution.context.config.section(PredictSection)
+    if prepared.columns.features.texts and predict.group is None:
+        # older models have other folds: they were trained on rows that are held out now
+        identity["folds"] = "by words"
+    return identity
 
 
 def pins_of_prediction(
