@@ -40,7 +40,7 @@ def make_estimator(
     params : mapping
         Of the classifier; ``step__name`` reaches into what it is made of.
     sparse : bool
-        Whether features are sparse, which forbids to centre them.
+        Whether features are sparse: they are standardised already.
     section : str
         Of the configuration, for the message.
     packages : sequence of str, optional
@@ -101,7 +101,7 @@ def make_robust(
     noise_matrix : ndarray of float64, shape (K, K), or None
         For ``forward_correction``.
     sparse : bool
-        Whether features are sparse, which forbids to centre them.
+        Whether features are sparse: they are standardised already.
 
     Returns
     -------
@@ -120,6 +120,24 @@ def make_robust(
         given["loss_params"] = more | {"noise_matrix": noise_matrix}
     last = _with_params(RobustClassifier, given, "train")
     return last if sparse else _standardised(last)
+
+
+def takes_negative(estimator: Any) -> bool:
+    """Tell whether a classifier takes negative numbers, which some of naive Bayes do not.
+
+    Parameters
+    ----------
+    estimator : object
+        Of `make_estimator`.
+
+    Returns
+    -------
+    bool
+        By its tags, which are those of scikit-learn 1.6; True for one that has none.
+    """
+    if not hasattr(estimator, "__sklearn_tags__"):
+        return True
+    return not estimator.__sklearn_tags__().input_tags.positive_only
 
 
 def weight_parameter(estimator: Any) -> str:

@@ -25,7 +25,12 @@ from sparkclean.examples.batches import LABEL, class_index
 from sparkclean.learning.calibration import Uncalibrated
 from sparkclean.learning.chosen_calibration import ChosenCalibration, HeldOut, choose_calibration
 from sparkclean.learning.estimator_errors import EstimatorError, estimator_errors, name_of
-from sparkclean.learning.estimators import make_estimator, make_robust, weight_parameter
+from sparkclean.learning.estimators import (
+    make_estimator,
+    make_robust,
+    takes_negative,
+    weight_parameter,
+)
 from sparkclean.learning.features import Block, FeatureMatrix, read_block
 from sparkclean.learning.model_files import ModelEntry, load_models, write_model
 from sparkclean.learning.models import SCORED_ROWS, FoldModel, predict_all
@@ -79,10 +84,12 @@ class TrainFolds:
     classes : tuple
         The K labels.
     num_numbers, num_texts : int
-    shares : ndarray of float64, shape (K,)
-        Of the rows of each class that were sampled.
+    quotas : ndarray of int64, shape (F, K)
+        Rows of each class that a model is trained on, by the fold that it leaves out.
+    counts : ndarray of int64, shape (F, K)
+        Rows of which these are.
     max_rows : int
-        Of a model.
+        Of a model, for messages.
     seed : int
         Of classifiers that draw random numbers and were given no other.
     whole : bool
@@ -103,7 +110,8 @@ class TrainFolds:
     classes: tuple[Any, ...]
     num_numbers: int
     num_texts: int
-    shares: NDArray[np.float64]
+    quotas: NDArray[np.int64]
+    counts: NDArray[np.int64]
     max_rows: int
     seed: int
     whole: bool = False
@@ -150,11 +158,8 @@ class TrainFolds:
             raise pa.ArrowCapacityError
         rows = rows.sort_by([(PLACE, "ascending"), *ids]).combine_chunks()
         given = class_index(rows.column(LABEL).combine_chunks(), self.classes)
-        if len(given) > self.max_rows:
-            # of each class the first ones: its places go up to its share
-            place = rows.column(PLACE).to_numpy() * 2.0**-64 + 0.5
-            order = np.argsort(place / self.shares[given], kind="stable")[: self.max_rows]
-            kept = np.sort(order)
+        kept = first_rows(given, self.quotas[fold])
+        if len(kept) < len(given):
             rows, given = rows.take(pa.array(kept)).combine_chunks(), given[kept]
         if len(np.unique(given)) < 2:
             return json.dumps({"problem": TOO_FEW_ROWS.format(self.max_rows)})
@@ -164,14 +169,14 @@ class TrainFolds:
         inner = batch.column(INNER).to_numpy()
         weights = batch.column(WEIGHT).to_numpy() if WEIGHT in batch.schema.names else None
         found = np.bincount(given, minlength=len(self.classes))
+        shares = drawn_shares(found, self.counts[fold])
         problem = self._inner_problem(given, inner)
         if problem:
             return json.dumps({"problem": problem})
         with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            chosen = self._calibration(block, given, inner)
-            matrix, estimator = self._fit(block, given, weights)
-        shares = self.shares
+            chosen = self._calibration(block, given, inner, shares)
+            matrix, estimator = self._fit(block, given, shares, weights)
         if self.noise_matrix is not None:
             _, shares = noise_of_sample(self.noise_matrix, shares)
         calibration = Uncalibrated() if chosen is None else chosen.calibration
@@ -195,10 +200,14 @@ class TrainFolds:
         return TOO_FEW_GROUPS
 
     def _fit(
-        self, block: Block, given: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+        self,
+        block: Block,
+        given: NDArray[np.int64],
+        shares: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
     ) -> tuple[FeatureMatrix, Any]:
-        matrix = FeatureMatrix().fit(block)
-        estimator = self._make(given)
+        estimator = self._make(given, shares)
+        matrix = FeatureMatrix(is_centred=takes_negative(estimator)).fit(block)
         known = estimator.get_params() if hasattr(estimator, "get_params") else {}
         drawn = [name for name in known if name.split("__")[-1] == "random_state"]
         estimator.set_params(**{n: self.seed for n in drawn if known[n] is None})
@@ -218,18 +227,17 @@ class TrainFolds:
         few = replace(
             self,
             classes=tuple(range(num_classes)),
-            shares=np.ones(num_classes),
             noise_matrix=None if self.noise_matrix is None else np.eye(num_classes),
         )
         with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            matrix, estimator = few._fit(block, given)
+            matrix, estimator = few._fit(block, given, np.ones(num_classes))
             with estimator_errors(name_of(estimator), "predict these rows"):
                 probs = predict_all(estimator, matrix, block, num_classes)
         if not np.isfinite(probs).all():
             raise EstimatorError(name_of(estimator), "predict these rows", "it predicts NaN")
 
-    def _make(self, given: NDArray[np.int64]) -> Any:
+    def _make(self, given: NDArray[np.int64], shares: NDArray[np.float64]) -> Any:
         sparse = self.num_texts > 0
         if not self.robust:
             return make_estimator(
@@ -237,7 +245,7 @@ class TrainFolds:
             )
         if self.noise_matrix is None:
             return make_robust(self.params, None, sparse=sparse)
-        noise, _ = noise_of_sample(self.noise_matrix, self.shares)
+        noise, _ = noise_of_sample(self.noise_matrix, shares)
         # of the classes that there are, as their labels are all that the loss sees
         there = np.unique(given)
         noise = noise[np.ix_(there, there)]
@@ -245,7 +253,11 @@ class TrainFolds:
         return make_robust(self.params, noise / np.where(sums > 0.0, sums, 1.0), sparse=sparse)
 
     def _calibration(
-        self, block: Block, given: NDArray[np.int64], inner: NDArray[np.integer]
+        self,
+        block: Block,
+        given: NDArray[np.int64],
+        inner: NDArray[np.integer],
+        shares: NDArray[np.float64],
     ) -> ChosenCalibration | None:
         """Calibrate on rows that were not trained on, by folds within the training rows."""
         if self.calibrate == "none":
@@ -255,11 +267,47 @@ class TrainFolds:
         trained = np.zeros((INNER_FOLDS, num_classes), np.bool_)
         for number in range(INNER_FOLDS):
             rest, held = np.flatnonzero(inner != number), np.flatnonzero(inner == number)
-            matrix, estimator = self._fit(block.take(rest), given[rest])
+            matrix, estimator = self._fit(block.take(rest), given[rest], shares)
             with estimator_errors(name_of(estimator), "predict these rows"):
                 probs[held] = predict_all(estimator, matrix, block.take(held), num_classes)
             trained[number, estimator.classes_] = True
         return choose_calibration(self.calibrate, HeldOut(probs, given, inner, trained))
+
+
+def first_rows(given: NDArray[np.int64], quota: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Find the first rows of each class.
+
+    Parameters
+    ----------
+    given : ndarray of int64, shape (N,)
+    quota : ndarray of int64, shape (K,)
+
+    Returns
+    -------
+    ndarray of int
+        Ascending.
+    """
+    order = np.argsort(given, kind="stable")
+    begin = np.searchsorted(given[order], np.arange(len(quota)))
+    place = np.empty(len(given), np.int64)
+    place[order] = np.arange(len(given))
+    return np.flatnonzero(place - begin[given] < quota[given])
+
+
+def drawn_shares(drawn: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Find which share of each class a model was trained on.
+
+    Parameters
+    ----------
+    drawn, counts : ndarray of int64, shape (K,)
+        Rows that it was trained on, and of those that there were.
+
+    Returns
+    -------
+    ndarray of float64, shape (K,)
+        1 for a class of which it has seen nothing, whose probability is 0.
+    """
+    return np.where(drawn > 0, drawn / np.maximum(counts, 1), 1.0)
 
 
 @dataclass(frozen=True)

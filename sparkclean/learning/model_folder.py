@@ -93,7 +93,7 @@ class ModelFolder:
         if manifest.get("identity") != dict(self.identity):
             raise VersionExistsError(
                 f"run id {self.run_id!r} has trained the models in {self.path} with another "
-                "configuration or input; use a new run id"
+                "configuration, input or version of sparkclean; use a new run id"
             )
         if not self.marks.has(hashlib.sha256(content).hexdigest()):
             raise InputError(

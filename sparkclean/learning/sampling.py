@@ -41,8 +41,24 @@ def default_train_rows(num_numbers: int, num_texts: int) -> int:
     return max(_TRAIN_BYTES // max(row_bytes(num_numbers, num_texts), 1), 1000)
 
 
-def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
-    """Decide which share of each class is sampled.
+def count_elsewhere(profile: Profile) -> NDArray[np.int64]:
+    """Count the rows of each class that a model may be trained on, by the fold that it leaves out.
+
+    Parameters
+    ----------
+    profile : Profile
+        With one fold, none is left out.
+
+    Returns
+    -------
+    ndarray of int64, shape (F, K)
+    """
+    of_class = profile.examples.sum(axis=0, keepdims=True)
+    return of_class if len(profile.examples) == 1 else of_class - profile.examples
+
+
+def sample_quotas(profile: Profile, most: int) -> NDArray[np.int64]:
+    """Decide how many rows of each class each model is trained on.
 
     Parameters
     ----------
@@ -53,19 +69,52 @@ def sample_shares(profile: Profile, most: int) -> NDArray[np.float64]:
 
     Returns
     -------
-    ndarray of float64, shape (K,)
-        In (0, 1]: the same for all classes, but for small ones, which keep up to 50 rows, all small
-        classes together about half of the training.
+    ndarray of int64, shape (F, K)
+        By the fold that is left out; together at most ``most``. The same share of all classes, but
+        of small ones up to 50 rows, all small classes together about half of the training; at
+        least one row of each class, if there are not more classes than rows.
     """
-    of_class = profile.examples.sum(axis=0)
-    left_out = profile.examples.sum(axis=1) if len(profile.examples) > 1 else np.zeros(1, np.int64)
-    largest = int((of_class.sum() - left_out).max())
-    if largest <= most:
-        return np.ones(len(of_class))
-    # chance gives some more or fewer rows; what is beyond the bound all the same is cut off
-    share = max(most - 4.0 * most**0.5, 0.5 * most) / largest
-    kept = max(min(_KEPT, most / (2 * len(of_class))), 1.0)
-    return np.minimum(1.0, np.maximum(share, kept / np.maximum(of_class, 1)))
+    return np.stack([_quotas(counts, most) for counts in count_elsewhere(profile)])
+
+
+def _quotas(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    total = int(counts.sum())
+    if total <= most:
+        return counts
+    kept = max(min(_KEPT, most / (2 * len(counts))), 1.0)
+    wanted = np.maximum(counts * (most / total), np.minimum(counts, kept))
+    wanted *= most / wanted.sum()
+    there = (counts > 0).astype(np.int64)
+    quotas = np.floor(wanted).astype(np.int64)
+    if there.sum() <= most:
+        quotas = np.maximum(quotas, there)
+    while quotas.sum() > most:
+        quotas[quotas.argmax()] -= 1
+    # the largest remainders first, lower classes on a tie
+    order = np.argsort(quotas - wanted, kind="stable")
+    order = order[quotas[order] < counts[order]][: most - int(quotas.sum())]
+    quotas[order] += 1
+    return quotas
+
+
+def sample_shares(profile: Profile, quotas: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Decide which share of each class is sampled, so that each model finds its quota.
+
+    Parameters
+    ----------
+    profile : Profile
+    quotas : ndarray of int64, shape (F, K)
+
+    Returns
+    -------
+    ndarray of float64, shape (K,)
+        In [0, 1]. Chance gives some more or fewer rows: four standard deviations and ten rows more
+        than the quota are sampled; a model takes the first ones.
+    """
+    enough = quotas + 4.0 * np.sqrt(quotas) + 10.0
+    counts = count_elsewhere(profile)
+    shares = np.where(quotas < counts, enough / np.maximum(counts, 1), 1.0)
+    return np.minimum(shares.max(axis=0), 1.0)
 
 
 def last_places(
@@ -116,14 +165,14 @@ class TrainingRows:
     ----------
     folder : Path
         Of their Parquet files.
-    shares : ndarray of float64, shape (K,)
-        Of the rows of each class that were sampled.
+    quotas : ndarray of int64, shape (F, K)
+        By `sample_quotas`.
     most : int
         Rows of a training.
     """
 
     folder: Path
-    shares: NDArray[np.float64]
+    quotas: NDArray[np.int64]
     most: int
 
 
@@ -165,14 +214,15 @@ def write_training_rows(
     One job that reads the features.
     """
     most = max_rows or default_train_rows(profile.num_numbers, num_texts)
-    shares = sample_shares(profile, most)
+    quotas = sample_quotas(profile, most)
+    shares = sample_shares(profile, quotas)
     if files is not None:
         written = files.write_sample(profile.classes, last_places(profile, shares, rare))
         if written is not None:
-            return TrainingRows(written, shares, most)
+            return TrainingRows(written, quotas, most)
     rows = frame.where(is_sampled(profile, shares, rare, label_type))
     rows.write.parquet(spark_path(folder))
-    return TrainingRows(folder, shares, most)
+    return TrainingRows(folder, quotas, most)
 
 
 def check_seen(profile: Profile, rare: Sequence[Any], found: Mapping[int, Sequence[int]]) -> None:

@@ -19,7 +19,7 @@ from sparkclean.learning.estimators import make_estimator
 from sparkclean.learning.folds import ScoreFolds, TrainFolds
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
-from sparkclean.learning.sampling import check_seen, write_training_rows
+from sparkclean.learning.sampling import check_seen, count_elsewhere, write_training_rows
 from sparkclean.learning.scored import INNER, PLACE
 from sparkclean.learning.trial import Attempt
 from sparkclean.rows.frame_stream import FrameStream
@@ -103,7 +103,8 @@ class SklearnEngine:
                 classes=job.profile.classes,
                 num_numbers=job.profile.num_numbers,
                 num_texts=job.num_texts,
-                shares=sample.shares,
+                quotas=sample.quotas,
+                counts=count_elsewhere(job.profile),
                 max_rows=sample.most,
                 seed=predict.seed,
             )
@@ -180,7 +181,8 @@ def trial_of(
         classes=(),
         num_numbers=0,
         num_texts=num_texts,
-        shares=np.ones(0),
+        quotas=np.ones((0, 0), np.int64),
+        counts=np.ones((0, 0), np.int64),
         max_rows=0,
         seed=predict.seed,
         robust=robust,

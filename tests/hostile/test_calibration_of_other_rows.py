@@ -211,7 +211,7 @@ def test_train_says_which_rows_stay_out_and_what_was_published(
     train = TrainFolds(
         sample=str(tmp_path / "sample"), models=str(tmp_path), estimator=None, params={},
         calibrate="temperature", classes=(0, 1, 2), num_numbers=6, num_texts=0,
-        shares=np.ones(K), max_rows=5000, seed=0,
+        quotas=np.full((1, K), 2000), counts=np.bincount(given)[None], max_rows=5000, seed=0,
     )  # fmt: skip
     content = json.loads(train.train(0))
     assert content.pop("found") == [*np.bincount(given).tolist()]

@@ -107,7 +107,7 @@ def test_predict_spark_ml_texts_and_numbers_are_weighed_as_by_scikit_learn(
     given = data["label"].to_numpy()
     for k in range(2):
         rest, held = block.take(np.flatnonzero(fold != k)), block.take(np.flatnonzero(fold == k))
-        matrix = FeatureMatrix().fit(rest)
+        matrix = FeatureMatrix(is_centred=False).fit(rest)
         model = MultinomialNB().fit(matrix.transform(rest), given[fold != k])
         wanted = model.predict_proba(matrix.transform(held))
         # the deviation of n - 1 there, of n here; priors are smoothed there

@@ -28,7 +28,7 @@ from sparkclean.learning.model_files import (
 )
 from sparkclean.learning.models import SCORED_ROWS, FoldModel, predict_all
 from sparkclean.learning.profile import Profile
-from sparkclean.learning.sampling import check_seen, sample_shares
+from sparkclean.learning.sampling import check_seen, sample_quotas, sample_shares
 
 
 def block(rows: int, seed: int = 0) -> Block:
@@ -119,28 +119,36 @@ def test_read_models_changed_file_is_refused_and_not_loaded(tmp_path: Path) -> N
         read_models(tmp_path)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)
 @drawn(
     st.lists(st.integers(0, 10**9), min_size=2, max_size=5),
     st.integers(1, 10**6),
 )
-def test_sample_shares_expect_no_more_than_allowed_but_for_small_classes(
+def test_sample_quotas_are_at_most_what_is_allowed_and_keep_small_classes(
     counts: list[int], most: int
 ) -> None:
-    examples = np.array([counts, counts])
-    shares = sample_shares(Profile(1, tuple(range(len(counts))), examples, 0, 0), most)
-    of_class, classes = examples.sum(axis=0), len(counts)
-    assert ((shares > 0.0) & (shares <= 1.0)).all()
-    # of one of the two folds that a model sees, half of it at most for small classes
-    assert (shares * np.array(counts)).sum() <= max(1.5 * most, classes)
-    kept = max(min(50, most / (2 * classes)), 1)
-    assert (shares * of_class >= np.minimum(kept, of_class) * 0.999).all()
+    profile = Profile(1, tuple(range(len(counts))), np.array([counts, counts]), 0, 0)
+    quotas = sample_quotas(profile, most)
+    of_class = np.array(counts)
+    assert quotas.shape == (2, len(counts))
+    for quota in quotas:
+        assert quota.sum() == min(most, of_class.sum())
+        assert ((quota >= 0) & (quota <= of_class)).all()
+        if most >= len(counts):
+            kept = max(min(50, most / (2 * len(counts))), 1) / 1.5 - 1
+            assert (quota >= np.minimum(np.maximum(kept, 1), of_class)).all()
+    shares = sample_shares(profile, quotas)
+    assert ((shares >= 0.0) & (shares <= 1.0)).all()
+    assert (shares * of_class >= quotas.max(axis=0) * (1.0 - 1e-12)).all()
 
 
-def test_sample_shares_are_those_of_all_where_they_fit() -> None:
+def test_sample_quotas_are_all_rows_where_they_fit() -> None:
     profile = Profile(1, (0, 1), np.array([[5, 5], [4, 6]]), 20, 0)
-    assert sample_shares(profile, 10).tolist() == [1.0, 1.0]
-    assert (sample_shares(profile, 9) < 1.0).all()
+    assert sample_quotas(profile, 10).tolist() == [[4, 6], [5, 5]]
+    assert sample_shares(profile, sample_quotas(profile, 10)).tolist() == [1.0, 1.0]
+    assert sample_quotas(profile, 9).sum(axis=1).tolist() == [9, 9]
+    whole = Profile(1, (0, 1), np.array([[5, 15]]), 20, 0)
+    assert sample_quotas(whole, 8).tolist() == [[2, 6]]
 
 
 def test_check_seen_speaks_of_folds_only_where_there_are_some() -> None:
@@ -152,34 +160,48 @@ def test_check_seen_speaks_of_folds_only_where_there_are_some() -> None:
         check_seen(profile, [], {0: [4, 0]})
 
 
-def test_train_cuts_what_is_too_much_off_in_the_order_of_each_class(tmp_path: Path) -> None:
-    # 400 rows of a class that was sampled thinly, so with low places, and 30 of one that was not
+def test_train_takes_the_first_rows_of_each_class_and_weighs_them_by_what_was_drawn(
+    tmp_path: Path,
+) -> None:
     rng = np.random.default_rng(3)
-    given = np.repeat([0, 1], [400, 30])
-    shares = np.array([0.01, 1.0])
-    place = ((rng.random(430) * shares[given] - 0.5) * 2.0**64).astype(np.int64)
+    given = np.repeat([0, 1, 2], [400, 30, 7])
+    place = rng.permutation(437)
+    numbers = rng.standard_normal((437, 2)) + given[:, None]
     table = {
-        "__id_0": np.arange(430),
+        "__id_0": np.arange(437),
         "__label": given,
-        "__numbers": list(rng.standard_normal((430, 2)) + given[:, None]),
-        "__fold": np.full(430, 1),
-        "__inner": rng.integers(0, 3, 430),
+        "__numbers": list(numbers),
+        "__fold": np.full(437, 1),
+        "__inner": rng.integers(0, 3, 437),
         "__place": place,
     }
     (tmp_path / "sample").mkdir()
     pq.write_table(pa.table(table), tmp_path / "sample" / "part.parquet")
-    train = train_folds(tmp_path, shares=shares, max_rows=215)
-    found = json.loads(train.train(0))["found"]
-    assert sum(found) == 215
-    assert found[1] in range(8, 23)
+    quotas, counts = np.array([[200, 20, 9]]), np.array([[8000, 40, 9]])
+    train = train_folds(
+        tmp_path, classes=(0, 1, 2, 3), quotas=np.hstack([quotas, [[5]]]),
+        counts=np.hstack([counts, [[5]]]),
+    )  # fmt: skip
+    entry = json.loads(train.train(0))
+    assert entry.pop("found") == [200, 20, 7, 0]
+    entry.pop("warnings")
+    write_manifest(tmp_path, [ModelEntry(**entry)], None, {}, {}, engine="sklearn", versions={})
+    (model,) = read_models(tmp_path).values()
+    assert model.shares.tolist() == [200 / 8000, 20 / 40, 7 / 9, 1.0]
+    order = np.argsort(place)
+    first = [order[given[order] == k][:most] for k, most in enumerate((200, 20, 9))]
+    rows = order[np.isin(order, np.concatenate(first))]
+    wanted = make_estimator(None, {}, sparse=False).fit(numbers[rows], given[rows])
+    np.testing.assert_array_equal(model.estimator[-1].coef_, wanted[-1].coef_)
 
 
 def train_folds(folder: Path, **settings: Any) -> TrainFolds:
     """Training on two numbers, from a folder ``sample``."""
     defaults = {
         "sample": str(folder / "sample"), "models": str(folder), "estimator": None, "params": {},
-        "calibrate": "none", "classes": (0, 1), "num_numbers": 2, "num_texts": 0,
-        "shares": np.ones(2), "max_rows": 1000, "seed": 0,
+        "calibrate": "none", "classes": (0, 1), "num_numbers": 2, "num_texts": 0, "seed": 0,
+        "quotas": np.full((2, 2), 1000), "counts": np.full((2, 2), 1000),
+        "max_rows": 1000,
     }  # fmt: skip
     return TrainFolds(**(defaults | settings))
 

@@ -18,7 +18,7 @@ from sparkclean.learning.folds import TrainFolds
 from sparkclean.learning.model_files import write_manifest
 from sparkclean.learning.model_folder import PIN, ModelFolder
 from sparkclean.learning.profile import Profile
-from sparkclean.learning.sampling import write_training_rows
+from sparkclean.learning.sampling import count_elsewhere, write_training_rows
 from sparkclean.learning.sklearn_engine import PACKAGES, collect_models
 from sparkclean.rows.progress import Progress
 
@@ -88,11 +88,12 @@ def train_final_model(
             models=str(made),
             estimator=classifier.estimator,
             params=classifier.params,
-            calibrate=classifier.calibrate,
+            calibrate="none",
             classes=profile.classes,
             num_numbers=profile.num_numbers,
             num_texts=num_texts,
-            shares=sample.shares,
+            quotas=sample.quotas,
+            counts=count_elsewhere(profile),
             max_rows=sample.most,
             seed=predict.seed,
             whole=True,

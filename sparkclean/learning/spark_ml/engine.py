@@ -21,10 +21,16 @@ from sparkclean.examples.batches import LABEL
 from sparkclean.learning.calibration import Uncalibrated
 from sparkclean.learning.chosen_calibration import ChosenCalibration, warn_of_calibrations
 from sparkclean.learning.engine import EngineInput, versions_of
-from sparkclean.learning.folds import TOO_FEW_GROUPS
+from sparkclean.learning.folds import TOO_FEW_GROUPS, drawn_shares
 from sparkclean.learning.model_files import ModelEntry, check_digest
 from sparkclean.learning.pickles import loads
-from sparkclean.learning.sampling import check_seen, is_sampled, sample_shares
+from sparkclean.learning.sampling import (
+    check_seen,
+    count_elsewhere,
+    is_sampled,
+    sample_quotas,
+    sample_shares,
+)
 from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE
 from sparkclean.learning.spark_ml.estimators import make_spark_estimator
 from sparkclean.learning.spark_ml.files import digest_folder, read_fold, write_fold
@@ -151,7 +157,8 @@ class SparkMLEngine:
         staged = self._stage()
         with job.progress.phase("train") as phase:
             most = predict.max_train_rows or job.profile.rows
-            shares = sample_shares(job.profile, most)
+            quotas, elsewhere = sample_quotas(job.profile, most), count_elsewhere(job.profile)
+            shares = sample_shares(job.profile, quotas)
             rows = staged.where(is_sampled(job.profile, shares, rare, job.label_type))
             counts = collect_counts(job, rows)
             means = collect_means(job, rows)
@@ -159,8 +166,8 @@ class SparkMLEngine:
             for fold in range(predict.n_folds):
                 others = [number for number in range(predict.n_folds) if number != fold]
                 part, count = rows.where(F.col(FOLD) != fold), counts[others].sum(axis=0)
-                if count.sum() > most:
-                    part = first_rows(job, part, shares, most)
+                if (count.sum(axis=0) > quotas[fold]).any():
+                    part = first_rows(job, part, quotas[fold])
                     count = collect_counts(job, part).sum(axis=0)
                 found[fold], parts[fold] = count.sum(axis=0).tolist(), (part, count)
             check_seen(job.profile, rare, found)
@@ -172,7 +179,7 @@ class SparkMLEngine:
                     part,
                     count,
                     means=None if means is None else means[fold],
-                    shares=shares,
+                    shares=drawn_shares(count.sum(axis=0), elsewhere[fold]),
                 )
                 for fold, (part, count) in parts.items()
             ]

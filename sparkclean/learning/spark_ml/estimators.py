@@ -9,6 +9,7 @@ from typing import Any
 
 from pyspark.errors import IllegalArgumentException, PySparkException
 from pyspark.ml import Estimator
+from pyspark.ml.classification import NaiveBayes
 from pyspark.ml.util import JavaMLWritable
 
 from sparkclean.config.sections import PredictSection
@@ -106,6 +107,13 @@ def _with_params(kind: type[Estimator[Any]], params: Mapping[str, Any]) -> Estim
         return kind(**params)
     except (TypeError, ValueError, AttributeError) as exc:
         raise ConfigError(f"predict.params: {exc}; {takes}") from exc
+
+
+def takes_negative(estimator: Estimator[Any]) -> bool:
+    """Tell whether an estimator takes negative numbers: naive Bayes does by Gaussians only."""
+    if not isinstance(estimator, NaiveBayes):
+        return True
+    return bool(estimator.getModelType() == "gaussian")
 
 
 @contextmanager

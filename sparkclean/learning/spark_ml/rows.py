@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.ml.linalg import VectorUDT
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Bytes of features in one file of the staged table, roughly.
 _FILE_BYTES = 64 << 20
+#: Number of a row among those of its class.
+_NUMBER = "__number"
 
 
 def id_names(job: EngineInput) -> list[str]:
@@ -84,14 +87,13 @@ def class_place(job: EngineInput, trained: Sequence[int]) -> Column:
     return F.try_element_at(F.create_map(*pairs), F.col(LABEL))
 
 
-def first_rows(
-    job: EngineInput, rows: DataFrame, shares: NDArray[np.float64], most: int
-) -> DataFrame:
-    """Keep the first rows, of each class the same part of its share."""
+def first_rows(job: EngineInput, rows: DataFrame, quota: NDArray[np.int64]) -> DataFrame:
+    """Keep the first rows of each class."""
     classes = range(len(job.profile.classes))
-    share = F.get(F.array(*[F.lit(x) for x in shares.tolist()]), class_place(job, classes))
-    place = (F.col(PLACE) * F.lit(2.0**-64) + F.lit(0.5)) / share
-    return rows.orderBy(place, PLACE, *id_names(job)).limit(most)
+    most = F.get(F.array(*[F.lit(x) for x in quota.tolist()]), class_place(job, classes))
+    of_class = Window.partitionBy(LABEL).orderBy(PLACE, *id_names(job))
+    numbered = rows.withColumn(_NUMBER, F.row_number().over(of_class))
+    return numbered.where(F.col(_NUMBER) <= most).drop(_NUMBER)
 
 
 def collect_counts(job: EngineInput, rows: DataFrame) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from sparkclean.learning.spark_ml.estimators import (
     FEATURES,
     INDEX,
     make_spark_estimator,
+    takes_negative,
     training_errors,
 )
 from sparkclean.learning.spark_ml.rows import class_place
@@ -69,7 +70,7 @@ def fit_model(
     index = class_place(job, trained).cast("double").alias(INDEX, metadata=nominal)
     frame = rows.select(index, *input_columns(job, means))
     with training_errors(job.predict):
-        stages = _fit_weights(job, frame)
+        stages = _fit_weights(job, frame, is_centred=takes_negative(made))
         fitted = made.fit(transform(job, stages, frame).select(INDEX, FEATURES))
     if not hasattr(fitted, "write"):
         raise InputError(
@@ -112,8 +113,8 @@ def probabilities(model: PipelineModel) -> Column:
     return vector_to_array(F.col(_column_of(model.stages[-1], "probabilityCol"))).alias(PROBS)
 
 
-def _fit_weights(job: EngineInput, frame: DataFrame) -> list[Transformer]:
-    """Weigh words and scale numbers as scikit-learn does, where there are texts."""
+def _fit_weights(job: EngineInput, frame: DataFrame, *, is_centred: bool) -> list[Transformer]:
+    """Weigh words, and centre and scale numbers, as `FeatureMatrix` does, where there are texts."""
     from pyspark.ml.feature import (  # noqa: PLC0415 (needed with texts alone)
         IDF,
         ElementwiseProduct,
@@ -129,7 +130,7 @@ def _fit_weights(job: EngineInput, frame: DataFrame) -> list[Transformer]:
     parts = []
     if job.profile.num_numbers:
         scaled = f"{_NUMBERS}_scaled"
-        scaler = StandardScaler(inputCol=_NUMBERS, outputCol=scaled, withMean=False)
+        scaler = StandardScaler(inputCol=_NUMBERS, outputCol=scaled, withMean=is_centred)
         stages.append(scaler.fit(frame))
         parts.append(scaled)
     is_one_text = job.num_texts == 1 and not job.profile.num_numbers
