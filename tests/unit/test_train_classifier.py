@@ -8,7 +8,8 @@ import pytest
 
 import sparkclean
 from sparkclean.config.sections import PredictSection
-from sparkclean.jobs.train.classifier import choose_classifier
+from sparkclean.errors import ConfigError
+from sparkclean.jobs.train.classifier import check_classifier, choose_classifier
 from sparkclean.jobs.train.sections import TrainSection
 from sparkclean.learning.named_classes import import_class
 
@@ -37,18 +38,27 @@ def test_choose_classifier_of_both_sections(
 
 
 def test_classifier_of_mode_robust_has_its_public_name() -> None:
-    predict = PredictSection(features="x", calibrate="temperature")
-    found = choose_classifier(TrainSection(mode="robust"), predict)
+    found = choose_classifier(TrainSection(mode="robust"), PredictSection(features="x"))
     assert found.class_path == "sparkclean.RobustClassifier"
     assert import_class(found.class_path, example="") is sparkclean.RobustClassifier
     assert found.name == "RobustClassifier (forward_correction)"
     assert found.needs_noise
-    assert found.calibrate == "none"
 
 
-def test_classifier_of_another_mode_is_calibrated_and_named_by_its_class() -> None:
-    predict = PredictSection(features="x", calibrate="temperature", estimator=SVC)
-    found = choose_classifier(TrainSection(), predict)
-    assert (found.name, found.class_path, found.calibrate) == ("SVC", SVC, "temperature")
+def test_classifier_of_another_mode_is_named_by_its_class() -> None:
+    found = choose_classifier(TrainSection(), PredictSection(features="x", estimator=SVC))
+    assert (found.name, found.class_path) == ("SVC", SVC)
     assert not found.needs_noise
-    assert choose_classifier(TrainSection(mode="weights"), predict).calibrate == "none"
+
+
+@pytest.mark.parametrize("method", ["temperature", "isotonic"])
+def test_check_classifier_calibration_on_cleaned_rows_is_refused(
+    method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    predict = PredictSection(features="x", calibrate=method)
+    with pytest.raises(ConfigError, match="kept because a model agrees with their labels"):
+        check_classifier(choose_classifier(TrainSection(), predict), predict)
+    for mode in ("weights", "robust"):
+        check_classifier(choose_classifier(TrainSection(mode=mode), predict), predict)
+        said = f"predict.calibrate: {method} has no effect with train.mode: {mode}"
+        assert caplog.records[-1].getMessage() == said

@@ -38,7 +38,6 @@ class Classifier:
     estimator : str or None
         Import path; None: logistic regression, and in mode ``robust`` softmax regression.
     params : mapping
-    calibrate : str
     section : str
         Of the configuration, that names the estimator.
     """
@@ -46,7 +45,6 @@ class Classifier:
     mode: str
     estimator: str | None
     params: Mapping[str, Any]
-    calibrate: str
     section: str
 
     @property
@@ -94,8 +92,6 @@ def choose_classifier(train: TrainSection, predict: PredictSection) -> Classifie
         mode=train.mode,
         estimator=estimator,
         params=params,
-        # to what a row is given, which is not what its model shall say in the other modes
-        calibrate=predict.calibrate if train.mode == "cleaned" else "none",
         section="predict" if train.estimator is None else "train",
     )
 
@@ -112,8 +108,16 @@ def check_classifier(classifier: Classifier, predict: PredictSection) -> None:
     Raises
     ------
     ConfigError
+        Of a calibration, too, that would be fitted on cleaned rows.
     """
-    if predict.calibrate != classifier.calibrate:
+    if predict.calibrate != "none" and classifier.mode == "cleaned":
+        raise ConfigError(
+            f"predict.calibrate: {predict.calibrate}, but train.mode: cleaned trains on rows that "
+            "were kept because a model agrees with their labels. Calibrated by them, the final "
+            "model would be surer than it is right. Set predict.calibrate: none for the training "
+            "(on the command line --set predict.calibrate=none)"
+        )
+    if predict.calibrate != "none":
         _log.warning(
             "predict.calibrate: %s has no effect with train.mode: %s",
             predict.calibrate,

@@ -10,6 +10,7 @@ from typing import Any
 from sparkclean.config.sections import PredictSection
 from sparkclean.jobs.train.audits import Audit
 from sparkclean.jobs.train.classifier import Classifier
+from sparkclean.jobs.train.trusted import Overlap
 from sparkclean.lake import Pin
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
@@ -18,7 +19,7 @@ from sparkclean.rows.report import Grid, Line, Report
 
 
 def numbers(
-    entry: ModelEntry, profile: Profile, quality: QualityReport | None, overlap: int
+    entry: ModelEntry, profile: Profile, quality: QualityReport | None, overlap: Overlap
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give what the run record says of a model: metrics, and its columns.
 
@@ -29,8 +30,8 @@ def numbers(
     profile : Profile
     quality : QualityReport or None
         On the test table.
-    overlap : int
-        Rows of the test table that look like training rows.
+    overlap : Overlap
+        Of the test table with the training rows.
 
     Returns
     -------
@@ -43,7 +44,13 @@ def numbers(
         "training_rows": entry.training_rows,
     }
     if quality is not None:
-        counts |= {"quality": asdict(quality), "test_rows_like_training_rows": overlap}
+        counts |= {
+            "quality": asdict(quality),
+            "test_rows_like_training_rows": overlap.alike,
+            "test_rows_with_ids_of_training_rows": overlap.ids,
+        }
+        if overlap.groups is not None:
+            counts["test_rows_of_training_groups"] = overlap.groups
         metrics |= {} if quality.overall is None else quality.overall.metrics()
     record = {
         "classes": len(profile.classes),

@@ -27,6 +27,7 @@ from sparkclean.jobs.train.training_table import (
     rows_of_mode,
 )
 from sparkclean.jobs.train.trusted import (
+    Overlap,
     check_trusted,
     count_overlap,
     measure_model,
@@ -256,8 +257,9 @@ def execute_training(prepared: TrainPrepared, execution: Execution) -> Result:
     -------
     Result
     """
-    context, columns, test = execution.context, prepared.columns, prepared.test
-    predict, progress = context.config.section(PredictSection), execution.progress
+    context, test, progress = execution.context, prepared.test, execution.progress
+    predict = context.config.section(PredictSection)
+    columns = prepared.columns.with_lengths(prepared.rows, predict)
     folder = ModelFolder(
         model_folder(context.config.output.needed("models", _JOB), _JOB, context.run_id),
         _identity(prepared, execution),
@@ -274,11 +276,11 @@ def execute_training(prepared: TrainPrepared, execution: Execution) -> Result:
         profile = collect_training_profile(prepared.rows, columns, predict, classes)
         phase.rows = profile.rows
     context.fit_batches(max(len(profile.classes), profile.num_numbers))
-    overlap = 0
+    overlap = Overlap()
     if test is not None:
         with progress.phase("check the test table"):
             check_trusted(test, columns, predict, profile)
-            overlap = count_overlap(test, prepared.rows, columns, profile)
+            overlap = count_overlap(test, prepared.rows, columns, profile, group=predict.group)
     if not folder.is_made(execution.made):
         train_final_model(
             prepared.rows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from sparkclean.errors import InputError
 from sparkclean.examples.columns import check_id_types, check_label_type
 from sparkclean.jobs.train.training_table import about
 from sparkclean.lake import open_source
-from sparkclean.learning.columns import LearningColumns, resolve_features
+from sparkclean.learning.columns import LearningColumns, resolve_features, seen_text
 from sparkclean.learning.folds import MeasureModel, ScoreFolds
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile, check_features
@@ -135,10 +135,34 @@ def check_trusted(
             )
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """Rows of a test table that have much in common with rows that are trained on.
+
+    Attributes
+    ----------
+    alike : int
+        With the same features, under other record ids.
+    ids : int
+        With the same record ids, and other features.
+    groups : int or None
+        Of the same groups; None where a table has no group.
+    """
+
+    alike: int = 0
+    ids: int = 0
+    groups: int | None = None
+
+
 def count_overlap(
-    test: PinnedTable, rows: DataFrame, columns: LearningColumns, profile: Profile
-) -> int:
-    """Refuse rows that are trained on; count those that only look the same.
+    test: PinnedTable,
+    rows: DataFrame,
+    columns: LearningColumns,
+    profile: Profile,
+    *,
+    group: str | None,
+) -> Overlap:
+    """Refuse rows that are trained on; count those that have something in common with them.
 
     Parameters
     ----------
@@ -147,10 +171,12 @@ def count_overlap(
         That are trained on.
     columns : LearningColumns
     profile : Profile
+    group : str or None
+        ``predict.group``.
 
     Returns
     -------
-    int
+    Overlap
 
     Raises
     ------
@@ -159,33 +185,76 @@ def count_overlap(
 
     Notes
     -----
-    One join by a hash of the features, 8 bytes a row; another one where there are any.
+    A join by a hash of the features, 8 bytes a row, and another one where there are any; one by the
+    record ids, and one by the groups.
     """
-    same = F.xxhash64(*columns.features.arrays(), *columns.features.words()).alias(_SAME)
+    # as float32: tables of one model's embeddings may differ in their type
+    arrays = [values.cast("array<float>") for values in columns.features.arrays()]
+    same = F.xxhash64(*arrays, *map(seen_text, columns.features.words())).alias(_SAME)
     names = columns.id_names
     keys = [quoted(of).alias(name) for of, name in zip(columns.ids, names, strict=True)]
-    known = quoted(columns.label).isin(list(profile.classes))
-    tested = test.frame.select(*keys, same)
-    trained = rows.where(known).select(*keys, same)
+    trained_on = rows.where(quoted(columns.label).isin(list(profile.classes)))
+    tested, trained = (frame.select(*keys, same) for frame in (test.frame, trained_on))
     alike = tested.join(trained.select(_SAME), _SAME, "left_semi").count()
-    if not alike:
-        return 0
-    there = tested.join(trained, [_SAME, *names], "left_semi")
-    count = there.count()
-    if count:
-        some = there.orderBy(*names).select(*names).limit(_SHOWN).collect()
-        shown = ", ".join(repr(row[0] if len(names) == 1 else tuple(row)) for row in some)
-        raise InputError(
-            f"train.test: {count:,} rows are among those that are trained on, record ids "
-            f"{shown}; a test of them says nothing. Leave them out of the table, or out of the "
-            "training by input.where"
-        )
-    _log.warning(
-        "train.test: %s rows have the same features as rows that are trained on, under other "
-        "record ids; they flatter the model",
-        f"{alike:,}",
+    if alike:
+        _refuse_trained_on(tested.join(trained, [_SAME, *names], "left_semi"), names)
+    found = Overlap(
+        alike=alike,
+        ids=tested.select(*names).join(trained.select(*names), names, "left_semi").count(),
+        groups=_count_same_groups(test.frame, trained_on, group),
     )
-    return alike
+    _warn_of_overlap(found, group)
+    return found
+
+
+def _refuse_trained_on(there: DataFrame, names: Sequence[str]) -> None:
+    count = there.count()
+    if not count:
+        return
+    some = there.orderBy(*names).select(*names).limit(_SHOWN).collect()
+    shown = ", ".join(repr(row[0] if len(names) == 1 else tuple(row)) for row in some)
+    raise InputError(
+        f"train.test: {count:,} rows are among those that are trained on, record ids "
+        f"{shown}; a test of them says nothing. Leave them out of the table, or out of the "
+        "training by input.where"
+    )
+
+
+def _count_same_groups(test: DataFrame, trained_on: DataFrame, group: str | None) -> int | None:
+    """Count test rows of groups that are trained on; None where the test table has no groups."""
+    if group is None:
+        return None
+    try:
+        find_columns(test, [group], "predict.group")
+    except InputError:
+        return None
+    # as text, which both types have
+    tested, trained = (
+        frame.select(quoted(group).cast("string").alias(_SAME)) for frame in (test, trained_on)
+    )
+    return tested.join(trained, _SAME, "left_semi").count()
+
+
+def _warn_of_overlap(found: Overlap, group: str | None) -> None:
+    if found.alike:
+        _log.warning(
+            "train.test: %s rows have the same features as rows that are trained on, under other "
+            "record ids; they flatter the model",
+            f"{found.alike:,}",
+        )
+    if found.ids:
+        _log.warning(
+            "train.test: %s rows have the record ids of rows that are trained on, and other "
+            "features; if they are the same examples, they flatter the model",
+            f"{found.ids:,}",
+        )
+    if found.groups:
+        _log.warning(
+            "train.test: %s rows are of groups (predict.group: %s) that are trained on; they "
+            "flatter the model",
+            f"{found.groups:,}",
+            group,
+        )
 
 
 def measure_model(
