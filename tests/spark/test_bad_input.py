@@ -86,7 +86,9 @@ CASES: dict[str, tuple[Callable[..., None], list[str], int, list[str]]] = {
     "label_null": (row(3, None, "label"), STRICT, 3, ["1 rows label_null", "record ids 3"]),
     "label_outside": (row(3, 9, "label"), STRICT, 3, ["label_not_in_classes", "3 ('9')"]),
     "label_negative": (row(3, -1, "label"), STRICT, 3, ["label_not_in_classes", "-1"]),
-    "classes_wrong_type": (lambda _: None, ["classes=[a, b, c]"], 2, ["number 1 of 3 is str", "bigint"]),
+    "classes_wrong_type": (
+        lambda _: None, ["classes=[a, b, c]"], 2, ["number 1 of 3 is str", "bigint"],
+    ),
     "classes_too_few": (lambda _: None, ["classes=[0]"], 2, ["K = 1", "at least two"]),
     "classes_more_than_probs": (
         lambda _: None, ["classes=[0, 1, 2, 3]"], 3, ["3 entries for 4 classes"],

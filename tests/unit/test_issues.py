@@ -217,7 +217,9 @@ def test_find_label_issues_invalid_input_raises(labels: Any, probs: Any, message
 
 
 def test_find_label_issues_unknown_filter_raises_and_names_the_choices() -> None:
-    with pytest.raises(ConfigError, match="filter_by='prune' is unknown; choose one of prune_by_noise_rate"):
+    with pytest.raises(
+        ConfigError, match="filter_by='prune' is unknown; choose one of prune_by_noise_rate"
+    ):
         find_label_issues(LABELS, PROBS, filter_by="prune")
 
 
