@@ -9,8 +9,12 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from sparkclean.errors import InputError, SparkCleanError
 
@@ -130,3 +134,46 @@ def is_deeper(value: Any, most: int) -> bool:
         if not level:
             return False
     return True
+
+
+def check_fields(instance: Any) -> None:
+    """Check that the fields of a dataclass, read from a file, have the types that it declares.
+
+    Parameters
+    ----------
+    instance : dataclass
+
+    Raises
+    ------
+    TypeError
+        Names the field.
+    """
+    for name, kind in _types_of(type(instance)).items():  # type: ignore[arg-type]
+        if not _fits(getattr(instance, name), kind):
+            raise TypeError(f"{name} is of another type")
+
+
+@cache
+def _types_of(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Tell whether a value is of a type that JSON knows, or a dataclass of such."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(part, inner[0]) for part in value)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(
+            _fits(key, inner[0]) and _fits(part, inner[1]) for key, part in value.items()
+        )
+    if isinstance(value, bool):
+        return kind is bool
+    if is_dataclass(value):
+        check_fields(value)
+    return isinstance(value, (int, float) if kind is float else kind)

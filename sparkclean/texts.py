@@ -59,6 +59,49 @@ def _escaped(character: str) -> str:
     return character if character.isprintable() else ascii(character)[1:-1]
 
 
+# -- errors --------------------------------------------------------------------------------------
+
+#: The last exception of a Python worker: what stands below the lines of its traceback.
+_PYTHON = re.compile(
+    r"Traceback \(most recent call last\):\n(?:[ \t]+.*\n|\n)*"
+    r"(?P<said>\S.*(?:\n(?!\s*at |\s*\n|Caused by|Traceback).+)*)"
+)
+#: A cause in a stack trace of Java, up to the lines that say where.
+_CAUSED_BY = re.compile(r"^Caused by: (?P<said>.+(?:\n(?!\s*at |\s*\.\.\. |Caused by).*)*)", re.M)
+_TRACE = re.compile(r"\n\s+at [\w.$<>/]+\(|\n+JVM stacktrace:|\n+Driver stacktrace:")
+_CALLING = re.compile(r"^An error occurred while calling \S+\.\n: ")
+_PACKAGES = re.compile(r"^(?:[a-z_][\w$]*\.)+(?=[A-Z])")
+#: Characters of a cause that are shown.
+_LONGEST_CAUSE = 1000
+
+
+def cause_of(exc: BaseException) -> str:
+    """Say what an error comes of, in the words of its innermost cause.
+
+    Parameters
+    ----------
+    exc : BaseException
+        Of Python, Java or Spark. What Spark raises wraps errors of its tasks and of Java, with
+        their stack traces, into its text.
+
+    Returns
+    -------
+    str
+        One line: the kind of the error and its message.
+    """
+    text = str(exc)
+    inner = [*_PYTHON.finditer(text)] or [*_CAUSED_BY.finditer(text)]
+    if inner:
+        said = inner[-1]["said"]
+    else:
+        said = _CALLING.sub("", text)
+        if said == text:
+            said = f"{type(exc).__name__}: {text.strip() or 'no message'}"
+    said = " ".join(_TRACE.split(said, maxsplit=1)[0].split())
+    said = _PACKAGES.sub("", said)
+    return said if len(said) <= _LONGEST_CAUSE else f"{said[:_LONGEST_CAUSE]}..."
+
+
 # -- secrets -------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,8 +27,8 @@ from sparkclean.commands.versions import (
 )
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of, raising_interrupts
-from sparkclean.rows.session import first_line, read_properties
-from sparkclean.texts import printable
+from sparkclean.rows.session import read_properties
+from sparkclean.texts import cause_of, printable
 from sparkclean.version import __version__
 
 _log = logging.getLogger("sparkclean")
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             with raising_interrupts():
                 _check_driver_packages()
+                _check_arguments(sys.argv[1:] if argv is None else argv)
                 command: Callable[[argparse.Namespace], None] = args.command
                 command(args)
         except (Exception, KeyboardInterrupt, SystemExit) as exc:  # noqa: BLE001 (one line, no stack trace)
@@ -81,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(args: argparse.Namespace, exc: BaseException, code: int) -> int:
     if args.debug:
         _log.exception("failed", exc_info=exc)
-    texts: Sequence[str] = (f"{type(exc).__name__}: {first_line(exc)} (--debug shows more)",)
+    texts: Sequence[str] = (f"{cause_of(exc)} (--debug shows more)",)
     if isinstance(exc, ConfigError | InputError):
         texts = exc.findings
     elif isinstance(exc, SparkCleanError):
@@ -89,6 +91,16 @@ def _fail(args: argparse.Namespace, exc: BaseException, code: int) -> int:
     for text in texts:  # a line each, whatever a name in it holds
         _log.error("%s", text)
     return code
+
+
+def _check_arguments(argv: Sequence[str]) -> None:
+    for word in argv:
+        try:
+            word.encode()
+        except UnicodeEncodeError as exc:  # as the system has handed it over
+            raise ConfigError(
+                f"{word}: is not UTF-8, which Spark wants of names and places; rename it"
+            ) from exc
 
 
 def _check_driver_packages() -> None:
@@ -211,7 +223,10 @@ def _parser() -> argparse.ArgumentParser:
     reverted.add_argument("--to", required=True, metavar="V", help="name, number or run id")
 
     check = _command(
-        commands, "check-version", check_version, "tell whether all files of a version are there"
+        commands,
+        "check-version",
+        check_version,
+        "tell whether files are as published",
     )
     check.add_argument("target")
     check.add_argument(
@@ -221,9 +236,10 @@ def _parser() -> argparse.ArgumentParser:
     cleaned = _command(
         commands, "clean-up", clean_up, "remove staged files of dead runs; retire old versions"
     )
-    cleaned.add_argument("target")
+    cleaned.add_argument("target", help="an output, or the folder of models")
+    cleaned.add_argument("--run-id", help="of the run whose models go")
     cleaned.add_argument(
-        "--keep", type=int, metavar="N", help="retire all but the N newest versions"
+        "--keep", type=int, metavar="N", help="retire all but the N newest versions, or models"
     )
     cleaned.add_argument(
         "--older-than", type=_age, metavar="AGE", help="only what is older: 12h, 30d"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from sparkclean import registry
 from sparkclean.commands.terminal import (
     agrees,
     arrange_versions,
@@ -15,8 +17,8 @@ from sparkclean.commands.terminal import (
     print_table,
     say,
 )
-from sparkclean.errors import ConfigError, InputError, first_of
-from sparkclean.locations import check_expanded
+from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError, first_of
+from sparkclean.locations import check_expanded, local_path
 from sparkclean.rows.session import open_session, read_properties
 from sparkclean.texts import redact_config_text
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from sparkclean.lake import TargetTable, Version
+    from sparkclean.lake.base import CleanUp
+    from sparkclean.learning.model_clean_up import ModelStore
 
 #: Newest versions that `check_version` looks at where it is given none.
 _LOOKED_AT = 50
@@ -68,8 +72,8 @@ def versions(args: argparse.Namespace) -> None:
 
 
 def check_version(args: argparse.Namespace) -> None:
-    """Tell whether all files of a version are there."""
-    from sparkclean.lake import find_version, missing_files  # noqa: PLC0415
+    """Tell whether the files of a version are there, as they were published."""
+    from sparkclean.lake import find_version, find_wrong_files  # noqa: PLC0415
 
     with _opened(args) as target:
         version = target.current()
@@ -78,14 +82,14 @@ def check_version(args: argparse.Namespace) -> None:
         if version is None:
             raise InputError(f"{args.target} has no versions")
         files = target.data_files(version.name)
-        missing = missing_files(files)
+        wrong = find_wrong_files(files, target.published_sizes(version.name))
         checked = target.versions()[-_LOOKED_AT:] if args.version is None else [version]
-        changed = list(_changed_values(target, checked))
-    if missing:
-        shown = first_of(missing)
+        changed = [] if wrong else list(_changed_values(target, checked))
+    if wrong:
         raise InputError(
-            f"version {version.name} of {args.target}: {len(missing)} of {len(files)} files are "
-            f"gone: {shown}. Use another version (sparkclean versions), or audit again"
+            f"version {version.name} of {args.target}: {len(wrong)} of {len(files)} files are gone "
+            f"or are not those that were published: {first_of(wrong)}. Use another version "
+            "(sparkclean versions), or audit again"
         )
     say(f"version {version.name} of {args.target}: all {len(files)} files are there")
     for line in changed:
@@ -146,15 +150,33 @@ def revert(args: argparse.Namespace) -> None:
 
 
 def clean_up(args: argparse.Namespace) -> None:
-    """Retire old versions and remove what dead runs left."""
-    with _opened(args) as target:
-        _clean_up_target(args, target)
-
-
-def _clean_up_target(args: argparse.Namespace, target: TargetTable) -> None:
-
+    """Retire old versions, or models, and remove what dead runs left."""
     limits = {"older_than_seconds": args.older_than, "keep": args.keep}
-    planned = target.clean_up(**limits, dry_run=True)
+    store = _find_models(args.target)
+    if store is not None:
+        _clean_up_after_asking(args, partial(store.clean_up, run_id=args.run_id, **limits))
+        return
+    if args.run_id is not None:
+        raise ConfigError(
+            f"--run-id: {args.target} holds no models; versions go by --keep and --older-than"
+        )
+    with _opened(args) as target:
+        _clean_up_after_asking(args, partial(target.clean_up, **limits))
+
+
+def _find_models(place: str) -> ModelStore | None:
+    """Find the models of runs in a folder; None where it is another output, or elsewhere."""
+    from sparkclean.learning.model_clean_up import ModelStore  # noqa: PLC0415
+
+    try:
+        store = ModelStore(local_path(place), tuple(registry.JOBS))
+    except (ConfigError, UnsupportedFeatureError):
+        return None
+    return store if store.is_one() else None
+
+
+def _clean_up_after_asking(args: argparse.Namespace, clean: Callable[..., CleanUp]) -> None:
+    planned = clean(dry_run=True)
     if not planned.paths and not planned.versions:
         say("nothing to clean up")
         return
@@ -169,5 +191,5 @@ def _clean_up_target(args: argparse.Namespace, target: TargetTable) -> None:
         if not agrees("remove all this? [y/N] "):
             say("nothing was removed")
             return
-    done = target.clean_up(**limits, dry_run=False)
+    done = clean(dry_run=False)
     say(f"removed {done.size_bytes / 1e6:,.1f} MB")

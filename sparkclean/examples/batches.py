@@ -169,7 +169,7 @@ class BatchReader:
         label = batch.column(LABEL)
         reasons = np.full(batch.num_rows, _ADMITTED, np.int8)
         given = class_index(label, self.classes)
-        matrix, lengths, reasons_of_probs = self._matrix(batch)
+        matrix, lengths, reasons_of_probs, strange = self._matrix(batch)
         admission = admit(
             matrix,
             row_sum_tolerance=self.row_sum_tolerance,
@@ -195,12 +195,15 @@ class BatchReader:
             np.ascontiguousarray(admission.pred_probs[valid]),
             int((clipped & valid).sum()),
         )
-        return admitted, self._rejected(ids, label, reasons, ~valid, matrix, lengths)
+        return admitted, self._rejected(ids, label, reasons, ~valid, matrix, lengths, strange)
 
     def _matrix(
         self, batch: pa.RecordBatch
-    ) -> tuple[NDArray[np.floating], NDArray[np.int64], NDArray[np.int8]]:
-        """Read probabilities as a matrix; unreadable rows are harmless and have a reason."""
+    ) -> tuple[NDArray[np.floating], NDArray[np.int64], NDArray[np.int8], dict[int, str]]:
+        """Read probabilities as a matrix; unreadable rows are harmless and have a reason.
+
+        The last part of the answer says which labels of a map do not fit, by row.
+        """
         count, num_classes = batch.num_rows, self.num_classes
         reasons = np.full(count, _ADMITTED, np.int8)
         if self.layout == "columns":
@@ -210,29 +213,29 @@ class BatchReader:
                 matrix[:, k] = _to_float64(column)
             missing = np.logical_and.reduce([_null_mask(column) for column in columns])
             reasons[missing] = _REASON["pred_probs_null"]
-            return matrix, np.full(count, num_classes), reasons
+            return matrix, np.full(count, num_classes), reasons, {}
         column = batch.column(PROBS)
         null = _null_mask(column)
         lengths = _lengths(column, null)
         reasons[null] = _REASON["pred_probs_null"]
         if self.layout in ("map", "top_k"):
-            matrix = self._scatter(column, lengths, reasons)
+            matrix, strange = self._scatter(column, lengths, reasons)
             reasons[lengths == 0] = _REASON["pred_probs_null"]
-            return matrix, lengths, reasons
+            return matrix, lengths, reasons, strange
         wrong = (lengths != num_classes) & ~null
         reasons[wrong] = _REASON["pred_probs_wrong_length"]
         readable = ~(null | wrong)
         if readable.all():
-            return _to_floats(column.flatten()).reshape(count, num_classes), lengths, reasons
+            return _to_floats(column.flatten()).reshape(count, num_classes), lengths, reasons, {}
         matrix = np.zeros((count, num_classes))
         matrix[:, 0] = 1.0
         values = column.filter(pa.array(readable)).flatten()
         matrix[readable] = _to_float64(values).reshape(-1, num_classes)
-        return matrix, lengths, reasons
+        return matrix, lengths, reasons, {}
 
     def _scatter(
         self, column: pa.Array, lengths: NDArray[np.int64], reasons: NDArray[np.int8]
-    ) -> NDArray[np.float64]:
+    ) -> tuple[NDArray[np.float64], dict[int, str]]:
         """Spread (label, probability) entries over the classes; what is missing is 0."""
         if pa.types.is_map(column.type):
             first, last = column.offsets[0].as_py(), column.offsets[-1].as_py()
@@ -250,10 +253,19 @@ class BatchReader:
         codes, counts = np.unique(
             rows[known] * self.num_classes + classes[known], return_counts=True
         )
-        broken = np.concatenate([rows[~known], codes[counts > 1] // self.num_classes])
+        twice = codes[counts > 1]
+        strange = {
+            int(code // self.num_classes): f"{self.classes[code % self.num_classes]!r} stands twice"
+            for code in twice
+        }
+        unknown = np.flatnonzero(~known)
+        of_rows, first = np.unique(rows[unknown], return_index=True)
+        for row, position in zip(of_rows.tolist(), unknown[first].tolist(), strict=True):
+            strange[row] = f"{labels[position].as_py()!r} is not among the classes"
+        broken = np.array(list(strange), np.int64)
         reasons[broken] = _REASON["pred_probs_wrong_length"]
         matrix[broken] = 0.0
-        return matrix
+        return matrix, strange
 
     def _rejected(  # noqa: PLR0917 (called once, by place)
         self,
@@ -263,6 +275,7 @@ class BatchReader:
         mask: NDArray[np.bool_],
         matrix: NDArray[np.floating],
         lengths: NDArray[np.int64],
+        strange: dict[int, str],
     ) -> Rejected:
         keep = pa.array(mask)
         codes, rows = reasons[mask], matrix[mask].astype(np.float64)
@@ -273,7 +286,8 @@ class BatchReader:
         detail = np.full(len(codes), "", object)
         wrong = codes == _REASON["pred_probs_wrong_length"]
         detail[wrong] = [
-            f"{n} entries for {self.num_classes} classes" for n in lengths[mask][wrong]
+            strange.get(row) or f"{lengths[row]} entries for {self.num_classes} classes"
+            for row in np.flatnonzero(mask)[wrong].tolist()
         ]
         detail[numeric] = [
             f"sum {s:.6g}, values from {low:.6g} to {high:.6g}"

@@ -26,7 +26,7 @@ from pyspark.sql.types import (
 from sparkclean.config.classes import class_findings
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.examples.batches import LABEL, PROBS, PROBS_PREFIX, BatchReader
-from sparkclean.rows.columns import find_columns, quoted
+from sparkclean.rows.columns import as_stored, find_columns, quoted
 from sparkclean.rows.emitted import ID_PREFIX
 from sparkclean.schema import REJECTED, SUSPECTS
 
@@ -175,6 +175,7 @@ def resolve_columns(
             "give one column for each class, in the same order"
         )
     check_classes(classes, label, label_type)
+    classes = as_stored(classes, schema[label])
     return Columns(
         ids=tuple(ids),
         label=label,

@@ -15,7 +15,7 @@ from sparkclean.lake.base import (
 )
 from sparkclean.lake.edits import Edit
 from sparkclean.lake.engine_errors import translate_read_error
-from sparkclean.lake.files import missing_files, spark_path, spark_paths, translate_write_error
+from sparkclean.lake.files import missing_files, spark_path, spark_paths
 from sparkclean.lake.opening import (
     needs_spark,
     open_edited_target,
@@ -32,6 +32,8 @@ from sparkclean.lake.parquet.target import ParquetTarget
 from sparkclean.lake.protocols import SourceTable, StagingFolder, TargetTable
 from sparkclean.lake.run_ids import original_run_id, safe_run_id, shared_run_id
 from sparkclean.lake.schemas import SchemaMismatchError, unite_schemas
+from sparkclean.lake.version_check import find_wrong_files
+from sparkclean.lake.writing import translate_write_error
 
 __all__ = [
     "ANY",
@@ -52,6 +54,7 @@ __all__ = [
     "Version",
     "find_changed_values",
     "find_version",
+    "find_wrong_files",
     "missing_files",
     "needs_spark",
     "open_edited_target",

@@ -45,6 +45,7 @@ from sparkclean.lake.run_ids import safe_run_id
 from sparkclean.lake.staged import StagedFrame
 from sparkclean.names import TableName
 from sparkclean.schema import JOB, RANK, RUN_ID
+from sparkclean.texts import cause_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,6 +93,10 @@ class CommittedTarget(ABC):
     def location(self) -> str:
         """Path, or quoted name."""
         return str(self.name)
+
+    def published_sizes(self, version: str) -> dict[str, tuple[int, int]]:  # noqa: ARG002
+        """Give nothing: the log of the format keeps them."""
+        return {}
 
     # -- what a format does its own way --------------------------------------------------------
 
@@ -406,7 +411,7 @@ class CommittedTarget(ABC):
                 if is_schema_mismatch(exc):
                     raise InputError(
                         f"{self.location}: the columns of this run do not fit those of the table: "
-                        f"{str(exc).splitlines()[0]}; choose another output for it"
+                        f"{cause_of(exc)}; choose another output for it"
                     ) from exc
                 if not is_conflict(exc) or attempt == _ATTEMPTS - 1:
                     raise

@@ -101,6 +101,10 @@ class EditedTarget(ABC):
     def check_writable(self) -> None:
         """Refuse a place that cannot be published to. Writes nothing."""
 
+    def published_sizes(self, version: str) -> dict[str, tuple[int, int]]:  # noqa: ARG002
+        """Give nothing: the format keeps them."""
+        return {}
+
     @abstractmethod
     def data_files(self, version: str) -> list[str]:
         """List the files that a version needs."""

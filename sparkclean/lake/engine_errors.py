@@ -18,12 +18,15 @@ from sparkclean.errors import (
 )
 from sparkclean.lake.base import Pin
 from sparkclean.lake.files import changed_files
+from sparkclean.texts import cause_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _GONE = re.compile(
-    r"FAILED_READ_FILE\.FILE_NOT_EXIST|PATH_NOT_FOUND|FileNotFoundException|"
+    r"FAILED_READ_FILE\.FILE_NOT_EXIST|PATH_NOT_FOUND|"
+    # Java says so, too, of a file that cannot be created
+    r"FileNotFoundException(?!: .*\((?:No space|Disk quota|File name|Too many|Read-only))|"
     r"NoSuchFileException|does not exist.*REFRESH TABLE"
 )
 _CORRUPT = re.compile(
@@ -52,17 +55,65 @@ _MISMATCH = re.compile(
     r"DELTA_FAILED_TO_MERGE_FIELDS|DELTA_MERGE_INCOMPATIBLE_DATATYPE|INCOMPATIBLE_DATA_FOR_TABLE|"
     r"_LEGACY_ERROR_TEMP_DELTA_0007|Cannot change column type"
 )
-_NO_CATALOG = re.compile(
-    r"REQUIRES_SINGLE_PART_NAMESPACE|CATALOG_NOT_FOUND|CatalogNotFoundException"
-)
-_NO_VERSION = re.compile(
-    r"DELTA_VERSION_NOT_FOUND|DELTA_NO_RECREATABLE_HISTORY_FOUND|VersionNotFoundException|"
-    r"DELTA_MISSING_FILES_UNEXPECTED_VERSION|Cannot find (?:snapshot|matching snapshot)"
-)
-_TYPE = re.compile(r"PARQUET_TYPE_(?:ILLEGAL|NOT_SUPPORTED|NOT_RECOGNIZED)|Illegal Parquet type")
 # (1) the path, up to the quote or blank that ends it
 _FILE = re.compile(r"file:/+[^\s,;'\"<>]+")
+_TYPE = re.compile(r"PARQUET_TYPE_(?:ILLEGAL|NOT_SUPPORTED|NOT_RECOGNIZED)|Illegal Parquet type")
 _ILLEGAL = re.compile(r"(?:type|Parquet type):? *\"?([^\".\n]*\([^\n\"]*?\))")
+
+#: What Spark, Java and Python say about a table as a whole, and what we say. ``{table}`` is its
+#: name, ``{cause}`` what was said, ``{found}`` the first group of the pattern.
+_ABOUT_TABLE: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"REQUIRES_SINGLE_PART_NAMESPACE|CATALOG_NOT_FOUND|CatalogNotFoundException"),
+        "input.table: {table}: this session has no such catalog; name one that "
+        "spark.sql.catalog.<name> configures, or write a path with a slash",
+    ),
+    (_NO_TABLE, "input.table: {table}: there is no such table; check its name"),
+    (
+        re.compile(
+            r"DELTA_VERSION_NOT_FOUND|DELTA_NO_RECREATABLE_HISTORY_FOUND|VersionNotFoundException|"
+            r"DELTA_MISSING_FILES_UNEXPECTED_VERSION|Cannot find (?:snapshot|matching snapshot)"
+        ),
+        "input.version: {table} does not have that version any more: its log, or the files "
+        "it names, were cleaned up; choose a newer one",
+    ),
+    (
+        re.compile(
+            r"(?:COLUMN_ALREADY_EXISTS|DELTA_DUPLICATE_COLUMNS_FOUND|AMBIGUOUS_REFERENCE)\S* \D*?"
+            r"(`[^`]+`)"
+        ),
+        "input.table: {table} has columns that differ in upper and lower case alone ({found}), "
+        "which Spark takes for one. Set spark.sql.caseSensitive to true in section spark, or "
+        "rename one of them",
+    ),
+    (
+        re.compile(r"(?i)\b(brotli|lzo|lz4_raw|lz4)\w*codec|codec for (\w+)"),
+        "input.table: {table} has files compressed by {found}, for which this Spark has no codec. "
+        "Write them again with zstd or snappy, or give the session the codec (spark.jars)",
+    ),
+    (
+        re.compile(
+            r"'utf-?8' codec can't decode|(?i:invalid|malformed) UTF-?8|INVALID_UTF8_STRING|"
+            r"MalformedInputException"
+        ),
+        "input.table: {table} holds text that is not UTF-8, in the record ids or the labels: "
+        "{cause}. Write the column again as UTF-8",
+    ),
+    (
+        re.compile(r"\[UNSUPPORTED_(?:\w+_)?(?:DATA_?TYPE|TYPE)\b"),
+        "input.table: {table} has a column of a type that Spark does not copy: {cause} Leave the "
+        "column out, or write it as another type",
+    ),
+    (
+        re.compile(r"FileNotFoundException: (?:file:)?(/.*) \(Permission denied\)"),
+        "{found} may not be read or written; check its owner and permissions",
+    ),
+    (
+        re.compile(r"DELTA_VIOLATE_CONSTRAINT|DELTA_NOT_NULL_CONSTRAINT|NOT_NULL_ASSERT_VIOLATION"),
+        "a constraint of {table} forbids what would be written: {cause}. Choose another "
+        "clean.mode, or clean.layout: copy",
+    ),
+)
 
 
 def translate_read_error(exc: BaseException, where: Pin | str) -> SparkCleanError | None:
@@ -90,7 +141,7 @@ def translate_read_error(exc: BaseException, where: Pin | str) -> SparkCleanErro
         return exc
     text = str(exc)
     table = where.table if isinstance(where, Pin) else where
-    if (about := _about_table(text, table)) is not None:
+    if (about := _about_table(exc, table)) is not None:
         return about
     if not (_GONE.search(text) or _CORRUPT.search(text)):
         return None
@@ -133,8 +184,9 @@ def is_schema_mismatch(exc: BaseException) -> bool:
     return bool(_MISMATCH.search(str(exc)))
 
 
-def _about_table(text: str, table: str) -> InputError | None:
+def _about_table(exc: BaseException, table: str) -> InputError | None:
     """Say what is wrong with a table as a whole."""
+    text = str(exc)
     if found := _TYPE.search(text):
         kind = _ILLEGAL.search(text, found.start())
         what = f"a column of type {kind[1].strip()}" if kind else "a column of a type"
@@ -143,18 +195,11 @@ def _about_table(text: str, table: str) -> InputError | None:
             "for one, must be written in microseconds (pandas: to_parquet(..., "
             "coerce_timestamps='us', allow_truncated_timestamps=True))"
         )
-    if _NO_CATALOG.search(text):
-        return InputError(
-            f"input.table: {table}: this session has no such catalog; name one that "
-            "spark.sql.catalog.<name> configures, or write a path with a slash"
-        )
-    if _NO_TABLE.search(text):
-        return InputError(f"input.table: {table}: there is no such table; check its name")
-    if _NO_VERSION.search(text):
-        return InputError(
-            f"input.version: {table} does not have that version any more: its log, or the files "
-            "it names, were cleaned up; choose a newer one"
-        )
+    for pattern, message in _ABOUT_TABLE:
+        if said := pattern.search(text):
+            found_text = next((group for group in said.groups() if group), "")
+            about = {"table": table, "found": found_text, "cause": cause_of(exc)}
+            return InputError(message.format(**about))
     return None
 
 

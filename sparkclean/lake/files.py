@@ -7,7 +7,7 @@ import errno
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,27 +74,38 @@ def list_data_files(root: Path) -> list[Path]:
     """
     found: list[Path] = []
 
-    def descend(folder: Path, above: tuple[tuple[int, int], ...]) -> None:
-        status = folder.stat()
-        here = (status.st_dev, status.st_ino)
-        if here in above:
-            raise InputError(f"{folder} is a link to a folder above it; remove the link")
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if is_hidden(entry.name):
-                    continue
-                if entry.is_dir():
-                    descend(Path(entry.path), (*above, here))
-                elif not entry.is_file() and Path(entry.path).exists():
-                    raise InputError(f"{entry.path} is a pipe or a device; remove it")
-                else:
-                    found.append(Path(entry.path))
-
+    # not by recursion: folders may lie in one another more than a thousand times
+    ahead: list[tuple[Path, frozenset[tuple[int, int]]]] = [(root, frozenset())]
     try:
-        descend(root, ())
+        while ahead:
+            folder, above = ahead.pop()
+            status = folder.stat()
+            here = (status.st_dev, status.st_ino)
+            if here in above:
+                raise InputError(f"{folder} is a link to a folder above it; remove the link")
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if is_hidden(entry.name):
+                        continue
+                    _check_name(entry)
+                    if entry.is_dir():
+                        ahead.append((Path(entry.path), above | {here}))
+                    elif not entry.is_file() and Path(entry.path).exists():
+                        raise InputError(f"{entry.path} is a pipe or a device; remove it")
+                    else:
+                        found.append(Path(entry.path))
     except OSError as exc:
         raise InputError(f"{exc.filename} cannot be listed: {exc.strerror}") from exc
     return sorted(found, key=str)
+
+
+def _check_name(entry: os.DirEntry[str]) -> None:
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError as exc:
+        raise InputError(
+            f"{entry.path} has a name that is not UTF-8, which Spark cannot open; rename it"
+        ) from exc
 
 
 def format_of_folder(folder: Path) -> str | None:
@@ -171,11 +182,14 @@ def local_files(paths: Sequence[str]) -> list[str] | NoPlainFiles:
 
 def size_below(folder: Path) -> int:
     """Bytes of all files below a folder."""
-    size = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            status = path.lstat()
-            size += 0 if path.is_dir() else status.st_size
+    size, ahead = 0, [str(folder)]
+    while ahead:
+        with contextlib.suppress(OSError), os.scandir(ahead.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    ahead.append(entry.path)
+                elif not entry.is_dir():
+                    size += entry.stat(follow_symlinks=False).st_size
     return size
 
 
@@ -300,56 +314,3 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return None
     except OSError as exc:
         raise SparkCleanError(f"{path} cannot be read: {exc.strerror}") from exc
-
-
-@contextlib.contextmanager
-def write_errors(location: Path | str) -> Iterator[None]:
-    """Translate operating system errors of writing into ours."""
-    try:
-        yield
-    except OSError as exc:
-        raise translate_write_error(exc, str(location)) from exc
-
-
-def translate_write_error(exc: BaseException, location: str) -> BaseException:
-    """Say what kept us from writing.
-
-    Parameters
-    ----------
-    exc : BaseException
-        Of the operating system or of Spark.
-    location : str
-
-    Returns
-    -------
-    BaseException
-        `InputError` where the place cannot be written to, `SparkCleanError` where space is short or
-        the operating system says something else; otherwise ``exc`` itself: a failure of Spark may
-        come from reading as well.
-    """
-    if isinstance(exc, SparkCleanError):
-        return exc
-    text = str(exc)
-    number = exc.errno if isinstance(exc, OSError) else None
-    if number in (errno.ENOSPC, errno.EDQUOT) or re.search(
-        r"No space left on device|Disk quota exceeded", text
-    ):
-        return SparkCleanError(
-            f"no space left on the device of {location}. Make room (sparkclean clean-up removes "
-            "what dead runs left), then repeat the run with the same run id: it completes what is "
-            "missing"
-        )
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS) or re.search(
-        r"Permission denied|Read-only file system|AccessControlException", text
-    ):
-        return InputError(f"{location} may not be written to; check its owner and permissions")
-    if number in (errno.ENOTDIR, errno.EEXIST) or re.search(
-        r"Mkdirs failed|ParentNotDirectory|Not a directory", text
-    ):
-        return InputError(
-            f"{location} is not a folder that can be written to: a file is in its way, or it may "
-            "not be written to; check the path"
-        )
-    if isinstance(exc, OSError):
-        return SparkCleanError(f"writing to {location} failed: {exc}")
-    return exc

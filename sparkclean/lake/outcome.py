@@ -9,6 +9,7 @@ from typing import Protocol
 from sparkclean.errors import CommitStateUnknownError
 from sparkclean.lake.base import Version
 from sparkclean.lake.engine_errors import is_schema_mismatch, is_state_unknown
+from sparkclean.texts import cause_of
 
 _log = logging.getLogger("sparkclean")
 
@@ -81,7 +82,7 @@ def _look_again(target: Findable, run_id: str, error: Exception) -> Version | No
 def _unknown(target: Findable, run_id: str, exc: Exception) -> CommitStateUnknownError:
     return CommitStateUnknownError(
         f"{target.location}: whether run {run_id!r} was committed cannot be told "
-        f"({str(exc).splitlines()[0] if str(exc) else type(exc).__name__}). Wait until nothing "
+        f"({cause_of(exc)}). Wait until nothing "
         "writes to it any more and look whether its history names the run; the same run id again "
         "then goes on from what is there"
     )

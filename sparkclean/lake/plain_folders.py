@@ -48,8 +48,12 @@ def remove_tree(root: Path, path: Path) -> None:
     ------
     InputError
         If there is a link between the two.
+
+    Notes
+    -----
+    Folders that lie in one another more than about a thousand times stay: Python gives up.
     """
-    with _opened_parent(root, path) as parent, suppress(OSError):
+    with _opened_parent(root, path) as parent, suppress(OSError, RecursionError):
         if not stat.S_ISDIR(os.stat(path.name, dir_fd=parent, follow_symlinks=False).st_mode):
             os.unlink(path.name, dir_fd=parent)
             return

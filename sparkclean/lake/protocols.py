@@ -164,6 +164,9 @@ class TargetTable(Protocol):
     def data_files(self, version: str) -> list[str]:
         """List the files that a version needs, by its name."""
 
+    def published_sizes(self, version: str) -> Mapping[str, tuple[int, int]]:
+        """Give bytes and rows of files as they were published, where that is kept."""
+
     def revert(self, to: Any) -> Version:
         """Publish an older version's rows as the new current version."""
 

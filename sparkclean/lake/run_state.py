@@ -11,8 +11,9 @@ from typing import Any
 
 from sparkclean.errors import VersionExistsError
 from sparkclean.lake.base import Pin
-from sparkclean.lake.files import put_if_absent, read_json, write_errors
+from sparkclean.lake.files import put_if_absent, read_json
 from sparkclean.lake.run_ids import safe_run_id, shared_run_id
+from sparkclean.lake.writing import write_errors
 
 _FOLDER = "_pins"
 #: A mark: a file whose name holds a hash, and which is empty.

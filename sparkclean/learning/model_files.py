@@ -17,7 +17,7 @@ from typing import Any
 from sparkclean.errors import InputError
 from sparkclean.learning.models import FoldModel
 from sparkclean.learning.pickles import loads, packages_of
-from sparkclean.reading import read_object, read_plain
+from sparkclean.reading import check_fields, read_object, read_plain
 from sparkclean.texts import redact_params
 
 MANIFEST = "manifest.json"
@@ -203,10 +203,12 @@ def entries_of(folder: Path, manifest: Mapping[str, Any]) -> list[ModelEntry]:
     """
     try:
         entries = [ModelEntry(**entry) for entry in manifest["models"]]
+        for entry in entries:
+            check_fields(entry)
     except (KeyError, TypeError) as exc:
         raise InputError(f"{folder / MANIFEST} is damaged: it lists no models") from exc
     for entry in entries:
-        if not (isinstance(entry.file, str) and _PLAIN_NAME.fullmatch(entry.file)):
+        if not _PLAIN_NAME.fullmatch(entry.file):
             raise InputError(
                 f"{folder / MANIFEST} names a model that is no plain name in this folder; it was "
                 "changed, and nothing of it is loaded. Predict again under a new run id"

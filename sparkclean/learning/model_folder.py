@@ -13,8 +13,8 @@ from pathlib import Path
 
 from sparkclean.errors import InputError, VersionExistsError
 from sparkclean.lake import safe_run_id
-from sparkclean.lake.files import write_errors
 from sparkclean.lake.run_state import RunMarks
+from sparkclean.lake.writing import write_errors
 from sparkclean.learning.model_files import MANIFEST, ModelEntry, entries_of, read_manifest
 from sparkclean.locations import local_path
 from sparkclean.reading import MOST_JSON, parse_object, read_plain

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import functions as F
@@ -13,9 +14,15 @@ from sparkclean.errors import ConfigError, InputError, first_of
 from sparkclean.lake.engine_errors import analysed
 from sparkclean.names import quote_name
 from sparkclean.rows.conditions import fill_run_time, find_unstable
+from sparkclean.texts import cause_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
+    from pyspark.sql.types import StructField
+
+
+#: Where Spark keeps the type of a column of type CHAR(n) or VARCHAR(n).
+_CHAR_TYPE = "__CHAR_VARCHAR_TYPE_STRING"
 
 
 def quoted(name: str) -> Column:
@@ -105,9 +112,8 @@ def where(table: DataFrame, condition: str | None, run_time: str | None = None) 
     try:
         kept = analysed(table.where(F.expr(text)))
     except (AnalysisException, ParseException) as exc:
-        reason = str(exc).splitlines()[0]
         raise ConfigError(
-            f"input.where: {condition!r} is not a predicate on the table: {reason}"
+            f"input.where: {condition!r} is not a predicate on the table: {cause_of(exc)}"
         ) from exc
     unstable = find_unstable(kept, text)
     if unstable is not None:
@@ -117,3 +123,22 @@ def where(table: DataFrame, condition: str | None, run_time: str | None = None) 
             "the time at which the run began, which a repetition keeps"
         )
     return kept
+
+
+def as_stored(classes: Sequence[Any], label: StructField) -> tuple[Any, ...]:
+    """Write classes as a column holds them: of type CHAR(n), with blanks up to n characters.
+
+    Parameters
+    ----------
+    classes : sequence
+    label : StructField
+        The column. Spark hands such a column over as a string, with its type beside it.
+
+    Returns
+    -------
+    tuple
+    """
+    kind = re.fullmatch(r"char\((\d+)\)", str(label.metadata.get(_CHAR_TYPE, "")))
+    if kind is None:
+        return tuple(classes)
+    return tuple(text.ljust(int(kind[1])) for text in classes)

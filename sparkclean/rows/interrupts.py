@@ -37,8 +37,8 @@ def raising_interrupts(first: Callable[[], object] = lambda: None) -> Iterator[N
 
     Notes
     -----
-    Does nothing outside the main thread, which alone sets handlers. A signal that the process was
-    started to ignore stays ignored.
+    Does nothing outside the main thread, which alone sets handlers. SIGINT is heard also where a
+    shell has started the process in the background, and so told it to ignore that.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -51,7 +51,7 @@ def raising_interrupts(first: Callable[[], object] = lambda: None) -> Iterator[N
     before = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         handler = signal.getsignal(number)
-        if handler not in (signal.SIG_IGN, None):  # None: of somebody who is not Python
+        if handler is not None:  # None: of somebody who is not Python
             before[number] = handler
             signal.signal(number, interrupt)
     try:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
@@ -18,7 +19,7 @@ from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.reading import read_plain
 from sparkclean.rows.interrupts import raising_interrupts
 from sparkclean.rows.java import Java
-from sparkclean.texts import remember_secrets
+from sparkclean.texts import cause_of, remember_secrets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -33,11 +34,6 @@ _LARGE_BATCH = 64 << 20
 _BATCH_BYTES = 16 << 20
 #: Bytes of a file of settings.
 _MOST_SETTINGS = 1 << 20
-
-
-def first_line(exc: BaseException) -> str:
-    """First line of an error's text that is not empty."""
-    return next((line for line in str(exc).splitlines() if line.strip()), "no message")
 
 
 def read_properties(path: str | None) -> dict[str, str]:
@@ -165,8 +161,13 @@ def _create_session(conf: dict[str, str], java: Java, *, debug: bool) -> SparkSe
                 builder = builder.config(key, value)
         spark = builder.getOrCreate()
     except Exception as exc:
+        from sparkclean.lake.writing import translate_write_error  # noqa: PLC0415 (pyarrow)
+
+        known = translate_write_error(exc, tempfile.gettempdir())
+        if isinstance(exc, OSError) and known is not exc:
+            raise known from exc
         raise SparkCleanError(
-            f"Spark did not start: {first_line(exc)}. It needs Java 17 or newer (JAVA_HOME) and "
+            f"Spark did not start: {cause_of(exc)}. It needs Java 17 or newer (JAVA_HOME) and "
             "valid settings in section spark of the configuration"
         ) from exc
     java.is_starting = False

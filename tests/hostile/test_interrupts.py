@@ -174,12 +174,12 @@ def test_java_of_a_session_that_stops_lives_on(monkeypatch: pytest.MonkeyPatch) 
     java.process.wait()
 
 
-def test_signal_that_is_ignored_stays_ignored() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def test_signal_that_was_ignored_is_heard_meanwhile() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a script
     try:
-        with raising_interrupts():
+        with pytest.raises(KeyboardInterrupt), raising_interrupts():
             os.kill(os.getpid(), signal.SIGINT)
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
 

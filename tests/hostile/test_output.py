@@ -17,6 +17,7 @@ from sparkclean.commands.output import unfailing_output
 from sparkclean.lake import open_target
 from tests.data import noisy_data, write_table
 
+OUTPUTS = ("suspects", "cleaned", "classes", "pairs", "rejected", "runs")
 SCHEMA = [sys.executable, "-m", "sparkclean", "schema"]  # more than fits a buffer
 
 
@@ -114,7 +115,7 @@ def test_audit_that_cannot_show_its_report_has_published(
     table = write_table(tmp_path / "in", given, probs)
     config = {
         "input": {"table": str(table)},
-        "output": {name: str(tmp_path / name) for name in ("suspects", "cleaned", "runs")},
+        "output": {name: str(tmp_path / name) for name in OUTPUTS},
     }
     (tmp_path / "audit.json").write_text(json.dumps(config))
     monkeypatch.setattr(sys, "stdout", _Full(io.BytesIO(), encoding="ascii"))

@@ -251,7 +251,7 @@ def test_error_that_nobody_expected_exits_1_in_one_line(
 ) -> None:
     monkeypatch.setattr(lake, "open_target", fail_with(ValueError("\n  first\nsecond")))
     assert main(["versions", "/x"]) == 1
-    assert capsys.readouterr().err == "error: ValueError:   first (--debug shows more)\n"
+    assert capsys.readouterr().err == "error: ValueError: first second (--debug shows more)\n"
 
 
 def test_error_that_nobody_expected_shows_its_traceback_with_debug(

@@ -33,6 +33,7 @@ from sparkclean.rows.driver_rows import rows_frame
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.session import warn_of_large_batches
 from sparkclean.rows.stores import CacheStore
+from sparkclean.runs.engine_errors import errors_of_tasks
 from sparkclean.runs.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -217,14 +218,15 @@ def _audit(
     scan = FrameScan(narrow, columns.reader(row_sum_tolerance), columns.id_types)
     store = CacheStore()
     scanner = Scanner(scan, columns, store)
-    rows = count_duplicate_ids(narrow, scanner.ids, columns.ids, may_rise=False)
-    findings = collect_findings(
-        scanner,
-        config.section(MethodSection),
-        config.section(AdmissionSection),
-        Progress(),
-        rows=rows,
-    )
+    with errors_of_tasks():
+        rows = count_duplicate_ids(narrow, scanner.ids, columns.ids, may_rise=False)
+        findings = collect_findings(
+            scanner,
+            config.section(MethodSection),
+            config.section(AdmissionSection),
+            Progress(),
+            rows=rows,
+        )
     read = findings.statistics.rows
     if read != rows:
         raise InputChangedError(READ_OTHERWISE.format(f"{rows:,}, then {read:,} rows"))

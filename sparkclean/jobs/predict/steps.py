@@ -25,7 +25,7 @@ from sparkclean.learning.model_folder import ModelFolder, model_folder
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.scored import PREDICTED, quality_of
 from sparkclean.learning.trial import try_estimator
-from sparkclean.rows.columns import where
+from sparkclean.rows.columns import as_stored, where
 from sparkclean.rows.report import Report
 from sparkclean.runs.job import Context, Execution, Prepared, Result
 from sparkclean.schema import CONFIG_FINGERPRINT
@@ -83,6 +83,7 @@ def prepare_prediction(context: Context) -> PredictPrepared:
     classes = resolve_classes(config)
     if classes is not None:
         check_classes(classes, columns.label, columns.label_type)
+        classes = as_stored(classes, rows.schema[columns.label])
     types = [kind.simpleString() for kind in columns.id_types]
     return PredictPrepared(
         tables={"input": table},

@@ -18,13 +18,14 @@ from sparkclean.lake.base import MAIN_OUTPUT, CleanUp, Pin, Version, without_new
 from sparkclean.lake.delta.source import delta_sql
 from sparkclean.lake.edited import EditedTarget, change_sql
 from sparkclean.lake.edits import Edit
-from sparkclean.lake.files import put_if_absent, read_json, size_below, write_errors
+from sparkclean.lake.files import put_if_absent, read_json, size_below
 from sparkclean.lake.formats import CLONES
 from sparkclean.lake.parquet.clean_up import children, is_left
 from sparkclean.lake.parquet.staging import DATA, STAGING, Staging
 from sparkclean.lake.plain_folders import check_plain, move, remove_tree
 from sparkclean.lake.protocols import OpenTable
 from sparkclean.lake.timestamps import utc_text
+from sparkclean.lake.writing import write_errors
 from sparkclean.locations import local_path
 from sparkclean.names import TableName, parse_table_name
 

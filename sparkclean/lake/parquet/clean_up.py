@@ -19,12 +19,13 @@ from typing import IO
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.faults import fault_point
 from sparkclean.lake.base import CleanUp, version_name, without_newest
-from sparkclean.lake.files import size_below, write_errors
+from sparkclean.lake.files import size_below
 from sparkclean.lake.parquet.custody import put_back, withdraw
 from sparkclean.lake.parquet.manifest import Manifest, ManifestLog
 from sparkclean.lake.parquet.owner import Owner
 from sparkclean.lake.parquet.staging import DATA, OWNER, RECEIPT, STAGING
 from sparkclean.lake.plain_folders import check_plain, remove_tree
+from sparkclean.lake.writing import write_errors
 
 _WEEK_SECONDS = 7 * 86400.0
 _HOUR_SECONDS = 3600.0

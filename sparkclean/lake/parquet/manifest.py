@@ -17,7 +17,9 @@ from typing import Any
 
 from sparkclean.errors import InputError, SparkCleanError, UnsupportedFeatureError
 from sparkclean.lake.base import Version, version_name
-from sparkclean.lake.files import put_if_absent, read_json, replace_durably, sync, write_errors
+from sparkclean.lake.files import put_if_absent, read_json, replace_durably, sync
+from sparkclean.lake.writing import write_errors
+from sparkclean.reading import check_fields
 
 FOLDER = "_manifests"
 _FORMAT = 1
@@ -140,7 +142,9 @@ class Manifest:
                 raise ValueError("a file lies elsewhere")
         own["run_ids"] = tuple(own["run_ids"])
         own["published"] = {name: PublishedRun(**run) for name, run in own["published"].items()}
-        return cls(**own)
+        manifest = cls(**own)
+        check_fields(manifest)
+        return manifest
 
 
 class ManifestLog:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sparkclean.errors import SparkCleanError
 from sparkclean.lake.files import read_json, replace_durably
+from sparkclean.reading import check_fields
 
 #: Tokens of publications that run in this process right now.
 _publishing: set[str] = set()
@@ -51,9 +52,13 @@ class Owner:
         """Read an owner; None where nobody is named."""
         content = read_json(path)
         try:
-            return None if content is None else cls(**content)
+            if content is None:
+                return None
+            owner = cls(**content)
+            check_fields(owner)
         except TypeError as exc:
             raise SparkCleanError(f"{path} is damaged: it names no process") from exc
+        return owner
 
     def is_alive(self) -> bool | None:
         """Tell whether the process still runs; None where it cannot be told from here."""

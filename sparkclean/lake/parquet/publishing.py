@@ -15,11 +15,12 @@ from sparkclean.errors import (
 )
 from sparkclean.faults import fault_point
 from sparkclean.lake.base import ANY, IDENTITY, AnyParent, check_identity, version_name
-from sparkclean.lake.files import sync, write_errors
+from sparkclean.lake.files import sync
 from sparkclean.lake.parquet.custody import check_there, move_back, take_over
 from sparkclean.lake.parquet.manifest import Manifest, ManifestFile, ManifestLog, PublishedRun
 from sparkclean.lake.parquet.staging import DATA, OWNER, Receipt, Staging
 from sparkclean.lake.schemas import SchemaMismatchError, unite_schemas
+from sparkclean.lake.writing import write_errors
 
 _REBASES = 100
 

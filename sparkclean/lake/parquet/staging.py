@@ -25,12 +25,12 @@ from sparkclean.lake.files import (
     spark_path,
     spark_paths,
     sync,
-    write_errors,
 )
 from sparkclean.lake.parquet.footers import Unreadable, read_footers
 from sparkclean.lake.parquet.owner import Owner
 from sparkclean.lake.plain_folders import check_plain, remove_tree
 from sparkclean.lake.run_ids import safe_run_id
+from sparkclean.lake.writing import write_errors
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

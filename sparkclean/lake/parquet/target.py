@@ -229,6 +229,11 @@ class ParquetTarget:
         """List the files of a version."""
         return [str(self.root / file.path) for file in self.manifest(version).files]
 
+    def published_sizes(self, version: str) -> dict[str, tuple[int, int]]:
+        """Give bytes and rows of files as they were published."""
+        files = self.manifest(version).files
+        return {str(self.root / file.path): (file.size_bytes, file.rows) for file in files}
+
     def _check_exists(self) -> None:
         if not self.root.is_dir():
             raise InputError(f"{self.root} does not exist, or is no folder; check the path")
