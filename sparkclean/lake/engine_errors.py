@@ -75,7 +75,7 @@ _ABOUT_TABLE: tuple[tuple[re.Pattern[str], str], ...] = (
             r"DELTA_MISSING_FILES_UNEXPECTED_VERSION|Cannot find (?:snapshot|matching snapshot)"
         ),
         "input.version: {table} does not have that version any more: its log, or the files "
-        "it names, were cleaned up; choose a newer one",
+        "it names, were cleaned up; use a new run id, and choose a newer version",
     ),
     (
         re.compile(
@@ -154,7 +154,13 @@ def translate_read_error(exc: BaseException, where: Pin | str) -> SparkCleanErro
         )
     which = _which(text, where)
     if _GONE.search(text):
-        return InputError(f"input.table: {which} is gone; nothing was published. Check the table")
+        remedy = "Check the table"
+        if isinstance(where, Pin) and where.format != "parquet":
+            remedy = (
+                f"Version {where.version} of {where.table}, which the run id stands for, has lost "
+                "files (VACUUM, expired snapshots): use a new run id, which reads the current one"
+            )
+        return InputError(f"input.table: {which} is gone; nothing was published. {remedy}")
     return InputError(
         f"input.table: {which} cannot be read: it is damaged. Nothing was published; write it "
         "again, or move it elsewhere"

@@ -54,7 +54,7 @@ def translate_engine_error(exc: BaseException) -> SparkCleanError | None:
             "input.where, or the view that is read, cannot be computed for a row: "
             f"{cause_of(exc)}. Compare a column with values of its own type, or use try_cast"
         )
-    if (found := _WORKER.search(text)) and "pyspark" in text:
+    if (found := _WORKER.search(text)) and "pyspark" in text.lower():
         workers = found["program"] or os.environ.get("PYSPARK_PYTHON", "python3")
         ours = f"{sys.executable} (Python {sys.version_info.major}.{sys.version_info.minor})"
         return SparkCleanError(

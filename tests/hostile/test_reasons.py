@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pyspark.sql import SparkSession
 from sparkclean.commands.main import main
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.examples.batches import LABEL, PROBS, BatchReader
-from sparkclean.lake import translate_read_error, translate_write_error
+from sparkclean.lake import Pin, translate_read_error, translate_write_error
 from sparkclean.rows.emitted import ID_PREFIX
 from sparkclean.runs.engine_errors import translate_engine_error
 from sparkclean.texts import cause_of
@@ -86,6 +87,33 @@ CONDITIONS: list[tuple[str, type[SparkCleanError], str]] = [
     ("java.io.FileNotFoundException: /d/x (No space left on device)", SparkCleanError, "of /d/x."),
     ("[FAILED_READ_FILE.NO_HINT] file:/t/a.parquet", InputError, "damaged"),
 ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WORKER.format("ModuleNotFoundError: No module named 'sparkclean'"),
+        WORKER.format("ModuleNotFoundError: No module named 'numpy'"),
+        "[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.9 than that in "
+        "driver: 3.11, PySpark cannot run with different minor versions.",
+        'org.apache.spark.api.python: pyspark: java.io.IOException: Cannot run program "pythonX"',
+    ],
+)
+def test_python_of_the_tasks_without_our_packages_is_named(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", "pythonX")
+    said = translate_engine_error(RuntimeError(text))
+    assert type(said) is SparkCleanError
+    for words in (sys.executable, "pythonX", "PYSPARK_PYTHON", "--archives"):
+        assert words in str(said)
+
+
+def test_files_of_a_pinned_version_that_are_gone_want_a_new_run_id() -> None:
+    exc = RuntimeError("[FAILED_READ_FILE.FILE_NOT_EXIST] File file:/t/a.parquet does not exist")
+    said = str(translate_read_error(exc, Pin("delta", "/t", None, "3")))
+    assert "/t/a.parquet is gone" in said
+    assert "use a new run id" in said
 
 
 @pytest.mark.parametrize(("said", "kind", "words"), CONDITIONS)
