@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from sparkclean.commands.main import main
 from sparkclean.errors import PublishConflictError
 from sparkclean.lake import TargetTable, open_target
-from tests.lake.test_committed import publish
+from sparkclean.lake.sql import rows_at
+from tests.lake.test_committed import IN_CATALOG, publish
 
 
 def opened(spark: SparkSession, folder: Path, kind: str) -> TargetTable:
@@ -27,13 +28,14 @@ def opened(spark: SparkSession, folder: Path, kind: str) -> TargetTable:
 def rows_of_commits(spark: SparkSession, target: TargetTable) -> list[int]:
     """Rows that time travel sees after each commit."""
     if target.format == "iceberg":
-        ids = [row[0] for row in spark.table(f"{target.location}.snapshots").collect()]
-        return [spark.read.option("snapshot-id", i).table(target.location).count() for i in ids]
+        snapshots = spark.table(f"{target.location}.snapshots").orderBy("committed_at")
+        ids = [row["snapshot_id"] for row in snapshots.collect()]
+        return [rows_at(spark, target.location, number).count() for number in ids]
     history = spark.sql(f"DESCRIBE HISTORY {target._sql}").collect()
     return [target._read(row["version"]).count() for row in reversed(history)]
 
 
-@pytest.mark.parametrize("kind", ["delta", "delta in a catalog", "iceberg"])
+@pytest.mark.parametrize("kind", ["delta", IN_CATALOG, "iceberg"])
 def test_publish_first_version_is_one_commit_with_its_rows(
     spark: SparkSession, tmp_path: Path, kind: str
 ) -> None:
