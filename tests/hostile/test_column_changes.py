@@ -24,7 +24,7 @@ CHANGES = (
     "RENAME COLUMN c TO renamed",
     "DROP COLUMN d",
     "ADD COLUMN d string",
-    "ALTER COLUMN b AFTER id",
+    "ALTER COLUMN a AFTER id",
     "RENAME COLUMN s.x TO y",
 )
 ROWS = (
@@ -77,8 +77,9 @@ def test_pin_iceberg_reads_columns_as_the_table_does(spark: SparkSession, iceber
     assert old() == first
     # and after a commit, and a branch that is read by the columns of now
     spark.sql(f"ALTER TABLE {iceberg} CREATE BRANCH work")
-    spark.sql(f"INSERT INTO {iceberg}.branch_work VALUES (8, 'b', 'a', 'c', 8, struct(8), 'd')")
-    spark.sql(f"INSERT INTO {iceberg} VALUES (9, 'b', 'a', 'c', 9, struct(9), 'd')")
+    row = "'b', 'a', 'c', 8, named_struct('y', 8L), 'd'"
+    spark.sql(f"INSERT INTO {iceberg}.branch_work VALUES (8, {row})")
+    spark.sql(f"INSERT INTO {iceberg} VALUES (9, {row})")
     pins.append((pinned(spark, iceberg), now()))
     assert "schema" not in source.pin().dataset_version
     spark.sql(f"ALTER TABLE {iceberg} RENAME COLUMN renamed TO c")
@@ -135,7 +136,8 @@ def test_pin_delta_reads_columns_as_the_version_has_them(
         spark.sql(f"ALTER TABLE delta.`{path}` {change}")
     pins.append((pinned(spark, path), now()))
     assert isinstance(source.plain_files(source.pin()), NoPlainFiles)
-    spark.sql(f"INSERT INTO delta.`{path}` VALUES (9, 'b', 'a', 'c', 9, struct(9), 'd')")
+    row = "'b', 'a', 'c', 9, named_struct('y', 9L), 'd'"
+    spark.sql(f"INSERT INTO delta.`{path}` VALUES (9, {row})")
     pins.append((pinned(spark, path), now()))
     for read, wanted in pins:
         assert read() == wanted
