@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sparkclean.config.sections import Config
     from sparkclean.lake import Pin
     from sparkclean.rows.progress import PhaseListener
+    from sparkclean.runs.attempt import PreparedRun
     from sparkclean.runs.runner import JobResult, Runner
 
 _log = logging.getLogger("sparkclean")
@@ -91,8 +92,7 @@ def run_job(
     with open_jobs(checked, run_id or new_run_id(), settings=settings or {}) as jobs:
         for last in jobs.run(job, dry_run=dry_run):
             _log.debug("%s", last.summary)
-    ends_with = job if dry_run else SEQUENCES.get(job, (job,))[-1]
-    if last is None or (last.job != ends_with and not dry_run):
+    if last is None or last.job != SEQUENCES.get(job, (job,))[-1]:
         raise KeyboardInterrupt  # when everything was published
     return last
 
@@ -132,13 +132,21 @@ class Jobs:
         from sparkclean.config.model import with_predictions  # noqa: PLC0415
         from sparkclean.jobs.predict.steps import pins_of_prediction  # noqa: PLC0415
 
-        first = self._runner("predict", self.config, self._id_of_prediction())
-        yield self._run_one(first, dry_run=dry_run, ends=dry_run)
-        if dry_run:  # there is nothing to audit yet
-            return
         audited = with_predictions(self.config, self.config.output.location("predictions") or "")
+        first = self._runner("predict", self.config, self._id_of_prediction())
+        prepared = first.prepare()
+        has_predicted = first.is_finished(prepared)
+        plan = None
+        if not has_predicted:  # what is wrong with the audit is said before hours of prediction
+            pin = {"input": prepared.prepared.input.pin}
+            plan = self._runner("audit", audited, self.run_id, pin).look_ahead()
+        yield self._run_one(first, prepared, dry_run=dry_run, ends=False)
+        if dry_run and plan is not None:
+            yield plan
+            return
         given = pins_of_prediction(self.config, first.run_id, first.targets, self.spark)
-        yield self._run_one(self._runner("audit", audited, self.run_id, given), dry_run=False)
+        second = self._runner("audit", audited, self.run_id, given)
+        yield self._run_one(second, dry_run=dry_run)
 
     def _id_of_prediction(self) -> str:
         """Give the run id of the prediction of a sequence: version 0.1.0 gave it one of its own."""
@@ -164,11 +172,18 @@ class Jobs:
             progress=Progress() if self.listener is None else Progress(self.listener),
         )
 
-    def _run_one(self, runner: Runner, *, dry_run: bool, ends: bool = True) -> JobResult:
+    def _run_one(
+        self,
+        runner: Runner,
+        prepared: PreparedRun | None = None,
+        *,
+        dry_run: bool,
+        ends: bool = True,
+    ) -> JobResult:
         self.after.callback(runner.discard)
         self.ending[:] = [runner] if ends else []
         _log.info("%s, run %s", runner.job.name, runner.run_id)
-        prepared = runner.prepare()
+        prepared = prepared or runner.prepare()
         return runner.describe(prepared) if dry_run else runner.execute(prepared)
 
 

@@ -32,7 +32,8 @@ _IN_SAMPLE_AGREEMENT = 0.995
 #: from which on they look so.
 _PERMUTED_SHARE = 0.01
 
-_REMEDIES = {
+#: What to do about rows that are rejected, by the reason.
+REMEDIES = {
     "label_null": "label them, or leave them out with input.where",
     "label_not_in_classes": "correct them, or set classes to all labels in the order of the "
     "probabilities",
@@ -127,7 +128,7 @@ def count_duplicate_ids(
         )
     if totals["ids_twice"]:
         twice = groups.where(~null & bad).orderBy(*ids).limit(_SHOWN).collect()
-        shown = ", ".join(_shown_id([row[name] for name in ids]) for row in twice)
+        shown = ", ".join(shown_id([row[name] for name in ids]) for row in twice)
         more = ", ..." if totals["ids_twice"] > len(twice) else ""
         findings.append(
             f"columns.id: {totals['ids_twice']:,} record ids in {column} stand in "
@@ -185,7 +186,7 @@ def check_same_examples(source: DataFrame, predictions: DataFrame, names: Sequen
         count = found.count()
         if count:
             some = found.orderBy(*ids).limit(_SHOWN).select(*ids).collect()
-            shown = ", ".join(_shown_id(list(row)) for row in some)
+            shown = ", ".join(shown_id(list(row)) for row in some)
             column = ", ".join(map(repr, names))
             findings.append(
                 f"input.predictions: {count:,} {text} ({column}: {shown}); predict the table again "
@@ -194,7 +195,8 @@ def check_same_examples(source: DataFrame, predictions: DataFrame, names: Sequen
     raise InputError(findings or "input.predictions: holds record ids twice; predict again")
 
 
-def _shown_id(values: Sequence[object]) -> str:
+def shown_id(values: Sequence[object]) -> str:
+    """Show a record id of one column or several."""
     return repr(values[0]) if len(values) == 1 else "(" + ", ".join(map(repr, values)) + ")"
 
 
@@ -244,13 +246,13 @@ def check_admission(
             .collect()
         )
         shown = "; ".join(
-            _shown_id([row[name] for name in ids])
+            shown_id([row[name] for name in ids])
             + (f" ({row['detail']})" if row["detail"] else f" ({row['given_label']!r})")
             for row in rows
         )
         column = label if reason.startswith("label") else probs
         findings.append(
-            f"column {column!r}: {count:,} rows {reason}, record ids {shown}: {_REMEDIES[reason]}"
+            f"column {column!r}: {count:,} rows {reason}, record ids {shown}: {REMEDIES[reason]}"
         )
     findings += _hints(statistics)
     raise InputError(findings)

@@ -206,6 +206,10 @@ class EditedTarget(ABC):
 
     # -- writing -------------------------------------------------------------------------------
 
+    def unheld(self, schema: str, spark: SparkSession) -> list[str]:  # noqa: ARG002
+        """List nothing: the columns are those of the table itself."""
+        return []
+
     def stage(self, run_id: str, *, accumulate: bool) -> StagingFolder:
         """Refuse: such a version is staged by `stage_edit`."""
         raise SparkCleanError(f"{self.location}: run {run_id} stages rows ({accumulate=})")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from sparkclean.runs.record import (
     pin_summary,
 )
 from sparkclean.schema import RUN_RECORDS
+
+_log = logging.getLogger("sparkclean")
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,10 @@ class Attempt:
         except Exception as exc:
             # what a test injects stands for a crash, which leaves no record
             if self.status == PUBLISHED and not isinstance(exc, InjectedFault):
-                with suppress(Exception):
+                try:
                     self._record_failure(str(exc))
+                except Exception as failure:  # noqa: BLE001 (the first error is the one that counts)
+                    _log.warning("no run record says that the run failed: %s", failure)
             raise
         return result
 

@@ -406,14 +406,7 @@ class Job(ABC, Generic[P]):
         """
 
     def try_out(self, prepared: P, context: Context) -> None:
-        """Try on a few rows what may fail on all of them. Writes nothing.
-
-        A new run and ``--dry-run`` ask for it, once all is prepared.
-
-        Raises
-        ------
-        ConfigError, InputError
-        """
+        """Try on a few rows what may fail on all: of a new run, and for ``--dry-run``."""
 
     @abstractmethod
     def describe(self, prepared: P, context: Context) -> Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from sparkclean.rows.progress import Progress
 from sparkclean.rows.report import Grid, Line, Report
 from sparkclean.runs.attempt import Attempt, PreparedRun
 from sparkclean.runs.engine_errors import engine_errors
+from sparkclean.runs.following import Following
 from sparkclean.runs.job import Context, Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.recall import recall_run
@@ -154,18 +155,39 @@ class Runner:
         if state is not None:
             _log.info("resuming run %s on its pinned input", self.run_id)
             state.check_same(run.fingerprint, run.input_table, run.version)
+        self._check_outputs(run.prepared, run.published)
+        return run
+
+    def _check_outputs(self, prepared: Prepared, published: Mapping[str, Version]) -> None:
         for target in self.targets.values():
             target.check_writable()
         warn_of_places_before(self.config, self.targets)
-        check_columns(self.targets, self.specs, run.prepared.ids, run.prepared.label_type)
+        check_columns(self.targets, self.specs, prepared, self.spark)
         datasets = {
             name: target
             for name, target in self.targets.items()
-            if not self.specs[name].accumulates and name not in run.published
+            if not self.specs[name].accumulates and name not in published
         }
         if not self.config.output.adopt:
-            check_same_table(datasets, run.prepared.input.pin)
-        return run
+            check_same_table(datasets, prepared.input.pin)
+
+    def look_ahead(self) -> JobResult:
+        """Check and describe a run that reads what the job before it is yet to make.
+
+        Writes nothing.
+
+        Raises
+        ------
+        ConfigError, InputError
+        """
+        context, job = self._context(None, None), self.job
+        if not isinstance(job, Following):
+            raise TypeError(f"{job.name} follows no job")
+        prepared = job.prepare_ahead(context)
+        self._check_outputs(prepared, self._find_published())
+        with engine_errors(prepared.input.pin, self.home):
+            plan = job.describe_ahead(prepared, context)
+        return self._planned(plan, [])
 
     def _is_ours(self, state: RunState, record: Mapping[str, Any] | None) -> bool:
         """Tell whether a state of before, when an id was one job's alone, is that of this job."""
@@ -174,8 +196,8 @@ class Runner:
         except InputError:  # what this job has begun must go on with its own input
             return bool(self._find_published())
 
-    def _prepare(self, state: RunState | None, record: Mapping[str, Any] | None) -> PreparedRun:
-        context = Context(
+    def _context(self, state: RunState | None, record: Mapping[str, Any] | None) -> Context:
+        return Context(
             spark=self.spark,
             config=self.config,
             job=self.job.name,
@@ -187,6 +209,9 @@ class Runner:
             progress=self.progress,
             fit_batches=self.fit_batches,
         )
+
+    def _prepare(self, state: RunState | None, record: Mapping[str, Any] | None) -> PreparedRun:
+        context = self._context(state, record)
         prepared = self.job.prepare(context)
         published = self._find_published()
         known = {version.properties.get(CONFIG_FINGERPRINT) for version in published.values()}
@@ -219,13 +244,23 @@ class Runner:
             return None
         return self.targets[_RUNS].find_record(self.job.name, self.run_id)
 
+    def is_finished(self, run: PreparedRun) -> bool:
+        """Tell whether the run has published everything before; refuse another of its name."""
+        return self._finished(run, self._outputs(run)) is not None
+
     def describe(self, run: PreparedRun) -> JobResult:
         """Say what a run would do. Writes nothing."""
+        about = [Line(f"config fingerprint {run.fingerprint}")]
+        if self.is_finished(run):
+            about.append(Line(f"run {self.run_id} has finished before; nothing would be done"))
         self._try_out(run)
         with engine_errors(run.prepared.input.pin, self.home):
             plan = self.job.describe(run.prepared, run.context)
-        more = (Line(f"config fingerprint {run.fingerprint}"), Line("nothing was written"))
-        return self._result("planned", Report((*plan.parts, *more)), {}, Result())
+        return self._planned(plan, about)
+
+    def _planned(self, plan: Report, about: Sequence[Line]) -> JobResult:
+        report = Report((*plan.parts, *about, Line("nothing was written")))
+        return self._result("planned", report, {}, Result())
 
     def _try_out(self, run: PreparedRun) -> None:
         with engine_errors(run.prepared.input.pin, self.home):

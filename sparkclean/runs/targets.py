@@ -1,10 +1,11 @@
-"""Check that a run fits what its outputs hold of earlier runs: columns, and the table."""
+"""Check that a run fits its outputs, and what these hold of earlier runs."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sparkclean.config.places import places_before
 from sparkclean.config.sections import Config
@@ -16,7 +17,11 @@ from sparkclean.lake.parquet.manifest import FOLDER
 from sparkclean.locations import same_place
 from sparkclean.rows.driver_rows import typed_columns
 from sparkclean.rows.types import schema_json
-from sparkclean.schema import Columns, OutputSpec
+from sparkclean.runs.job import Prepared
+from sparkclean.schema import OutputSpec
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 _log = logging.getLogger("sparkclean")
 
@@ -24,24 +29,23 @@ _log = logging.getLogger("sparkclean")
 def check_columns(
     targets: Mapping[str, TargetTable],
     specs: Mapping[str, OutputSpec],
-    ids: Columns,
-    label_type: str,
+    prepared: Prepared,
+    spark: SparkSession,
 ) -> None:
-    """Check that the rows of this run fit those that the outputs hold of earlier runs.
+    """Check that the columns of this run fit its outputs.
 
     Parameters
     ----------
     targets, specs : mapping
         By name.
-    ids : tuple of (str, str)
-        Name and Spark type of the record id columns.
-    label_type : str
-        Spark type of the label column.
+    prepared : Prepared
+    spark : SparkSession
 
     Raises
     ------
     InputError
-        Names every output that does not fit.
+        Names every column that a format cannot hold, or that is of another type in the rows of
+        earlier runs.
 
     Notes
     -----
@@ -49,18 +53,26 @@ def check_columns(
     """
     findings = []
     for name, target in targets.items():
-        spec = specs[name]
+        spec, about = specs[name], f"output.{name}: {target.location}"
+        columns = typed_columns(spec.columns, prepared.label_type)
+        # a dataset has the columns of the input
+        schema = schema_json([*prepared.ids, *columns] if spec.keyed else columns)
+        if not spec.columns:
+            schema = prepared.input.frame.schema.json()
+        findings += [
+            f"{about}: {unheld}, which this output of format {target.format} cannot hold; choose "
+            "another output.format, or a new place, or leave the column out of the table"
+            for unheld in target.unheld(schema, spark)
+        ]
         before = target.schema() if spec.accumulates else None
         if before is None:
             continue
-        own = typed_columns(spec.columns, label_type)
         try:
-            unite_schemas(before, schema_json([*ids, *own] if spec.keyed else own))
+            unite_schemas(before, schema)
         except SchemaMismatchError as exc:
             findings.append(
-                f"output.{name}: {target.location}: column {exc.column!r} is {exc.one} in "
-                f"the rows of earlier runs and {exc.other} in those of this one; name another "
-                "place for it"
+                f"{about}: column {exc.column!r} is {exc.one} in the rows of earlier runs and "
+                f"{exc.other} in those of this one; name another place for it"
             )
     if findings:
         raise InputError(findings)

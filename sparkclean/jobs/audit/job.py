@@ -18,7 +18,8 @@ from sparkclean.jobs.audit.sections import (
 from sparkclean.locations import QUARANTINE_SUFFIX
 from sparkclean.names import beside
 from sparkclean.rows.report import Report
-from sparkclean.runs.job import Context, Execution, Job, Result
+from sparkclean.runs.following import Following
+from sparkclean.runs.job import Context, Execution, Job, Prepared, Result
 from sparkclean.schema import OutputSpec
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sparkclean.lake import TargetTable
 
 
-class AuditJob(Job["AuditPrepared"]):
+class AuditJob(Job["AuditPrepared"], Following):
     """Find the label issues of a table, and publish them and a cleaned version."""
 
     name = "audit"
@@ -129,6 +130,18 @@ class AuditJob(Job["AuditPrepared"]):
         from sparkclean.jobs.audit.steps import prepare_audit  # noqa: PLC0415
 
         return prepare_audit(context)
+
+    def prepare_ahead(self, context: Context) -> Prepared:
+        """Check an audit whose probabilities are yet to be predicted."""
+        from sparkclean.jobs.audit.ahead import prepare_ahead  # noqa: PLC0415
+
+        return prepare_ahead(context)
+
+    def describe_ahead(self, prepared: Prepared, context: Context) -> Report:
+        """Say what the audit of predictions would do."""
+        from sparkclean.jobs.audit.plan import describe_ahead  # noqa: PLC0415
+
+        return describe_ahead(prepared, context)
 
     def describe(self, prepared: AuditPrepared, context: Context) -> Report:
         """Say what the audit would do: rows, classes, a sample's verdict, passes, outputs."""

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.errors import InputError
-from sparkclean.examples.checks import check_admission, in_sample_warning
+from sparkclean.examples.checks import (
+    check_admission,
+    count_duplicate_ids,
+    in_sample_warning,
+)
 from sparkclean.examples.kernels import REJECTED, ClassSums
 from sparkclean.examples.scan import FrameScan
 from sparkclean.examples.statistics import ClassStatistics, Scanner, collect_class_statistics
@@ -17,7 +24,7 @@ from sparkclean.jobs.audit.steps import AuditPrepared, scan_of
 from sparkclean.lake import Pin
 from sparkclean.rows.report import Grid, Report
 from sparkclean.rows.stores import CacheStore
-from sparkclean.runs.job import Context
+from sparkclean.runs.job import Context, Prepared
 
 _SAMPLE_ROWS = 1000
 _SHOWN = 8
@@ -45,22 +52,53 @@ def describe_audit(prepared: AuditPrepared, context: Context) -> Report:
     -----
     Audits the first thousand rows: a few small jobs.
     """
-    config, columns, pin = context.config, prepared.columns, prepared.input.pin
-    method, clean = config.section(MethodSection), config.section(CleanSection)
-    shown = ", ".join(str(label) for label in columns.classes[:_SHOWN])
-    more = ", ..." if columns.num_classes > _SHOWN else ""
+    made = prepared.scanned.pin
+    probs = f"{made.table} ({made.dataset_version})" if prepared.has_predictions else None
+    method = context.config.section(MethodSection)
+    about = [
+        *_sample_verdict(prepared, context),
+        _method(context),
+        ("scan", scan_of(prepared, context.config).kind),
+        ("passes", describe_passes(Known.likely(Needs.of(method), prepared.columns.num_classes))),
+    ]
+    return _describe(prepared, context, probs, prepared.columns.classes, about)
+
+
+def describe_ahead(prepared: Prepared, context: Context) -> Report:
+    """Describe what an audit would do, once its probabilities were predicted.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    context : Context
+
+    Returns
+    -------
+    Report
+    """
+    probs = f"{context.config.input.predictions} (to be predicted)"
+    return _describe(prepared, context, probs, prepared.classes, [_method(context)])
+
+
+def _describe(
+    prepared: Prepared,
+    context: Context,
+    probs: str | None,
+    classes: Sequence[Any],
+    about: Sequence[tuple[str, str]],
+) -> Report:
+    config, pin = context.config, prepared.input.pin
+    clean = config.section(CleanSection)
     where = f"; audited where {config.input.where}" if config.input.where else ""
     facts = [("input", f"{pin.table} ({pin.format}, {pin.dataset_version})")]
-    if prepared.has_predictions:
-        made = prepared.scanned.pin
-        facts.append(("probs", f"{made.table} ({made.dataset_version})"))
+    if probs is not None:
+        facts.append(("probs", probs))
+    facts.append(("rows", f"{_size(pin)}{where}"))
+    shown = ", ".join(str(label) for label in classes[:_SHOWN])
+    more = ", ..." if len(classes) > _SHOWN else ""
+    facts.append(("classes", f"{len(classes)}: {shown}{more}" if classes else "all labels"))
     facts += [
-        ("rows", f"{_size(pin)}{where}"),
-        ("classes", f"{columns.num_classes}: {shown}{more}"),
-        *_sample_verdict(prepared, context),
-        ("method", f"{method.filter_by}, ranked by {method.ranked_by}"),
-        ("scan", scan_of(prepared, config).kind),
-        ("passes", describe_passes(Known.likely(Needs.of(method), columns.num_classes))),
+        *about,
         ("cleaned", f"mode {clean.mode}, rejected rows: {clean.rejected}"),
     ]
     for name, target in context.targets.items():
@@ -68,6 +106,11 @@ def describe_audit(prepared: AuditPrepared, context: Context) -> Report:
         now = f"current {current.name}" if current else "new"
         facts.append(("publishes", f"{name:<10} to {target.location} ({now})"))
     return Report([Grid(facts, line="{0:<9} {1}")])
+
+
+def _method(context: Context) -> tuple[str, str]:
+    method = context.config.section(MethodSection)
+    return "method", f"{method.filter_by}, ranked by {method.ranked_by}"
 
 
 def _size(pin: Pin) -> str:
@@ -90,6 +133,7 @@ def _sample_verdict(prepared: AuditPrepared, context: Context) -> list[tuple[str
     try:
         sums = run_pass(scanner, "sums", ClassSums(columns.num_classes))
         statistics = collect_class_statistics(scanner, sums.states, sums.streams[REJECTED])
+        _check_ids(prepared, scanner, statistics.rows)
         rejections = _rejections(scanner, statistics, admission.max_rejected_fraction)
         if statistics.audited:
             thresholds = confident_thresholds(statistics.sums, statistics.examples.tolist())
@@ -105,6 +149,17 @@ def _sample_verdict(prepared: AuditPrepared, context: Context) -> list[tuple[str
         ("sample", "; ".join([rows, *rejected])),
         *(("warning", text) for text in [*rejections, *warnings]),
     ]
+
+
+def _check_ids(prepared: AuditPrepared, scanner: Scanner, rows: int) -> None:
+    """Check that record ids stand once among the first rows of the table."""
+    columns = scanner.columns
+    keys = columns.keys(prepared.input.frame).limit(_SAMPLE_ROWS)
+    try:
+        count_duplicate_ids(keys, scanner.ids, columns.ids, may_rise=False)
+    except InputError as exc:
+        of = "" if rows < _SAMPLE_ROWS else f"of the first {rows:,} rows: "
+        raise InputError([of + text for text in exc.findings]) from exc
 
 
 def _rejections(

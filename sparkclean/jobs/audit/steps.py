@@ -18,6 +18,7 @@ from sparkclean.examples.scan import Scan
 from sparkclean.examples.scan_choice import choose_scan
 from sparkclean.examples.statistics import Scanner
 from sparkclean.jobs.audit.findings import Findings, findings_hash
+from sparkclean.jobs.audit.first_bounds import fixed_thresholds
 from sparkclean.jobs.audit.gate import judge
 from sparkclean.jobs.audit.pipeline import collect_findings
 from sparkclean.jobs.audit.sections import (
@@ -105,9 +106,7 @@ def prepare_audit(context: Context) -> AuditPrepared:
     ConfigError, InputError
     """
     config = context.config
-    source = open_source(config.input.table, config.input.format, spark=context.spark)
-    check_layout(config, source.format)
-    tables = {"input": context.pin("input", source, config.input.version)}
+    tables = {"input": open_input(context)}
     classes, maker = resolve_classes(config), None
     if config.input.predictions is not None:
         predictions = open_source(config.input.predictions, "auto", spark=context.spark)
@@ -128,13 +127,7 @@ def prepare_audit(context: Context) -> AuditPrepared:
             probs=config.columns.pred_probs_columns,
             classes=classes,
         )
-    clean = config.section(CleanSection)
-    check_free_names(
-        tables["input"].frame.columns,
-        columns.label,
-        clean.mode,
-        keep_original=clean.keep_original,
-    )
+    fixed_thresholds(config.section(MethodSection).thresholds, columns.classes)
     context.fit_batches(columns.num_classes)
     timestamps = _plan_copy(tables["input"].pin, context)
     return AuditPrepared(
@@ -164,6 +157,18 @@ def _plan_copy(pin: Pin, context: Context) -> str | None:
             first_of(copied.changes),
         )
     return copied.timestamps
+
+
+def open_input(context: Context) -> PinnedTable:
+    """Pin the table that is cleaned, and check that it can be, as the configuration wants it."""
+    config = context.config
+    source = open_source(config.input.table, config.input.format, spark=context.spark)
+    check_layout(config, source.format)
+    table = context.pin("input", source, config.input.version)
+    (label,) = find_columns(table.frame, [config.columns.label], "columns.label")
+    clean = config.section(CleanSection)
+    check_free_names(table.frame.columns, label, clean.mode, keep_original=clean.keep_original)
+    return table
 
 
 def _as_examples(predictions: DataFrame, examples: DataFrame, context: Context) -> DataFrame:

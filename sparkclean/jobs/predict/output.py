@@ -107,7 +107,9 @@ def _calibrations(models: Sequence[ModelEntry]) -> list[Mapping[str, Any]]:
     return [model.calibration for model in models if model.calibration is not None]
 
 
-def describe(pin: Pin, predict: PredictSection, places: Mapping[str, str]) -> Report:
+def describe(
+    pin: Pin, predict: PredictSection, places: Mapping[str, str], *, sample: str
+) -> Report:
     """Describe what a prediction would do; places are those of its outputs."""
     rows = "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"
     together = predict.group or "the content of the features"
@@ -115,6 +117,7 @@ def describe(pin: Pin, predict: PredictSection, places: Mapping[str, str]) -> Re
     facts = [
         ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
         ("rows", rows),
+        ("sample", sample),
         ("features", ", ".join(predict.feature_columns)),
         ("folds", f"{predict.n_folds}, by {together}"),
         ("model", f"{model} ({predict.engine}), calibration {predict.calibrate}"),

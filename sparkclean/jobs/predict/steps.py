@@ -21,6 +21,7 @@ from sparkclean.learning.columns import LearningColumns, check_columns
 from sparkclean.learning.engine import EngineInput
 from sparkclean.learning.engines import open_engine
 from sparkclean.learning.feature_files import FeatureFiles
+from sparkclean.learning.first_rows import FIRST_ROWS, check_first_rows
 from sparkclean.learning.model_folder import ModelFolder, model_folder
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.scored import PREDICTED, quality_of
@@ -136,9 +137,39 @@ def describe_prediction(prepared: PredictPrepared, context: Context) -> Report:
     Returns
     -------
     Report
+
+    Raises
+    ------
+    InputError
+        If the first rows cannot be used; of a table of fewer than a thousand, all that the run
+        would find.
+
+    Notes
+    -----
+    A few small jobs.
     """
+    predict = context.config.section(PredictSection)
     places = {name: target.location for name, target in context.targets.items()}
-    return describe(prepared.input.pin, context.config.section(PredictSection), places)
+    sample = _look_at_sample(prepared, predict)
+    return describe(prepared.input.pin, predict, places, sample=sample)
+
+
+def _look_at_sample(prepared: PredictPrepared, predict: PredictSection) -> str:
+    """Check the first rows as the run would check all of them; say what they are."""
+    columns = prepared.columns
+    rows = check_first_rows(prepared.rows, columns, predict)
+    if rows == FIRST_ROWS:
+        return f"{rows:,} rows can be used"
+    profile = collect_checked_profile(
+        prepared.rows,
+        columns.narrow(prepared.rows, predict, group=predict.group, n_folds=predict.n_folds),
+        columns,
+        predict,
+        classes=prepared.classes or None,
+        files=None,
+    )
+    find_rare_classes(profile, predict)
+    return f"all {profile.rows:,} rows can be used, {len(profile.classes)} classes"
 
 
 def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Result:

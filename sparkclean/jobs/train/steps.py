@@ -22,6 +22,7 @@ from sparkclean.jobs.train.noise import collect_classes, collect_noise
 from sparkclean.jobs.train.output import describe, numbers, summarise
 from sparkclean.jobs.train.sections import TrainSection
 from sparkclean.jobs.train.training_table import (
+    about,
     collect_training_profile,
     open_training_table,
     rows_of_mode,
@@ -34,6 +35,7 @@ from sparkclean.jobs.train.trusted import (
     open_trusted,
 )
 from sparkclean.learning.columns import LearningColumns, check_columns
+from sparkclean.learning.first_rows import check_first_rows
 from sparkclean.learning.model_folder import ModelFolder, model_folder
 from sparkclean.learning.quality import QualityReport
 from sparkclean.learning.sklearn_engine import trial_of
@@ -226,11 +228,27 @@ def describe_training(prepared: TrainPrepared, context: Context) -> Report:
     Returns
     -------
     Report
+
+    Raises
+    ------
+    InputError
+        If the first rows of the training table, or of the test table, cannot be used.
+
+    Notes
+    -----
+    A few small jobs.
     """
+    predict = context.config.section(PredictSection)
+    check_first_rows(prepared.rows, prepared.columns, predict)
+    if prepared.test is not None:
+        with about("train.test"):
+            check_first_rows(
+                prepared.test.frame, prepared.columns, predict.model_copy(update={"group": None})
+            )
     return describe(
         prepared.input.pin,
         prepared.audit,
-        context.config.section(PredictSection),
+        predict,
         prepared.classifier,
         None if prepared.test is None else prepared.test.pin,
         folder=model_folder(context.config.output.needed("models", _JOB), _JOB, context.run_id),

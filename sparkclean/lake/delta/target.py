@@ -13,13 +13,14 @@ from sparkclean.lake.base import CleanUp, Version
 from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.delta.source import delta_sql
 from sparkclean.lake.engine_errors import is_conflict, is_missing_table
+from sparkclean.lake.holding import mapped_columns
 from sparkclean.lake.sql import rows_at, sql_text
 from sparkclean.lake.staged import in_own_session, own_session, stored_exactly
 from sparkclean.lake.timestamps import utc_text
 from sparkclean.schema import RUN_ID
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.readwriter import DataFrameWriter
 
 #: The application of our transactions: a version that was written once is never written again.
@@ -32,6 +33,7 @@ _IGNORE_HOURS = "spark.databricks.delta.vacuum.retentionWindowIgnore.enabled"
 _CHECK_HOURS = "spark.databricks.delta.retentionDurationCheck.enabled"
 #: Tasks by which a vacuum lists folders; Spark's default is 10,000, however few folders there are.
 _LISTING_TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
+_MAPPING = "delta.columnMapping.mode"
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _NO_REPLACE = "does not support truncate in batch mode"
 
@@ -65,10 +67,23 @@ class DeltaTarget(CommittedTarget):
             reader = reader.option("versionAsOf", str(version))
         return reader.load(self.name.path)
 
+    def unheld(self, schema: str, spark: SparkSession) -> list[str]:
+        """List columns that it cannot hold: of Delta, and of this table if it is there."""
+        found = super().unheld(schema, spark)
+        mapped = mapped_columns(schema)
+        if mapped and self._commits() is not None:
+            detail = spark.sql(f"DESCRIBE DETAIL {self._sql}").collect()[0]
+            if (detail["properties"] or {}).get(_MAPPING, "none") == "none":
+                found += [
+                    f"column {name!r} has a character that this table, which was made without "
+                    f"column mapping ({_MAPPING}), does not take"
+                    for name in mapped
+                ]
+        return found
+
     def _create(self, like: DataFrame, partitions: list[str]) -> None:
         """Make the table, unless it exists."""
-        empty = self.spark.createDataFrame([], like.schema)
-        writer = empty.write.format("delta").mode("ignore").partitionBy(*partitions)
+        writer = _making(self.spark.createDataFrame([], like.schema)).partitionBy(*partitions)
         try:
             self._save(writer.option("userMetadata", json.dumps({"operation": MADE})))
         except Exception as exc:
@@ -120,7 +135,7 @@ class DeltaTarget(CommittedTarget):
             # else has made in this moment stays as it is. What makes a table in a catalog takes its
             # metadata from the session alone (seen on Delta 4.4)
             with in_own_session(rows, {_METADATA: text}) as first:
-                self._save(first.write.format("delta").mode("ignore"))
+                self._save(_making(first))
             return
         # Delta has no "only if the table is still at version n": a transaction of ours at n + 1 is
         # written once, so of two of our runs one wins; writers that are not ours are found in the
@@ -200,6 +215,12 @@ class DeltaTarget(CommittedTarget):
         """Look at the clock by which a vacuum counts its hours: that of the driver of Spark."""
         row = self.spark.sql("SELECT unix_micros(current_timestamp())").collect()[0]
         return int(row[0]) / 1e6
+
+
+def _making(rows: DataFrame) -> DataFrameWriter:
+    """Begin the commit that makes a table, unless it exists; with column mapping if names ask."""
+    writer = rows.write.format("delta").mode("ignore")
+    return writer.option(_MAPPING, "name") if mapped_columns(rows.schema.json()) else writer
 
 
 def _has_rows(version: Version) -> bool:

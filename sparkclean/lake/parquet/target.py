@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sparkclean.errors import InputError, PublishConflictError
 from sparkclean.lake.base import AnyParent, CleanUp, Pin, Version
 from sparkclean.lake.edits import Edit
+from sparkclean.lake.holding import unheld_in_session
 from sparkclean.lake.parquet.clean_up import administration, clean_up
 from sparkclean.lake.parquet.manifest import Manifest, ManifestLog, now
 from sparkclean.lake.parquet.preview import first_rows
@@ -248,6 +249,10 @@ class ParquetTarget:
         InputError
         """
         check_ours(self.root)
+
+    def unheld(self, schema: str, spark: SparkSession) -> list[str]:
+        """List columns that Parquet files of Spark cannot hold, each with the reason."""
+        return unheld_in_session(schema, self.format, spark)
 
     def stage(self, run_id: str, *, accumulate: bool = True) -> Staging:  # noqa: ARG002
         """Open a staging folder for an attempt of a run.
