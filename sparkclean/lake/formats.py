@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sparkclean.errors import ConfigError, UnsupportedFeatureError
+from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError
 from sparkclean.lake.engine_errors import translating_reads
 from sparkclean.lake.files import format_of_folder
 from sparkclean.locations import local_path
@@ -137,10 +137,26 @@ def _format_at_uri(spark: SparkSession, path: str) -> str:
         except Exception:  # noqa: BLE001, S112 (whatever is wrong, it is not such a table here)
             continue
         return kind
+    _look_at_uri(spark, path)
     raise UnsupportedFeatureError(
         f"{path} is neither a Delta nor an Iceberg table that this session can read; Parquet files "
         "are read from local or shared file systems so far"
     )
+
+
+def _look_at_uri(spark: SparkSession, path: str) -> None:
+    """Raise an error if nothing is there, or the session cannot look."""
+    try:
+        spark.read.format("binaryFile").load(path).schema  # noqa: B018 (looks only then)
+    except Exception as exc:
+        if "PATH_NOT_FOUND" in str(exc):
+            raise InputError(f"{path}: there is no such table; check its name") from exc
+        reason = next((line for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+        raise UnsupportedFeatureError(
+            f"{path}: this session cannot look there: {reason}. The package of a file system must "
+            "be in the session (s3a: --packages org.apache.hadoop:hadoop-aws in the version of "
+            "Spark's Hadoop), and its settings (spark.hadoop.fs.*)"
+        ) from exc
 
 
 def checked_session(spark: SparkSession | None, kind: str, name: TableName) -> SparkSession:
