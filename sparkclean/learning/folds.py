@@ -37,6 +37,7 @@ from sparkclean.learning.models import SCORED_ROWS, FoldModel, predict_all
 from sparkclean.learning.named_classes import known_packages
 from sparkclean.learning.noise_matrix import noise_of_sample
 from sparkclean.learning.quality import QualitySums
+from sparkclean.learning.quotas import drawn_shares, rows_in_quota
 from sparkclean.learning.scored import (
     FOLD,
     INNER,
@@ -158,7 +159,7 @@ class TrainFolds:
             raise pa.ArrowCapacityError
         rows = rows.sort_by([(PLACE, "ascending"), *ids]).combine_chunks()
         given = class_index(rows.column(LABEL).combine_chunks(), self.classes)
-        kept = first_rows(given, self.quotas[fold])
+        kept = rows_in_quota(given, self.quotas[fold])
         if len(kept) < len(given):
             rows, given = rows.take(pa.array(kept)).combine_chunks(), given[kept]
         if len(np.unique(given)) < 2:
@@ -272,42 +273,6 @@ class TrainFolds:
                 probs[held] = predict_all(estimator, matrix, block.take(held), num_classes)
             trained[number, estimator.classes_] = True
         return choose_calibration(self.calibrate, HeldOut(probs, given, inner, trained))
-
-
-def first_rows(given: NDArray[np.int64], quota: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Find the first rows of each class.
-
-    Parameters
-    ----------
-    given : ndarray of int64, shape (N,)
-    quota : ndarray of int64, shape (K,)
-
-    Returns
-    -------
-    ndarray of int
-        Ascending.
-    """
-    order = np.argsort(given, kind="stable")
-    begin = np.searchsorted(given[order], np.arange(len(quota)))
-    place = np.empty(len(given), np.int64)
-    place[order] = np.arange(len(given))
-    return np.flatnonzero(place - begin[given] < quota[given])
-
-
-def drawn_shares(drawn: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Find which share of each class a model was trained on.
-
-    Parameters
-    ----------
-    drawn, counts : ndarray of int64, shape (K,)
-        Rows that it was trained on, and of those that there were.
-
-    Returns
-    -------
-    ndarray of float64, shape (K,)
-        1 for a class of which it has seen nothing, whose probability is 0.
-    """
-    return np.where(drawn > 0, drawn / np.maximum(counts, 1), 1.0)
 
 
 @dataclass(frozen=True)

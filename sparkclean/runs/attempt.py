@@ -19,8 +19,9 @@ from sparkclean.faults import InjectedFault, fault_point
 from sparkclean.lake import Staging, StagingFolder, Version, safe_run_id, shared_run_id
 from sparkclean.lake.base import COUNTED
 from sparkclean.lake.run_state import RunMarks, RunState
+from sparkclean.runs.context import Context
 from sparkclean.runs.engine_errors import engine_errors
-from sparkclean.runs.job import Context, Execution, Job, Prepared, Result
+from sparkclean.runs.job import Execution, Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.provenance import Provenance
 from sparkclean.runs.record import (

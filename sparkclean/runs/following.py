@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from sparkclean.rows.report import Report
-from sparkclean.runs.job import Context, Prepared
+from sparkclean.runs.context import Context
+from sparkclean.runs.job import Prepared
 
 
 class Following(ABC):

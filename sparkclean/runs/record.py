@@ -12,7 +12,8 @@ from typing import Any
 
 from sparkclean.lake import Pin, safe_run_id
 from sparkclean.rows.progress import Phase
-from sparkclean.runs.job import Parent, Result
+from sparkclean.runs.context import Parent
+from sparkclean.runs.job import Result
 from sparkclean.schema import RUNS
 from sparkclean.texts import hide_secrets, redact_config
 from sparkclean.version import __version__

@@ -20,9 +20,10 @@ from sparkclean.locations import local_path
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.report import Grid, Line, Report
 from sparkclean.runs.attempt import Attempt, PreparedRun
+from sparkclean.runs.context import Context
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.following import Following
-from sparkclean.runs.job import Context, Job, Prepared, Result
+from sparkclean.runs.job import Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.recall import recall_run
 from sparkclean.runs.record import GATE_FAILED, PUBLISHED

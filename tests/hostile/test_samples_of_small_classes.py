@@ -7,9 +7,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from sparkclean.learning.calibration import Uncalibrated
-from sparkclean.learning.folds import drawn_shares, first_rows
 from sparkclean.learning.models import correct
 from sparkclean.learning.profile import Profile
+from sparkclean.learning.quotas import drawn_shares, rows_in_quota
 from sparkclean.learning.sampling import check_seen, count_elsewhere, sample_quotas, sample_shares
 
 
@@ -27,7 +27,7 @@ def test_sample_of_many_small_classes_holds_each_of_them(rng: np.random.Generato
     for number in range(folds):
         rows = sampled[fold[sampled] != number]
         rows = rows[np.argsort(place[rows], kind="stable")]
-        kept = rows[first_rows(given[rows], quotas[number])]
+        kept = rows[rows_in_quota(given[rows], quotas[number])]
         found[number] = np.bincount(given[kept], minlength=classes).tolist()
         assert found[number] == quotas[number].tolist()
         assert len(kept) == most
@@ -42,9 +42,9 @@ def test_sample_of_more_classes_than_rows_leaves_some_out() -> None:
 
 def test_first_rows_are_those_of_each_class_in_their_order() -> None:
     given = np.array([2, 0, 2, 2, 0, 1])
-    assert first_rows(given, np.array([1, 5, 2, 7])).tolist() == [0, 1, 2, 5]
-    assert first_rows(given, np.array([9, 9, 9, 9])).tolist() == list(range(6))
-    assert first_rows(given[:0], np.array([1])).tolist() == []
+    assert rows_in_quota(given, np.array([1, 5, 2, 7])).tolist() == [0, 1, 2, 5]
+    assert rows_in_quota(given, np.array([9, 9, 9, 9])).tolist() == list(range(6))
+    assert rows_in_quota(given[:0], np.array([1])).tolist() == []
 
 
 def test_drawn_shares_of_what_was_not_seen_are_one() -> None:
@@ -64,7 +64,7 @@ def test_probabilities_of_a_small_class_spread_less_than_by_a_sample_at_random(
     for _ in range(60):
         place = rng.random(len(given))
         order = np.argsort(place)
-        by_quota = order[first_rows(given[order], quota)]
+        by_quota = order[rows_in_quota(given[order], quota)]
         by_chance = np.flatnonzero(place < (quota / counts)[given])
         drawn = drawn_shares(np.bincount(given[by_quota]), counts)
         for found, rows, shares in (

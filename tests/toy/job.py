@@ -12,8 +12,9 @@ from sparkclean.config.values import Count
 from sparkclean.lake import open_source
 from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.report import Line, Report
+from sparkclean.runs.context import Context
 from sparkclean.runs.gates import Verdict
-from sparkclean.runs.job import Context, Execution, Job, Prepared, Result
+from sparkclean.runs.job import Execution, Job, Prepared, Result
 from sparkclean.schema import GIVEN_LABEL, PROVENANCE, OutputSpec
 
 

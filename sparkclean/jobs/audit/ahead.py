@@ -20,8 +20,9 @@ from sparkclean.jobs.audit.first_bounds import fixed_thresholds
 from sparkclean.jobs.audit.sections import AdmissionSection, MethodSection
 from sparkclean.jobs.audit.steps import open_input
 from sparkclean.rows.columns import find_columns, quoted, where
+from sparkclean.runs.context import Context
 from sparkclean.runs.engine_errors import engine_errors
-from sparkclean.runs.job import Context, Prepared
+from sparkclean.runs.job import Prepared
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

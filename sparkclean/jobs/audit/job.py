@@ -18,8 +18,9 @@ from sparkclean.jobs.audit.sections import (
 from sparkclean.locations import QUARANTINE_SUFFIX
 from sparkclean.names import beside
 from sparkclean.rows.report import Report
+from sparkclean.runs.context import Context
 from sparkclean.runs.following import Following
-from sparkclean.runs.job import Context, Execution, Job, Prepared, Result
+from sparkclean.runs.job import Execution, Job, Prepared, Result
 from sparkclean.schema import OutputSpec
 
 if TYPE_CHECKING:

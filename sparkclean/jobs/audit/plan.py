@@ -24,7 +24,8 @@ from sparkclean.jobs.audit.steps import AuditPrepared, scan_of
 from sparkclean.lake import Pin
 from sparkclean.rows.report import Grid, Report
 from sparkclean.rows.stores import CacheStore
-from sparkclean.runs.job import Context, Prepared
+from sparkclean.runs.context import Context
+from sparkclean.runs.job import Prepared
 
 _SAMPLE_ROWS = 1000
 _SHOWN = 8

@@ -17,7 +17,7 @@ from sparkclean.jobs.audit.sections import CleanSection, resolve_layout
 from sparkclean.jobs.audit.tables import class_rows, pair_rows, rejected_frame
 from sparkclean.lake import Pin
 from sparkclean.rows.conditions import fill_run_time
-from sparkclean.runs.job import PinnedTable
+from sparkclean.runs.context import PinnedTable
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.provenance import Provenance
 

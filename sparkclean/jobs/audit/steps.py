@@ -34,16 +34,9 @@ from sparkclean.jobs.audit.summary import summarise
 from sparkclean.lake import Pin, Version, open_source, open_target, plan_copy
 from sparkclean.rows.columns import find_columns, quoted, where
 from sparkclean.rows.stores import FolderStore
+from sparkclean.runs.context import RUN_TIME, Context, Parent, PinnedTable
 from sparkclean.runs.engine_errors import engine_errors
-from sparkclean.runs.job import (
-    RUN_TIME,
-    Context,
-    Execution,
-    Parent,
-    PinnedTable,
-    Prepared,
-    Result,
-)
+from sparkclean.runs.job import Execution, Prepared, Result
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from sparkclean import schema
 from sparkclean.config.sections import Config, PredictSection
 from sparkclean.rows.report import Report
-from sparkclean.runs.job import Context, Execution, Job, Result
+from sparkclean.runs.context import Context
+from sparkclean.runs.job import Execution, Job, Result
 from sparkclean.schema import OutputSpec
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from sparkclean.learning.scored import PREDICTED, quality_of
 from sparkclean.learning.trial import try_estimator
 from sparkclean.rows.columns import as_stored, where
 from sparkclean.rows.report import Report
-from sparkclean.runs.job import Context, Execution, Prepared, Result
+from sparkclean.runs.context import Context
+from sparkclean.runs.job import Execution, Prepared, Result
 from sparkclean.schema import CONFIG_FINGERPRINT
 
 if TYPE_CHECKING:

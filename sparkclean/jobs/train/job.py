@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from sparkclean.config.sections import PredictSection
 from sparkclean.jobs.train.sections import TrainSection
 from sparkclean.rows.report import Report
-from sparkclean.runs.job import Context, Execution, Job, Result
+from sparkclean.runs.context import Context
+from sparkclean.runs.job import Execution, Job, Result
 
 if TYPE_CHECKING:
     from sparkclean.jobs.train.steps import TrainPrepared

@@ -42,15 +42,8 @@ from sparkclean.learning.sklearn_engine import trial_of
 from sparkclean.learning.trial import try_estimator
 from sparkclean.rows.columns import where
 from sparkclean.rows.report import Report
-from sparkclean.runs.job import (
-    RUN_TIME,
-    Context,
-    Execution,
-    Parent,
-    PinnedTable,
-    Prepared,
-    Result,
-)
+from sparkclean.runs.context import RUN_TIME, Context, Parent, PinnedTable
+from sparkclean.runs.job import Execution, Prepared, Result
 from sparkclean.runs.record import PUBLISHED
 from sparkclean.schema import CONFIG_FINGERPRINT, RUN_RECORDS
 

@@ -24,7 +24,7 @@ from sparkclean.learning.scored import INNER, PLACE, quality_of
 from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.frame_stream import FrameStream
 from sparkclean.rows.stores import FolderStore
-from sparkclean.runs.job import Context, PinnedTable
+from sparkclean.runs.context import Context, PinnedTable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -388,18 +388,12 @@ class ParquetTarget:
 
         Parameters
         ----------
-        older_than_seconds : float, optional
-            Age from which a version is retired, and from which a run of another host counts as
-            dead (a week by default).
-        keep : int, optional
-            Number of newest versions that stay, of whatever age.
-        dry_run : bool
-            Whether to tell only.
+        older_than_seconds, keep, dry_run
+            As in `sparkclean.lake.parquet.clean_up.clean_up`.
 
         Returns
         -------
         CleanUp
-            Nothing in it is named by a version that stays.
         """
         self._check_exists()
         return clean_up(

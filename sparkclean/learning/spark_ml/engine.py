@@ -21,9 +21,10 @@ from sparkclean.examples.batches import LABEL
 from sparkclean.learning.calibration import Uncalibrated
 from sparkclean.learning.chosen_calibration import ChosenCalibration, warn_of_calibrations
 from sparkclean.learning.engine import EngineInput, versions_of
-from sparkclean.learning.folds import TOO_FEW_GROUPS, drawn_shares
+from sparkclean.learning.folds import TOO_FEW_GROUPS
 from sparkclean.learning.model_files import ModelEntry, check_digest
 from sparkclean.learning.pickles import loads
+from sparkclean.learning.quotas import drawn_shares
 from sparkclean.learning.sampling import (
     check_seen,
     count_elsewhere,
@@ -38,8 +39,8 @@ from sparkclean.learning.spark_ml.rows import (
     class_place,
     collect_counts,
     collect_means,
-    first_rows,
     id_names,
+    rows_in_quota,
     stage_features,
 )
 from sparkclean.learning.spark_ml.stages import (
@@ -167,7 +168,7 @@ class SparkMLEngine:
                 others = [number for number in range(predict.n_folds) if number != fold]
                 part, count = rows.where(F.col(FOLD) != fold), counts[others].sum(axis=0)
                 if (count.sum(axis=0) > quotas[fold]).any():
-                    part = first_rows(job, part, quotas[fold])
+                    part = rows_in_quota(job, part, quotas[fold])
                     count = collect_counts(job, part).sum(axis=0)
                 found[fold], parts[fold] = count.sum(axis=0).tolist(), (part, count)
             check_seen(job.profile, rare, found)

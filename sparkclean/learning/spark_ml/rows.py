@@ -87,7 +87,7 @@ def class_place(job: EngineInput, trained: Sequence[int]) -> Column:
     return F.try_element_at(F.create_map(*pairs), F.col(LABEL))
 
 
-def first_rows(job: EngineInput, rows: DataFrame, quota: NDArray[np.int64]) -> DataFrame:
+def rows_in_quota(job: EngineInput, rows: DataFrame, quota: NDArray[np.int64]) -> DataFrame:
     """Keep the first rows of each class."""
     classes = range(len(job.profile.classes))
     most = F.get(F.array(*[F.lit(x) for x in quota.tolist()]), class_place(job, classes))
