@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +142,10 @@ class Java:
 
     def kill(self) -> None:
         """Kill the process, if it is ours: of a Java that starts, nobody is answered any more."""
-        if self.process is not None:
-            self.process.kill()
+        if self.process is not None and self.process.poll() is None:
+            # with what spark-submit has started to find out how to start Java
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def _wait_for(place: Path, process: subprocess.Popen[bytes]) -> bytes:
