@@ -88,7 +88,7 @@ def test_group_that_parts_copies_is_warned_of_with_how_many_they_are(
         assert found.examples.sum(axis=0).tolist() == np.bincount([r[1] for r in rows]).tolist()
         said.append([record.getMessage() for record in caplog.records])
         caplog.clear()
-    assert said[0][0].startswith("predict.group: 102 of 102 rows have the same features as rows of")
+    assert said[0][0].startswith("predict.group: 108 of 108 rows have the same features as rows of")
     assert said[1] == []
 
 
