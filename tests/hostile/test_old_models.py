@@ -56,7 +56,7 @@ def _left(models: Path) -> set[str]:
         ),
         (["--keep", "1", "--older-than", "30d"], {"predict/run-0"}),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(sorted(value)),
 )
 def test_clean_up_of_models_removes_what_was_asked_for(
     models: Path, words: list[str], gone: set[str], capsys: pytest.CaptureFixture[str]
