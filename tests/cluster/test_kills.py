@@ -80,7 +80,8 @@ def test_audit_killed_at_a_step_is_completed_by_a_repetition(
     shutil.copytree(audited_once, tmp_path, dirs_exist_ok=True)
     config = write_config(tmp_path)
     before = {name: rows(config, name) for name in NAMES}
-    second = command(config, "--run-id", "second")
+    # table and outputs were moved together
+    second = command(config, "--run-id", "second", "--set", "output.adopt=true")
     kill_at(step, second)
     # readers see a whole version, the old one or the new one
     cleaned, apart = rows(config, "cleaned"), rows(config, "cleaned-quarantine")

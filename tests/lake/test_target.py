@@ -152,7 +152,7 @@ def test_publish_replacing_never_touches_what_is_current(tmp_path: Path) -> None
         assert all((target.root / path).is_file() for path in before)
         assert version.files == 1
     assert target.run_status("audit", "a:1") == "published"
-    assert runs_that_count(target.root, "audit") == {"a_x3a1"}
+    assert set(runs_that_count(target.root, "audit") or ()) == {"a_x3a1"}
 
 
 def test_publish_accumulating_widens_numbers_and_refuses_others(tmp_path: Path) -> None:

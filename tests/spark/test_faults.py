@@ -30,7 +30,7 @@ def audit(place: Path, run_id: str, table: str = "in") -> int:
     outputs = {name: str(place / "out" / name) for name in OUTPUTS}
     content = {
         "input": {"table": str(place / table)},
-        "output": outputs,
+        "output": {**outputs, "adopt": True},  # table and outputs are copied together
         "clean": {"mode": "quarantine"},
     }
     path.write_text(json.dumps(content))
