@@ -121,7 +121,7 @@ def test_marks_of_a_run_of_before_are_not_asked_for(marks: RunMarks) -> None:
 )
 def test_manifest_that_names_a_file_elsewhere_is_refused(name: Any, folder: ModelFolder) -> None:
     change_manifest(folder.path, lambda content: content["models"][0].update(file=name))
-    with pytest.raises(InputError, match="no plain name in this folder|it lists no models"):
+    with pytest.raises(InputError, match=r"no plain name in this folder|it lists no models"):
         read_models(folder.path)
 
 
