@@ -246,7 +246,8 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
         config.section(GateSection),
         mode=clean.mode,
         classes=columns.classes,
-        doubts=findings.doubts,
+        # without a cleaned version they are warnings alone
+        doubts=findings.doubts if "cleaned" in outputs.targets else (),
     )
     result = replace(_result(findings), gates=gates, result_hash=result_hash)
     execution.check_gates(result, look_at="suspects")
