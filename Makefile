@@ -19,7 +19,7 @@ CI := -m "not full"
 SPARK_TESTS := tests/matrix tests/lake tests/spark
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-delta demo-iceberg test test-fast test-full matrix conf lint bench bench-full bench-mitigation build clean
+.PHONY: help install demo demo-delta demo-iceberg test test-fast test-full matrix template lint bench bench-full bench-mitigation build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,7 +110,7 @@ matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested .venv-torch/.tested 
 	.venv-4.0/bin/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes $(HASHES)
 	.venv-3.5/bin/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes $(HASHES)
 
-conf: $(VENV)/.installed  ## write conf/audit.yaml anew, of the settings that there are
+template: $(VENV)/.installed  ## write conf/audit.yaml anew, of the settings that there are
 	$(BIN)/python -c 'from sparkclean.config.template import config_template; \
 	  print(config_template(table="data/examples", id="id", label="label", \
 	  pred_probs="pred_probs"), end="")' > conf/audit.yaml
