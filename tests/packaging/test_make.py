@@ -18,6 +18,7 @@ TARGETS = (
     "test-fast",
     "test-full",
     "matrix",
+    "template",
     "lint",
     "bench",
     "bench-full",
