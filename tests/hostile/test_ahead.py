@@ -16,7 +16,7 @@ from tests.spark.test_predict import ROWS, examples, run_predict, write
 
 def command(folder: Path, *words: str, **sections: Any) -> int:
     """Run a command; `output` is by name, other sections are as they are."""
-    names = ("predictions", "models", "runs", "suspects", "cleaned", "rejected")
+    names = ("predictions", "models", "runs", "suspects", "cleaned", "rejected", "classes", "pairs")
     output = {name: str(folder / "out" / name) for name in names}
     config = {
         "input": {"table": str(folder / "in")},

@@ -231,6 +231,7 @@ def test_readme_configuration_table_names_every_choice_of_clean(key: str) -> Non
 
 def test_readme_outputs_table_names_every_output() -> None:
     outputs = set(CONFIG.model_fields["output"].annotation.model_fields) - {
+        "adopt",
         "format",
         "work",
         "models",
