@@ -363,8 +363,8 @@ def permuted_columns(predictions: PairCounts, classes: Sequence[object]) -> str 
     moved = [k for k in rows if columns[k] != k and predictions[k, columns[k]] > predictions[k, k]]
     if gain <= max(_PERMUTED_SHARE * predictions.total, 1) or not moved:
         return None
-    shown = ", ".join(f"{classes[k]!r} -> {classes[columns[k]]!r}" for k in moved[:_SHOWN])
+    shown = first_of([f"{classes[k]!r} -> {classes[columns[k]]!r}" for k in moved], _SHOWN)
     return (
         f"the columns of the probabilities look permuted: {len(moved)} labels fit another column "
-        f"better than their own ({shown}{', ...' if len(moved) > _SHOWN else ''})"
+        f"better than their own ({shown})"
     )

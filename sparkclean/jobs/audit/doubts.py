@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.examples.checks import permuted_columns
 from sparkclean.examples.statistics import ClassStatistics
 from sparkclean.jobs.audit.kinds import SURENESS
 from sparkclean.jobs.audit.sureness import BUCKETS
-from sparkclean.numbers.fixed_point import ONE
 from sparkclean.numbers.intervals import wilson_interval
 from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.rows.streams import State
@@ -179,8 +179,7 @@ def _gain(statistics: ClassStatistics) -> tuple[float, float]:
     """Give by how much the mean of p(label) / share exceeds 1, and a bound of its error."""
     present = np.flatnonzero(statistics.examples > 0)
     examples = statistics.examples[present].astype(np.float64)
-    means = np.array([statistics.sums[k] for k in present.tolist()], object) / ONE
-    means = np.minimum(means.astype(np.float64) / examples, 1.0)
+    means = confident_thresholds(statistics.sums, statistics.examples.tolist())[present]
     # of numbers in [0, 1] with a given mean the variance is at most this
     variances = means * (1.0 - means) / examples
     return float(means.sum()) - 1.0, float(np.sqrt(variances.sum()))
