@@ -216,11 +216,6 @@ def entries_of(folder: Path, manifest: Mapping[str, Any]) -> list[ModelEntry]:
     return entries
 
 
-def read_entries(folder: Path) -> list[ModelEntry]:
-    """Read what the manifest of a folder says of its models."""
-    return entries_of(folder, read_manifest(folder))
-
-
 def check_digest(folder: Path, entry: ModelEntry, found: str) -> None:
     """Raise an InputError if a model is not the one that was written."""
     if found != entry.sha256:
