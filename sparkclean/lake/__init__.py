@@ -14,7 +14,7 @@ from sparkclean.lake.base import (
     version_selector,
 )
 from sparkclean.lake.edits import Edit
-from sparkclean.lake.engine_errors import translate_read_error
+from sparkclean.lake.engine_errors import is_file_gone, translate_read_error
 from sparkclean.lake.files import missing_files, spark_path, spark_paths
 from sparkclean.lake.opening import (
     needs_spark,
@@ -55,6 +55,7 @@ __all__ = [
     "find_changed_values",
     "find_version",
     "find_wrong_files",
+    "is_file_gone",
     "missing_files",
     "needs_spark",
     "open_edited_target",

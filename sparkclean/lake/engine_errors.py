@@ -14,6 +14,7 @@ from sparkclean.errors import (
     InputChangedError,
     InputError,
     SparkCleanError,
+    UnsupportedFeatureError,
     first_of,
 )
 from sparkclean.lake.base import Pin
@@ -178,6 +179,20 @@ def is_state_unknown(exc: BaseException) -> bool:
     if isinstance(exc, CommitStateUnknownError) or "CommitStateUnknown" in text:
         return True
     return bool(_UNKNOWN.search(text)) and not _IN_TASK.search(text)
+
+
+def cannot_look(exc: BaseException, path: str) -> UnsupportedFeatureError:
+    """Say what keeps a session from looking at a URI."""
+    return UnsupportedFeatureError(
+        f"{path}: this session cannot look there: {cause_of(exc)}. The package of a file system "
+        "must be in the session (s3a: --packages org.apache.hadoop:hadoop-aws in the version of "
+        "Spark's Hadoop), and its settings (spark.hadoop.fs.*)"
+    )
+
+
+def is_file_gone(exc: BaseException) -> bool:
+    """Tell whether a file was not there that was to be read."""
+    return bool(_GONE.search(str(exc)))
 
 
 def is_missing_table(exc: BaseException) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError
-from sparkclean.lake.engine_errors import translating_reads
+from sparkclean.lake.engine_errors import cannot_look, translating_reads
 from sparkclean.lake.files import format_of_folder
 from sparkclean.locations import local_path
 from sparkclean.names import FORMATS, TableName
@@ -151,12 +151,7 @@ def _look_at_uri(spark: SparkSession, path: str) -> None:
     except Exception as exc:
         if "PATH_NOT_FOUND" in str(exc):
             raise InputError(f"{path}: there is no such table; check its name") from exc
-        reason = next((line for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
-        raise UnsupportedFeatureError(
-            f"{path}: this session cannot look there: {reason}. The package of a file system must "
-            "be in the session (s3a: --packages org.apache.hadoop:hadoop-aws in the version of "
-            "Spark's Hadoop), and its settings (spark.hadoop.fs.*)"
-        ) from exc
+        raise cannot_look(exc, path) from exc
 
 
 def checked_session(spark: SparkSession | None, kind: str, name: TableName) -> SparkSession:

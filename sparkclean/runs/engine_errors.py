@@ -9,9 +9,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from urllib.parse import unquote
 
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
-from sparkclean.lake import Pin, translate_read_error, translate_write_error
+from sparkclean.lake import Pin, is_file_gone, translate_read_error, translate_write_error
 from sparkclean.texts import cause_of
 
 #: An error of ours that a task has raised, in the words of the engine.
@@ -107,11 +108,23 @@ def engine_errors(pin: Pin, home: str) -> Iterator[None]:
             "the same run id"
         ) from exc
     except Exception as exc:
-        known = translate_engine_error(exc) or translate_read_error(exc, pin)
+        known = translate_engine_error(exc) or _gone_intermediate(exc, home)
+        known = known or translate_read_error(exc, pin)
         translated = known or translate_write_error(exc, home, _scratch_places())
         if translated is exc:
             raise
         raise translated from exc
+
+
+def _gone_intermediate(exc: BaseException, home: str) -> SparkCleanError | None:
+    """Say that somebody removed what the run itself had written, if that is it."""
+    if not is_file_gone(exc) or f"{home.rstrip('/')}/_staging/" not in unquote(str(exc)):
+        return None
+    return SparkCleanError(
+        f"intermediate files of this run in {home} are gone: another process has removed them, or "
+        "not all workers open that folder. Set output.work to a folder that they share, then "
+        "repeat the run with the same run id"
+    )
 
 
 def _scratch_places() -> list[str]:

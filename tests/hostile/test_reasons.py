@@ -15,11 +15,16 @@ import pytest
 from pyspark.sql import SparkSession
 
 from sparkclean.commands.main import main
-from sparkclean.errors import ConfigError, InputError, SparkCleanError
+from sparkclean.errors import (
+    ConfigError,
+    InputError,
+    SparkCleanError,
+    UnsupportedFeatureError,
+)
 from sparkclean.examples.batches import LABEL, PROBS, BatchReader
-from sparkclean.lake import Pin, translate_read_error, translate_write_error
+from sparkclean.lake import Pin, open_target, translate_read_error, translate_write_error
 from sparkclean.rows.emitted import ID_PREFIX
-from sparkclean.runs.engine_errors import translate_engine_error
+from sparkclean.runs.engine_errors import engine_errors, translate_engine_error
 from sparkclean.texts import cause_of
 from tests.data import noisy_data
 
@@ -114,6 +119,23 @@ def test_files_of_a_pinned_version_that_are_gone_want_a_new_run_id() -> None:
     said = str(translate_read_error(exc, Pin("delta", "/t", None, "3")))
     assert "/t/a.parquet is gone" in said
     assert "use a new run id" in said
+
+
+def test_intermediate_file_that_is_gone_is_not_said_of_the_input() -> None:
+    pin = Pin("parquet", "/work/in", None, "3")
+    for path, kind, words in (
+        ("/work/_staging/r1-1/work/x.parquet", SparkCleanError, "intermediate files"),
+        ("/work/in/x.parquet", InputError, "/work/in/x.parquet is gone"),
+    ):
+        exc = RuntimeError(f"[FAILED_READ_FILE.FILE_NOT_EXIST] File file:{path} does not exist")
+        with pytest.raises(SparkCleanError, match=words) as raised, engine_errors(pin, "/work"):
+            raise exc
+        assert type(raised.value) is kind
+
+
+def test_output_where_the_session_has_no_file_system_says_so(spark: SparkSession) -> None:
+    with pytest.raises(UnsupportedFeatureError, match=r"^gs://b/t: this session cannot look there"):
+        open_target("delta.`gs://b/t`", spark=spark).current()
 
 
 @pytest.mark.parametrize(("said", "kind", "words"), CONDITIONS)

@@ -12,7 +12,7 @@ from sparkclean.errors import InputError
 from sparkclean.lake.base import CleanUp, Version
 from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.delta.source import delta_sql
-from sparkclean.lake.engine_errors import is_conflict, is_missing_table
+from sparkclean.lake.engine_errors import cannot_look, is_conflict, is_missing_table
 from sparkclean.lake.holding import mapped_columns
 from sparkclean.lake.sql import rows_at, sql_text
 from sparkclean.lake.staged import in_own_session, own_session, stored_exactly
@@ -53,6 +53,8 @@ class DeltaTarget(CommittedTarget):
         except Exception as exc:
             if is_missing_table(exc):
                 return None
+            if self.name.path is not None and "://" in self.name.path:
+                raise cannot_look(exc, self.name.path) from exc
             raise
         versions = [_version(row) for row in history]
         return [version for version in versions if _has_rows(version)]
