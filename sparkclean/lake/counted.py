@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
 from sparkclean.lake.base import INPUT_TABLE
-from sparkclean.lake.record_rows import JOB_OF_BEFORE, are_records, counted_runs
+from sparkclean.lake.record_rows import JOB_OF_BEFORE, KnownRuns, are_records, counted_runs
 from sparkclean.schema import JOB, RUN_ID
 
 if TYPE_CHECKING:
@@ -49,11 +49,7 @@ def counted_rows(
     runs = properties.get("runs")
     if runs is None or runs == location or RUN_ID not in rows.columns:
         return rows
-    try:
-        known = open_runs(runs).known_runs()
-    except InputError:  # no run has ended yet
-        known = {}
-    names = counted_runs(known, properties.get(JOB, JOB_OF_BEFORE))
+    names = counted_runs(_known_runs(open_runs, runs), properties.get(JOB, JOB_OF_BEFORE))
     return rows.where(F.col(RUN_ID).isin(sorted(names)))
 
 
@@ -85,12 +81,20 @@ def tables_by_run(rows: DataFrame, ours: Sequence[Version], open_runs: OpenTable
     runs, job = newest.get("runs"), newest.get(JOB, JOB_OF_BEFORE)
     made = {version.run_id: version.properties.get(INPUT_TABLE) for version in ours}
     if runs is not None:
-        made = counted_runs(open_runs(runs).known_runs(), job)
+        made = counted_runs(_known_runs(open_runs, runs), job)
     tables = {run: table for run, table in made.items() if table is not None}
     if len(set(tables.values())) > 1:  # records may be those of other outputs, too
         there = {row[0] for row in rows.select(RUN_ID).distinct().collect()}
         tables = {run: table for run, table in tables.items() if run in there}
     return tables
+
+
+def _known_runs(open_runs: OpenTable, location: str) -> KnownRuns:
+    """Read what the run records know of runs; nothing where none has ended yet."""
+    try:
+        return open_runs(location).known_runs()
+    except InputError:
+        return {}
 
 
 def collect_head(frame: DataFrame, rows: int) -> pa.Table:
