@@ -15,6 +15,7 @@ from sparkclean import registry
 from sparkclean.errors import SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of
 from sparkclean.rows.session import batch_setter, open_session
+from sparkclean.rows.task_status import CountTasks, watched_tasks
 from sparkclean.texts import remember_secrets
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ class Jobs:
         What is done once the session has stopped.
     listener : PhaseListener or None
         Who is told of phases; the log by default.
+    count_tasks : callable
+        Counts the tasks that run: `sparkclean.rows.task_status.CountTasks`.
     ending : list of Runner
         The runner of the job that ends the command.
     """
@@ -122,6 +125,7 @@ class Jobs:
     own: bool
     after: ExitStack
     listener: PhaseListener | None
+    count_tasks: CountTasks
     ending: list[Runner] = field(default_factory=list)
 
     def run(self, name: str, *, dry_run: bool = False) -> Iterator[JobResult]:
@@ -159,7 +163,7 @@ class Jobs:
     def _runner(
         self, name: str, config: Config, run_id: str, given: Mapping[str, Pin] | None = None
     ) -> Runner:
-        from sparkclean.rows.progress import Progress  # noqa: PLC0415
+        from sparkclean.rows.progress import PhaseLog, Progress  # noqa: PLC0415
         from sparkclean.runs.runner import Runner  # noqa: PLC0415 (imports pyspark)
 
         return Runner(
@@ -169,7 +173,7 @@ class Jobs:
             run_id,
             fit_batches=batch_setter(self.spark, own=self.own),
             given=given or {},
-            progress=Progress() if self.listener is None else Progress(self.listener),
+            progress=Progress(self.listener or PhaseLog(), count_tasks=self.count_tasks),
         )
 
     def _run_one(
@@ -224,8 +228,9 @@ def open_jobs(
         with (
             ExitStack() as after,
             open_session({**settings, **config.spark}, debug=debug) as (spark, own),
+            watched_tasks(spark) as count_tasks,
         ):
-            yield Jobs(spark, config, run_id, own, after, listener, ending)
+            yield Jobs(spark, config, run_id, own, after, listener, count_tasks, ending)
     except SystemExit as exc:  # with code 0 the command would seem to have done its work
         raise SparkCleanError(
             f"a library ended the process (SystemExit: {exc.code}) before the run had; look at "

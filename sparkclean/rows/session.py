@@ -109,7 +109,7 @@ def open_session(
             _log.warning("section spark of the configuration is ignored: a session exists")
         yield existing, False
         return
-    java = Java()
+    java = Java(quiet=not debug)
     with raising_interrupts(java.interrupted):
         spark = _create_session(conf, java, debug=debug)
         try:
