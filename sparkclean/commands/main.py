@@ -16,13 +16,14 @@ from sparkclean.commands.jobs import new_run_id, open_jobs
 from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
 from sparkclean.commands.output import unfailing_output
+from sparkclean.commands.show import add_arguments as add_show_arguments
+from sparkclean.commands.show import show
 from sparkclean.commands.terminal import print_report, say
 from sparkclean.commands.versions import (
     check_version,
     clean_up,
     revert,
     session_for,
-    show,
     versions,
 )
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
@@ -206,16 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     listed.add_argument("-n", type=_rows, default=20, help="the newest ones (default 20)")
 
     shown = _command(commands, "show", show, "print the first rows of an output")
-    shown.add_argument("target")
-    shown.add_argument(
-        "--version", metavar="V", help="name, number or run id; default: the current one"
-    )
-    shown.add_argument(
-        "--run-id", metavar="ID", help="rows of this run, staged ones of a closed gate included"
-    )
-    shown.add_argument(
-        "--table", metavar="T", help="of which the rows are, where there are those of several"
-    )
+    add_show_arguments(shown)
     shown.add_argument("-n", type=_rows, default=20, help="rows (default 20)")
 
     reverted = _command(commands, "revert", revert, "make an older version current again")
