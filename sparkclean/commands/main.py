@@ -132,7 +132,10 @@ def _job(args: argparse.Namespace) -> None:
     name_run(run_id)
     settings = read_properties(args.properties_file)
     listener = phase_listener(args.log_format)
-    with open_jobs(config, run_id, settings=settings, debug=args.debug, listener=listener) as jobs:
+    opened = open_jobs(
+        config, run_id, settings=settings, debug=args.debug, listener=listener, job=args.job
+    )
+    with opened as jobs:
         for result in jobs.run(args.job, dry_run=args.dry_run):
             print_report(result.report)
 

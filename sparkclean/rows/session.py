@@ -103,7 +103,7 @@ def open_session(
     Terminated
         When SIGTERM arrives, in a session of ours.
     """
-    existing = _find_session()
+    existing = find_session()
     if existing is not None:
         if conf:
             _log.warning("section spark of the configuration is ignored: a session exists")
@@ -121,7 +121,7 @@ def open_session(
             java.stopped()
 
 
-def _find_session() -> SparkSession | None:
+def find_session() -> SparkSession | None:
     """Find the session of this thread, or the one that all threads share."""
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
