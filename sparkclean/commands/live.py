@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
-#: Characters of a bar.
-_BAR = 20
+#: Characters of a bar, and those of a terminal that has room for more than a few words beside it.
+_BAR, _WIDE = 20, 120
 
 
 def phase_listener(log_format: str) -> PhaseListener:
@@ -91,10 +91,12 @@ class LivePhases:
         number, phase, begun = shown[-1]
         line = _line(number, phase, time.monotonic() - begun, " ...")
         standing = phase.standing  # another thread may put another one in its place
-        return line if standing is None or standing.done is None else _with_bar(line, standing)
+        if standing is None or standing.done is None:
+            return line
+        return _with_bar(line, standing, is_narrow=self._console.width < _WIDE)
 
 
-def _with_bar(line: Text, standing: Standing) -> RenderableType:
+def _with_bar(line: Text, standing: Standing, *, is_narrow: bool) -> RenderableType:
     """Put a bar beside a line, and in words what it shows."""
     from rich.progress_bar import ProgressBar  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -103,8 +105,8 @@ def _with_bar(line: Text, standing: Standing) -> RenderableType:
     grid = Table.grid(padding=(0, 1, 0, 0))
     for _ in range(3):
         grid.add_column(no_wrap=True, overflow="ellipsis")
-    bar = ProgressBar(standing.total, standing.done or 0, width=_BAR)
-    grid.add_row(line, bar, Text(str(standing), "dim"))
+    bar = ProgressBar(standing.total, standing.done or 0, width=_BAR // 2 if is_narrow else _BAR)
+    grid.add_row(line, bar, Text(standing.short if is_narrow else str(standing), "dim"))
     return grid
 
 

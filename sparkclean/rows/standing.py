@@ -51,6 +51,12 @@ class Standing:
             parts.append(f"about {shown_seconds(self.left)} left")
         return ", ".join(parts)
 
+    @property
+    def short(self) -> str:
+        """The steps and the time left, for a narrow terminal."""
+        left = "" if self.left is None else f", {shown_seconds(self.left)} left"
+        return "" if self.done is None else f"{self.done:,}/{self.total:,} {self.unit}{left}"
+
 
 def shown_seconds(seconds: float) -> str:
     """Write a time for people, as exact as an estimate deserves.
@@ -106,6 +112,6 @@ class Pace:
             if done and seconds - self._since >= _SOON:
                 left = (seconds - self._since) * (total - done) / done
         self._last = seconds
-        if count is None:
+        if count is None or count[1] < 2:  # none of one step says nothing
             return Standing(seconds, unit=self._unit, rows=self._rows)
         return Standing(seconds, *count, unit=self._unit, rows=self._rows, left=left)

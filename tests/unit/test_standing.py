@@ -63,3 +63,13 @@ def test_tasks_of_stages_that_have_begun_are_added_up() -> None:
 def test_tasks_of_no_stage_are_none() -> None:
     assert add_up([]) is None
     assert add_up([(0, 0, 200)]) is None
+
+
+def test_pace_of_a_single_step_gives_seconds() -> None:
+    assert Pace().standing(3.0, (0, 1)) == Standing(3.0)
+
+
+def test_standing_for_a_narrow_terminal_is_short() -> None:
+    assert Standing(10.0, 2, 5, unit="folds", left=41.0).short == "2/5 folds, 41 s left"
+    assert Standing(10.0, 2, 5).short == "2/5 tasks"
+    assert Standing(10.0).short == ""
