@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sparkclean import registry
+from sparkclean.commands.completion import SHELLS, completion_script
 from sparkclean.commands.jobs import new_run_id, open_jobs
 from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
@@ -45,6 +46,7 @@ _EXAMPLES = {
     "check-version": "sparkclean check-version out/examples/cleaned --version nightly-2026-11-24",
     "clean-up": "sparkclean clean-up out/examples/cleaned --keep 5 --older-than 30d --yes",
     "schema": "sparkclean schema > audit.schema.json",
+    "completion": 'eval "$(sparkclean completion bash)"',
 }
 
 
@@ -165,6 +167,10 @@ def _schema(_: argparse.Namespace) -> None:
     print(json.dumps(config_json_schema(), indent=2))
 
 
+def _completion(args: argparse.Namespace) -> None:
+    print(completion_script(args.shell, _parser()))
+
+
 # -- arguments ---------------------------------------------------------------------------------
 
 
@@ -242,6 +248,11 @@ def _parser() -> argparse.ArgumentParser:
     cleaned.add_argument("--yes", action="store_true", help="do not ask")
 
     _command(commands, "schema", _schema, "print the JSON schema of the configuration")
+
+    completed = _command(
+        commands, "completion", _completion, "print what lets a shell complete this command"
+    )
+    completed.add_argument("shell", choices=tuple(SHELLS))
     return parser
 
 
@@ -257,7 +268,7 @@ def _command(
         allow_abbrev=False,  # else the --conf of spark-submit would be taken for --config
     )
     parser.set_defaults(command=run)
-    if name != "schema":
+    if name not in ("schema", "completion"):
         parser.add_argument(
             "--properties-file",
             metavar="FILE",

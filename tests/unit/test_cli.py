@@ -429,7 +429,9 @@ def test_show_older_version_by_number_or_name(
     target: ParquetTarget, version: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["show", target.location, "--version", version]) == 0
-    assert capsys.readouterr().out == "id  run\n0   first\n1   first\n"
+    said, *rows = capsys.readouterr().out.splitlines()
+    assert said == "shown: v00000001 of run first; current: v00000002 of run second"
+    assert rows == ["id  run", "0   first", "1   first"]
 
 
 def test_show_prints_no_more_rows_than_asked(
