@@ -165,6 +165,9 @@ class Jobs:
 
     def prepare(self, name: str) -> None:
         """Prepare a job, or a sequence, as far as can be before anything runs. Writes nothing."""
+        # first, as a step that must wait for Spark ends all that follows
+        for part in SEQUENCES.get(name, (name,)):
+            self._runner(part, self.config, self.run_id).check_writable()
         if name not in SEQUENCES:
             self._runner(name, self.config, self.run_id).prepare()
         else:

@@ -171,10 +171,12 @@ def _look_in(
         return _array([partitions.get(name)] * rows)
 
     for group in range(file.num_row_groups):
-        first = column(group, ids[0])
+        if not left:
+            return
+        first, *others = (column(group, name) for name in ids)
         # most rows are none of them: Arrow finds that out
         near = pc.indices_nonzero(pc.is_in(first, _array([k[0] for k in left]).cast(first.type)))
-        keys = zip(*(column(group, name).take(near).to_pylist() for name in ids), strict=True)
+        keys = zip(*(part.take(near).to_pylist() for part in (first, *others)), strict=True)
         hits = {n: key for n, key in zip(near.to_pylist(), keys, strict=True) if key in left}
         if not hits:
             continue

@@ -162,8 +162,7 @@ class Runner:
         return run
 
     def _check_outputs(self, prepared: Prepared, published: Mapping[str, Version]) -> None:
-        for target in self.targets.values():
-            target.check_writable()
+        self.check_writable()
         warn_of_places_before(self.config, self.targets)
         check_columns(self.targets, self.specs, prepared, self.spark)
         datasets = {
@@ -173,6 +172,16 @@ class Runner:
         }
         if not self.config.output.adopt:
             check_same_table(datasets, prepared.input.pin)
+
+    def check_writable(self) -> None:
+        """Check that the outputs are in places that can be published to. Writes nothing.
+
+        Raises
+        ------
+        InputError
+        """
+        for target in self.targets.values():
+            target.check_writable()
 
     def look_ahead(self) -> JobResult:
         """Check and describe a run that reads what the job before it is yet to make.
