@@ -69,7 +69,7 @@ def shown_seconds(seconds: float) -> str:
     -------
     str
     """
-    if seconds < 90:
+    if seconds < 120:
         return f"{max(round(seconds), 1)} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

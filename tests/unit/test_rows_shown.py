@@ -6,10 +6,13 @@ import csv
 import datetime
 import io
 import json
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from sparkclean.commands.demo import next_commands
 from sparkclean.commands.rows_shown import (
     FORMATS,
     as_csv,
@@ -160,3 +163,27 @@ def test_class_or_pair_that_cannot_be_is_an_error(
 ) -> None:
     with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
         chosen_rows(given, pair, columns)
+
+
+# -- the demo ------------------------------------------------------------------------------------
+
+
+def test_demo_ends_with_commands_that_run_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(sys.executable).parents[2])
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    shown, listed = next_commands("out/demo/suspects", None)
+    command = f"{Path(sys.executable).parents[1].name}/bin/sparkclean"
+    assert shown == f"{command} show out/demo/suspects -n 20 --with image"
+    assert listed == f"{command} versions out/demo/cleaned"
+
+
+def test_demo_in_an_activated_environment_names_the_command_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sparkclean").touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    shown, _ = next_commands("lake.demo.suspects", "conf/x.conf")
+    assert shown == (
+        "sparkclean show lake.demo.suspects -n 20 --with image --properties-file conf/x.conf"
+    )
