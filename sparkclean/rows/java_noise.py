@@ -106,7 +106,7 @@ def _write(line: bytes) -> None:
     A thread that holds that lock when Python ends would make it abort.
     """
     stream = sys.stderr
-    if stream is not sys.__stderr__ and hasattr(stream, "rich_proxied_file"):
+    if hasattr(stream, "rich_proxied_file"):
         stream.write(line.decode("utf-8", "replace"))
     else:
         os.write(2, line)
