@@ -262,10 +262,10 @@ def open_jobs(
     check_run_id(run_id)
     remember_secrets(settings)
     resolve_classes(config)  # before a session is waited for
-    if job is not None and find_session() is None:
-        _check_early(job, config, run_id)
     ending: list[Runner] = []
     try:
+        if job is not None and find_session() is None:
+            _check_early(job, config, run_id)
         with (
             ExitStack() as after,
             open_session({**settings, **config.spark}, debug=debug) as (spark, own),

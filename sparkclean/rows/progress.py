@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sparkclean.rows.standing import Pace, Standing, shown_seconds
+from sparkclean.rows.standing import Pace, Standing
 from sparkclean.rows.task_status import CountTasks
 
 _log = logging.getLogger("sparkclean")
@@ -117,8 +117,7 @@ class PhaseLog:
             "rows": standing.rows_done,
             "left": None if standing.left is None else round(standing.left, 1),
         }
-        passed = f"{shown_seconds(standing.seconds)} so far"
-        text = ", ".join(filter(None, [str(standing), passed]))
+        text = ", ".join(filter(None, [str(standing), f"{standing.seconds:.0f} s so far"]))
         _log.info("[%d] %s ... %s", number, phase.name, text, extra=fields)
 
     def end(self, number: int, phase: Phase, *, done: bool) -> None:

@@ -178,7 +178,7 @@ def test_phase_of_which_nothing_is_known_says_its_seconds(
 ) -> None:
     with Progress().phase("x"):
         wait_for(lambda: len(log.records) > 1)
-    assert log.messages[1] == "[1] x ... 1 s so far"
+    assert log.messages[1] == "[1] x ... 0 s so far"
 
 
 def test_count_that_fails_changes_nothing(quick: None, log: pytest.LogCaptureFixture) -> None:
@@ -187,7 +187,7 @@ def test_count_that_fails_changes_nothing(quick: None, log: pytest.LogCaptureFix
 
     with Progress(count_tasks=fail).phase("x"):
         wait_for(lambda: len(log.records) > 1)
-    assert log.messages[1] == "[1] x ... 1 s so far"
+    assert log.messages[1] == "[1] x ... 0 s so far"
 
 
 def test_listener_that_fails_changes_nothing(quick: None) -> None:
