@@ -51,7 +51,7 @@ def leave_out_constants(table: pa.Table, keep: Sequence[str] = ()) -> tuple[pa.T
     said : str
         What they say, as one line; empty where all columns stay. Rows without columns of
         provenance are those of a dataset: they are shown whole. Of a single row only the
-        provenance is left out.
+        provenance is left out, and measured numbers never are.
     """
     names = table.column_names
     if RUN_ID not in names or not table.num_rows:
@@ -61,7 +61,7 @@ def leave_out_constants(table: pa.Table, keep: Sequence[str] = ()) -> tuple[pa.T
     for name in names:
         if name in candidates and name not in (*_SAID, *keep):
             values = table.column(name).to_pylist()
-            if all(value == values[0] for value in values):
+            if not isinstance(values[0], float) and all(value == values[0] for value in values):
                 out[name] = "null" if values[0] is None else cell(values[0])
     said = "; ".join(f"{name} {value}" for name, value in out.items())
     return table.select([n for n in names if n not in out]), said and f"in all rows shown: {said}"

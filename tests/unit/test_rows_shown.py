@@ -64,6 +64,11 @@ def test_of_a_single_row_only_where_it_comes_from_is_left_out() -> None:
     assert table.column_names == SUSPECTS.column_names[:6]
 
 
+def test_measured_numbers_stay_though_they_are_the_same() -> None:
+    table = SUSPECTS.append_column("self_confidence", pa.array([0.0, 0.0]))
+    assert "self_confidence" in leave_out_constants(table)[0].column_names
+
+
 def test_columns_that_were_asked_for_stay() -> None:
     table = SUSPECTS.append_column("split", pa.array(["train"] * 2))
     assert "split" in leave_out_constants(table, ["split"])[0].column_names
