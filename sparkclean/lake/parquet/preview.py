@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sparkclean.errors import InputError
@@ -64,6 +63,8 @@ def first_rows(
 
 
 def _matching(table: pa.Table, matching: Mapping[str, str] | None) -> pa.Table:
+    import pyarrow.compute as pc  # noqa: PLC0415 (few commands choose rows)
+
     for name, text in (matching or {}).items():
         table = table.filter(pc.equal(pc.cast(table.column(name), pa.string()), text))
     return table
