@@ -19,7 +19,7 @@ CI := -m "not full"
 SPARK_TESTS := tests/matrix tests/lake tests/spark
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-delta demo-iceberg test test-fast test-full matrix template lint bench bench-full bench-mitigation build clean
+.PHONY: help install shell demo demo-delta demo-iceberg test test-fast test-full matrix template lint bench bench-full bench-mitigation build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ $(VENV)/.tested: $(VENV)/.installed
 	.venv-xgboost/bin/pip install -q --upgrade "pip>=25.1"
 	.venv-xgboost/bin/pip install -q -e ".[spark]" --group test --group xgboost
 	touch $@
+
+shell: install  ## open a shell in which sparkclean is on the path
+	@echo "sparkclean is on the path of this shell; exit leaves it"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" exec "$${SHELL:-/bin/sh}"
 
 demo: install  ## predict and audit real data: digits with 5 % of the labels flipped
 	rm -rf out/demo

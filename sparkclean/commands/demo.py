@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +116,6 @@ def score(folder: Path, suspects_table: str, properties: str | None) -> None:
         ("precision", f"{found / max(len(suspects), 1):.1%}"),
         ("recall", f"{found / max(wanted, 1):.1%}"),
     ]
-    more = f" --properties-file {properties}" if properties else ""
     titles = ("rank", "id", "given", "suggested", "true", "self_confidence")
     rows = [
         (
@@ -128,12 +131,37 @@ def score(folder: Path, suspects_table: str, properties: str | None) -> None:
                 Line(""),
                 Grid(counts, right=(1,)),
                 Line(""),
-                Line(f"more of it: sparkclean show {suspects_table}{more}"),
-                Line(""),
                 Grid(rows, titles, right=range(len(titles))),
+                Line(""),
+                Line("go on:", "heading"),
+                *map(Line, next_commands(suspects_table, properties)),
             ]
         )
     )
+
+
+def next_commands(suspects_table: str, properties: str | None) -> list[str]:
+    """Write commands to go on with, which can be pasted as they are.
+
+    Parameters
+    ----------
+    suspects_table : str
+    properties : str or None
+        File of settings of the Spark session.
+
+    Returns
+    -------
+    list of str
+    """
+    # beside the Python that runs, which need not be on the path of the shell
+    command = Path(sys.executable).parent / "sparkclean"
+    name = "sparkclean" if shutil.which("sparkclean") == str(command) else os.path.relpath(command)
+    more = [] if properties is None else ["--properties-file", properties]
+    cleaned = f"{suspects_table.removesuffix('suspects')}cleaned"
+    return [
+        shlex.join([name, "show", suspects_table, "-n", "20", "--with", "image", *more]),
+        shlex.join([name, "versions", cleaned, *more]),
+    ]
 
 
 def _first_rows(table: str, rows: int, properties: str | None) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sparkclean import registry
 from sparkclean.errors import SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of
-from sparkclean.rows.session import batch_setter, open_session
+from sparkclean.rows.session import batch_setter, find_session, open_session
+from sparkclean.rows.task_status import CountTasks, watched_tasks
 from sparkclean.texts import remember_secrets
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sparkclean.lake import Pin
     from sparkclean.rows.progress import PhaseListener
     from sparkclean.runs.attempt import PreparedRun
+    from sparkclean.runs.context import Context
     from sparkclean.runs.runner import JobResult, Runner
 
 _log = logging.getLogger("sparkclean")
@@ -89,7 +91,8 @@ def run_job(
 
     checked = load_config(config, overrides=overrides)
     last = None
-    with open_jobs(checked, run_id or new_run_id(), settings=settings or {}) as jobs:
+    run_id = run_id or new_run_id()
+    with open_jobs(checked, run_id, settings=settings or {}, job=job) as jobs:
         for last in jobs.run(job, dry_run=dry_run):
             _log.debug("%s", last.summary)
     if last is None or last.job != SEQUENCES.get(job, (job,))[-1]:
@@ -106,40 +109,38 @@ class Jobs:
     spark : SparkSession
     config : Config
     run_id : str
-    own : bool
-        Whether the session was made for them.
+    fit_batches : callable
+        Fits the session's batches to the numbers of a row.
     after : ExitStack
         What is done once the session has stopped.
     listener : PhaseListener or None
         Who is told of phases; the log by default.
+    count_tasks : callable
+        Counts the tasks that run: `sparkclean.rows.task_status.CountTasks`.
     ending : list of Runner
         The runner of the job that ends the command.
+    context_type : type
+        What jobs are prepared with; `sparkclean.runs.context.Context` by default.
     """
 
     spark: SparkSession
     config: Config
     run_id: str
-    own: bool
+    fit_batches: Callable[[int], None]
     after: ExitStack
     listener: PhaseListener | None
+    count_tasks: CountTasks
     ending: list[Runner] = field(default_factory=list)
+    context_type: type[Context] | None = None
 
     def run(self, name: str, *, dry_run: bool = False) -> Iterator[JobResult]:
         """Run a job, or a sequence; yield the result of each job as it ends."""
         if name not in SEQUENCES:
             yield self._run_one(self._runner(name, self.config, self.run_id), dry_run=dry_run)
             return
-        from sparkclean.config.model import with_predictions  # noqa: PLC0415
         from sparkclean.jobs.predict.steps import pins_of_prediction  # noqa: PLC0415
 
-        audited = with_predictions(self.config, self.config.output.location("predictions") or "")
-        first = self._runner("predict", self.config, self._id_of_prediction())
-        prepared = first.prepare()
-        has_predicted = first.is_finished(prepared)
-        plan = None
-        if not has_predicted:  # what is wrong with the audit is said before hours of prediction
-            pin = {"input": prepared.prepared.input.pin}
-            plan = self._runner("audit", audited, self.run_id, pin).look_ahead()
+        audited, first, prepared, plan = self._begin_sequence()
         yield self._run_one(first, prepared, dry_run=dry_run, ends=False)
         if dry_run and plan is not None:
             yield plan
@@ -147,6 +148,30 @@ class Jobs:
         given = pins_of_prediction(self.config, first.run_id, first.targets, self.spark)
         second = self._runner("audit", audited, self.run_id, given)
         yield self._run_one(second, dry_run=dry_run)
+
+    def _begin_sequence(self) -> tuple[Config, Runner, PreparedRun, JobResult | None]:
+        """Prepare the prediction, and the audit, with its configuration, as far as it can be."""
+        from sparkclean.config.model import with_predictions  # noqa: PLC0415
+
+        audited = with_predictions(self.config, self.config.output.location("predictions") or "")
+        first = self._runner("predict", self.config, self._id_of_prediction())
+        prepared = first.prepare()
+        if first.is_finished(prepared):
+            return audited, first, prepared, None
+        # what is wrong with the audit is said before hours of prediction
+        pin = {"input": prepared.prepared.input.pin}
+        plan = self._runner("audit", audited, self.run_id, pin).look_ahead()
+        return audited, first, prepared, plan
+
+    def prepare(self, name: str) -> None:
+        """Prepare a job, or a sequence, as far as can be before anything runs. Writes nothing."""
+        # first, as a step that must wait for Spark ends all that follows
+        for part in SEQUENCES.get(name, (name,)):
+            self._runner(part, self.config, self.run_id).check_writable()
+        if name not in SEQUENCES:
+            self._runner(name, self.config, self.run_id).prepare()
+        else:
+            self._begin_sequence()
 
     def _id_of_prediction(self) -> str:
         """Give the run id of the prediction of a sequence: version 0.1.0 gave it one of its own."""
@@ -159,7 +184,8 @@ class Jobs:
     def _runner(
         self, name: str, config: Config, run_id: str, given: Mapping[str, Pin] | None = None
     ) -> Runner:
-        from sparkclean.rows.progress import Progress  # noqa: PLC0415
+        from sparkclean.rows.progress import PhaseLog, Progress  # noqa: PLC0415
+        from sparkclean.runs.context import Context  # noqa: PLC0415
         from sparkclean.runs.runner import Runner  # noqa: PLC0415 (imports pyspark)
 
         return Runner(
@@ -167,9 +193,10 @@ class Jobs:
             self.spark,
             config,
             run_id,
-            fit_batches=batch_setter(self.spark, own=self.own),
+            fit_batches=self.fit_batches,
             given=given or {},
-            progress=Progress() if self.listener is None else Progress(self.listener),
+            progress=Progress(self.listener or PhaseLog(), count_tasks=self.count_tasks),
+            context_type=self.context_type or Context,
         )
 
     def _run_one(
@@ -187,6 +214,19 @@ class Jobs:
         return runner.describe(prepared) if dry_run else runner.execute(prepared)
 
 
+def _check_early(job: str, config: Config, run_id: str) -> None:
+    """Check what can be checked before Spark is waited for."""
+    from sparkclean.runs.early import EarlyContext, check_early  # noqa: PLC0415
+
+    def prepare(session: SparkSession) -> None:
+        with ExitStack() as after:
+            jobs = Jobs(session, config, run_id, lambda _: None, after, None, lambda: None)
+            jobs.context_type = EarlyContext
+            jobs.prepare(job)
+
+    check_early(prepare)
+
+
 @contextmanager
 def open_jobs(
     config: Config,
@@ -195,6 +235,7 @@ def open_jobs(
     settings: Mapping[str, str],
     debug: bool = False,
     listener: PhaseListener | None = None,
+    job: str | None = None,
 ) -> Iterator[Jobs]:
     """Open a session for jobs, and tidy up behind them.
 
@@ -208,6 +249,8 @@ def open_jobs(
         Whether Spark's log shows stack traces.
     listener : PhaseListener, optional
         Who is told of phases; the log by default.
+    job : str, optional
+        Which of them will run: what is wrong with it is said before Spark starts, if it shows.
 
     Yields
     ------
@@ -221,11 +264,15 @@ def open_jobs(
     resolve_classes(config)  # before a session is waited for
     ending: list[Runner] = []
     try:
+        if job is not None and find_session() is None:
+            _check_early(job, config, run_id)
         with (
             ExitStack() as after,
             open_session({**settings, **config.spark}, debug=debug) as (spark, own),
+            watched_tasks(spark) as count_tasks,
         ):
-            yield Jobs(spark, config, run_id, own, after, listener, ending)
+            fit = batch_setter(spark, own=own)
+            yield Jobs(spark, config, run_id, fit, after, listener, count_tasks, ending)
     except SystemExit as exc:  # with code 0 the command would seem to have done its work
         raise SparkCleanError(
             f"a library ended the process (SystemExit: {exc.code}) before the run had; look at "

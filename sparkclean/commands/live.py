@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 from sparkclean.commands.terminal import open_console
 from sparkclean.rows.progress import Phase, PhaseListener, PhaseLog
+from sparkclean.rows.standing import Standing
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.live import Live
     from rich.text import Text
+
+#: Characters of a bar, and those of a terminal that has room for more than a few words beside it.
+_BAR, _WIDE = 20, 120
 
 
 def phase_listener(log_format: str) -> PhaseListener:
@@ -66,6 +70,9 @@ class LivePhases:
             # a process that is killed must not leave a terminal without a cursor
             self._console.show_cursor(True)
 
+    def look(self, number: int, phase: Phase) -> None:
+        """Do nothing: the line is drawn anew a few times a second."""
+
     def end(self, number: int, phase: Phase, *, done: bool) -> None:
         """Write a phase above the current one; take the line away after the last."""
         self._open = [entry for entry in self._open if entry[1] is not phase]
@@ -75,14 +82,32 @@ class LivePhases:
                 live.stop()
             self._console.print(_line(number, phase, phase.seconds, "" if done else ": stopped"))
 
-    def __rich__(self) -> Text:
+    def __rich__(self) -> RenderableType:
         from rich.text import Text  # noqa: PLC0415
 
         shown = self._open  # another thread may put another list in its place
         if not shown:
             return Text("")
         number, phase, begun = shown[-1]
-        return _line(number, phase, time.monotonic() - begun, " ...")
+        line = _line(number, phase, time.monotonic() - begun, " ...")
+        standing = phase.standing  # another thread may put another one in its place
+        if standing is None or standing.done is None:
+            return line
+        return _with_bar(line, standing, is_narrow=self._console.width < _WIDE)
+
+
+def _with_bar(line: Text, standing: Standing, *, is_narrow: bool) -> RenderableType:
+    """Put a bar beside a line, and in words what it shows."""
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    for _ in range(3):
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+    bar = ProgressBar(standing.total, standing.done or 0, width=_BAR // 2 if is_narrow else _BAR)
+    grid.add_row(line, bar, Text(standing.short if is_narrow else str(standing), "dim"))
+    return grid
 
 
 def _line(number: int, phase: Phase, seconds: float, more: str = "") -> Text:

@@ -13,6 +13,8 @@ from typing import Any, TextIO
 from sparkclean.commands.terminal import is_terminal
 from sparkclean.texts import printable, printable_lines
 
+#: What records say besides their message.
+_FIELDS = ("phase", "event", "rows", "seconds", "done", "total", "unit", "left", "run_id")
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 
 
@@ -51,7 +53,7 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "msg": printable_lines(record.getMessage()),
         }
-        for key in ("phase", "event", "rows", "seconds", "run_id"):
+        for key in _FIELDS:
             if getattr(record, key, None) is not None:
                 value = getattr(record, key)
                 entry[key] = printable(value) if isinstance(value, str) else value

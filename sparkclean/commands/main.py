@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sparkclean import registry
+from sparkclean.commands.completion import SHELLS, completion_script
 from sparkclean.commands.jobs import new_run_id, open_jobs
 from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
 from sparkclean.commands.output import unfailing_output
+from sparkclean.commands.show import add_arguments as add_show_arguments
+from sparkclean.commands.show import show
 from sparkclean.commands.terminal import print_report, say
 from sparkclean.commands.versions import (
     check_version,
     clean_up,
     revert,
     session_for,
-    show,
     versions,
 )
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
@@ -44,6 +46,7 @@ _EXAMPLES = {
     "check-version": "sparkclean check-version out/examples/cleaned --version nightly-2026-11-24",
     "clean-up": "sparkclean clean-up out/examples/cleaned --keep 5 --older-than 30d --yes",
     "schema": "sparkclean schema > audit.schema.json",
+    "completion": 'eval "$(sparkclean completion bash)"',
 }
 
 
@@ -131,7 +134,10 @@ def _job(args: argparse.Namespace) -> None:
     name_run(run_id)
     settings = read_properties(args.properties_file)
     listener = phase_listener(args.log_format)
-    with open_jobs(config, run_id, settings=settings, debug=args.debug, listener=listener) as jobs:
+    opened = open_jobs(
+        config, run_id, settings=settings, debug=args.debug, listener=listener, job=args.job
+    )
+    with opened as jobs:
         for result in jobs.run(args.job, dry_run=args.dry_run):
             print_report(result.report)
 
@@ -159,6 +165,10 @@ def _schema(_: argparse.Namespace) -> None:
     from sparkclean.config.model import config_json_schema  # noqa: PLC0415
 
     print(json.dumps(config_json_schema(), indent=2))
+
+
+def _completion(args: argparse.Namespace) -> None:
+    print(completion_script(args.shell, _parser()))
 
 
 # -- arguments ---------------------------------------------------------------------------------
@@ -206,16 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     listed.add_argument("-n", type=_rows, default=20, help="the newest ones (default 20)")
 
     shown = _command(commands, "show", show, "print the first rows of an output")
-    shown.add_argument("target")
-    shown.add_argument(
-        "--version", metavar="V", help="name, number or run id; default: the current one"
-    )
-    shown.add_argument(
-        "--run-id", metavar="ID", help="rows of this run, staged ones of a closed gate included"
-    )
-    shown.add_argument(
-        "--table", metavar="T", help="of which the rows are, where there are those of several"
-    )
+    add_show_arguments(shown)
     shown.add_argument("-n", type=_rows, default=20, help="rows (default 20)")
 
     reverted = _command(commands, "revert", revert, "make an older version current again")
@@ -247,6 +248,11 @@ def _parser() -> argparse.ArgumentParser:
     cleaned.add_argument("--yes", action="store_true", help="do not ask")
 
     _command(commands, "schema", _schema, "print the JSON schema of the configuration")
+
+    completed = _command(
+        commands, "completion", _completion, "print what lets a shell complete this command"
+    )
+    completed.add_argument("shell", choices=tuple(SHELLS))
     return parser
 
 
@@ -262,7 +268,7 @@ def _command(
         allow_abbrev=False,  # else the --conf of spark-submit would be taken for --config
     )
     parser.set_defaults(command=run)
-    if name != "schema":
+    if name not in ("schema", "completion"):
         parser.add_argument(
             "--properties-file",
             metavar="FILE",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from sparkclean.commands.rows_shown import shown_column
 from sparkclean.rows.report import Grid, Line, Report, by_record, cell
 from sparkclean.texts import printable
 
@@ -179,7 +180,7 @@ def table_as_text(table: pa.Table) -> str:
 
 
 def _arrange(table: pa.Table, fits: Callable[[Grid], bool], right: Collection[int] = ()) -> Report:
-    columns = [[_number(value) for value in column.to_pylist()] for column in table.columns]
+    columns = [shown_column(column) for column in table.columns]
     rows = list(zip(*columns, strict=True))
     grid = Grid([[cell(value) for value in row] for row in rows], table.column_names, right)
     if fits(grid):
@@ -187,10 +188,6 @@ def _arrange(table: pa.Table, fits: Callable[[Grid], bool], right: Collection[in
     return by_record(
         table.column_names, [[_cut(printable(value)) for value in row] for row in rows]
     )
-
-
-def _number(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _cut(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Commands over the versions of an output: list, show, check, revert, clean up."""
+"""Commands over the versions of an output: list, check, revert, clean up."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from sparkclean.commands.terminal import (
     agrees,
     arrange_versions,
     print_report,
-    print_table,
     say,
 )
 from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError, first_of
 from sparkclean.locations import check_expanded, local_path
 from sparkclean.rows.session import open_session, read_properties
-from sparkclean.texts import redact_config_text
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,7 +45,8 @@ def session_for(args: argparse.Namespace, table: str) -> Iterator[SparkSession |
 
 
 @contextmanager
-def _opened(args: argparse.Namespace) -> Iterator[TargetTable]:
+def opened(args: argparse.Namespace) -> Iterator[TargetTable]:
+    """Yield the output that a command is about."""
     from sparkclean.lake import open_target  # noqa: PLC0415
 
     with session_for(args, args.target) as spark:
@@ -58,7 +57,7 @@ def versions(args: argparse.Namespace) -> None:
     """List the versions of an output."""
     from sparkclean.lake import missing_files  # noqa: PLC0415
 
-    with _opened(args) as target:
+    with opened(args) as target:
         versions = target.versions()
         shown = versions[-args.n :]
         current = target.current()
@@ -75,7 +74,7 @@ def check_version(args: argparse.Namespace) -> None:
     """Tell whether the files of a version are there, as they were published."""
     from sparkclean.lake import find_version, find_wrong_files  # noqa: PLC0415
 
-    with _opened(args) as target:
+    with opened(args) as target:
         version = target.current()
         if args.version is not None:
             version = find_version(target.versions(), args.version, args.target)
@@ -106,44 +105,11 @@ def _changed_values(target: TargetTable, versions: list[Version]) -> Iterator[st
             yield f"version {version.name}: {text}; audit again under a new run id"
 
 
-def show(args: argparse.Namespace) -> None:
-    """Print the first rows of an output."""
-    from sparkclean.lake import (  # noqa: PLC0415
-        find_version,
-        original_run_id,
-        runs_of_table,
-        translate_read_error,
-    )
-
-    with _opened(args) as target:
-        version = args.version
-        if version is not None:
-            version = find_version(target.versions(), version, args.target).name
-        run_id = args.run_id
-        if run_id is None and (version is None or args.table is not None):
-            runs = runs_of_table(target, args.table, version)
-            run_id = None if runs is None else original_run_id(runs[-1])
-        try:
-            table = target.head(args.n, version=version, run_id=run_id)
-        except Exception as exc:
-            if translate_read_error(exc, args.target) in (None, exc):
-                raise
-            raise InputError(
-                f"{args.target}: files of this version are gone or damaged; sparkclean "
-                "check-version says which. Show another one (sparkclean versions)"
-            ) from exc
-    if {"config", "config_fingerprint"} <= set(table.column_names):  # run records, also of before
-        texts = [redact_config_text(text) for text in table.column("config").to_pylist()]
-        place = table.column_names.index("config")
-        table = table.set_column(place, "config", [texts])
-    print_table(table)
-
-
 def revert(args: argparse.Namespace) -> None:
     """Make an older version current again."""
     from sparkclean.lake import find_version  # noqa: PLC0415
 
-    with _opened(args) as target:
+    with opened(args) as target:
         wanted = find_version(target.versions(), args.to, args.target)
         version = target.revert(wanted.name if target.keeps_versions_apart else wanted.number)
     say(f"{args.target} is now at {version.name}, with the content of version {args.to}")
@@ -160,7 +126,7 @@ def clean_up(args: argparse.Namespace) -> None:
         raise ConfigError(
             f"--run-id: {args.target} holds no models; versions go by --keep and --older-than"
         )
-    with _opened(args) as target:
+    with opened(args) as target:
         _clean_up_after_asking(args, partial(target.clean_up, **limits))
 
 

@@ -270,7 +270,12 @@ class CommittedTarget(ABC):
         return counted_rows(self._read(version), newest, self.location, self.open_runs)
 
     def head(
-        self, rows: int, *, version: str | int | None = None, run_id: str | None = None
+        self,
+        rows: int,
+        *,
+        version: str | int | None = None,
+        run_id: str | None = None,
+        matching: Mapping[str, str] | None = None,
     ) -> pa.Table:
         """Read the first rows of the newest run, or of one, by rank where there is one.
 
@@ -280,6 +285,8 @@ class CommittedTarget(ABC):
         version : str or int, optional
         run_id : str, optional
             The scheduler's. What it has staged is in the folder of intermediate files.
+        matching : mapping, optional
+            Texts of columns that the rows must have.
 
         Returns
         -------
@@ -292,8 +299,8 @@ class CommittedTarget(ABC):
             for name, value in self._newest_key(frame).items():
                 frame = frame.where(F.col(name) == value)
         if RANK in frame.columns:
-            frame = frame.where(F.col(RANK) <= rows).orderBy(RANK)
-        return collect_head(frame, rows)
+            frame = (frame if matching else frame.where(F.col(RANK) <= rows)).orderBy(RANK)
+        return collect_head(frame, rows, matching)
 
     def _newest_key(self, frame: DataFrame) -> dict[str, str]:
         """Find the key of the newest run that has rows in a frame."""

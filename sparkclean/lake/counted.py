@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from sparkclean.errors import InputError
 from sparkclean.lake.base import INPUT_TABLE
 from sparkclean.lake.record_rows import JOB_OF_BEFORE, KnownRuns, are_records, counted_runs
+from sparkclean.names import quote_name
 from sparkclean.schema import JOB, RUN_ID
 
 if TYPE_CHECKING:
@@ -97,13 +98,17 @@ def _known_runs(open_runs: OpenTable, location: str) -> KnownRuns:
         return {}
 
 
-def collect_head(frame: DataFrame, rows: int) -> pa.Table:
+def collect_head(
+    frame: DataFrame, rows: int, matching: Mapping[str, str] | None = None
+) -> pa.Table:
     """Collect the first rows of a frame.
 
     Parameters
     ----------
     frame : DataFrame
     rows : int
+    matching : mapping, optional
+        Texts of columns that the rows must have.
 
     Returns
     -------
@@ -112,5 +117,7 @@ def collect_head(frame: DataFrame, rows: int) -> pa.Table:
     """
     import pyarrow as pa  # noqa: PLC0415 (readers of metadata need none)
 
+    for name, text in (matching or {}).items():
+        frame = frame.where(F.col(quote_name((name,))).cast("string") == text)
     found = [row.asDict(recursive=True) for row in frame.limit(rows).collect()]
     return pa.Table.from_pylist(found) if found else pa.table({n: [] for n in frame.columns})

@@ -196,10 +196,16 @@ class EditedTarget(ABC):
         return self._read(found)
 
     def head(
-        self, rows: int, *, version: str | int | None = None, run_id: str | None = None
+        self,
+        rows: int,
+        *,
+        version: str | int | None = None,
+        run_id: str | None = None,
+        matching: Mapping[str, str] | None = None,
     ) -> pa.Table:
         """Read the first rows of a version; each is that of one run."""
-        return collect_head(self.frame(self.spark, run_id if version is None else version), rows)
+        frame = self.frame(self.spark, run_id if version is None else version)
+        return collect_head(frame, rows, matching)
 
     def _find(self, version: str | int) -> Version:
         return find_version(self.versions(), str(version), self.location)

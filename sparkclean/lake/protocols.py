@@ -160,9 +160,17 @@ class TargetTable(Protocol):
         """Return the rows of a version. Lazy."""
 
     def head(
-        self, rows: int, *, version: str | int | None = None, run_id: str | None = None
+        self,
+        rows: int,
+        *,
+        version: str | int | None = None,
+        run_id: str | None = None,
+        matching: Mapping[str, str] | None = None,
     ) -> pa.Table:
-        """Read the first rows of the newest run, or of one, by rank where there is one."""
+        """Read the first rows of the newest run, or of one, by rank where there is one.
+
+        With ``matching`` those whose columns, as text, are what is given.
+        """
 
     def data_files(self, version: str) -> list[str]:
         """List the files that a version needs, by its name."""

@@ -93,7 +93,7 @@ class SklearnEngine:
                 rare=rare,
                 files=job.files,
             )
-        with job.progress.phase("train") as phase:
+        with job.progress.phase("train", unit="folds") as phase:
             train = TrainFolds(
                 sample=str(sample.folder),
                 models=str(folder),

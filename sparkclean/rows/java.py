@@ -17,14 +17,22 @@ from pathlib import Path
 from typing import Any
 
 from sparkclean.errors import SparkCleanError
+from sparkclean.rows.java_noise import forward
 from sparkclean.rows.settings_file import settings_in_file
 
 #: Seconds that Spark has to stop after an interrupt.
 _PATIENCE = 20.0
+#: Seconds in which what a dead Java has said is passed on.
+_LAST_WORDS = 2.0
 
 
 class Java:
     """The Java process of a session that we start.
+
+    Parameters
+    ----------
+    quiet : bool
+        Whether to leave out what Java says at each start.
 
     Attributes
     ----------
@@ -41,10 +49,12 @@ class Java:
     whether we live, and stays for ever (seen on 3.5 and 4.1).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self.process: subprocess.Popen[bytes] | None = None
         self.is_starting = True
         self._timer: threading.Timer | None = None
+        self._words: threading.Thread | None = None
 
     def start_context(self, settings: Mapping[str, str]) -> None:
         """Start Spark, and Java for it where there is none.
@@ -102,6 +112,8 @@ class Java:
                 return launch_gateway()  # type: ignore[no-untyped-call]
         except BaseException:
             self.kill()
+            if self._words is not None:  # what it has said of the reason stands before our words
+                self._words.join(_LAST_WORDS)
             raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -117,12 +129,15 @@ class Java:
                     subprocess.Popen,
                     command,
                     stdin=subprocess.PIPE,  # Java ends when this does
+                    stderr=subprocess.PIPE if self._quiet else None,
                     env=os.environ | variables,
                     start_new_session=True,  # Ctrl-C on a terminal is for us alone
                 )
         finally:
             if started is not None:
                 self.process = started.result()
+        if self.process.stderr is not None:
+            self._words = forward(self.process.stderr)
         return self.process
 
     def interrupted(self) -> None:

@@ -1,15 +1,22 @@
-"""Progress of a run: what is being done, how many rows, how long."""
+"""Progress of a run: what is being done, how far it has come, how many rows, how long."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
+
+from sparkclean.rows.standing import Pace, Standing
+from sparkclean.rows.task_status import CountTasks
 
 _log = logging.getLogger("sparkclean")
+
+#: Seconds between two looks at a phase, and between two lines of the log about one.
+_LOOKS, _LINES = 1.0, 30.0
 
 
 @dataclass
@@ -22,11 +29,21 @@ class Phase:
     rows : int or None
         Rows that the phase read or wrote, once known.
     seconds : float
+    steps : (int, int) or None
+        Steps that are done, and all: set by a phase that counts them itself. Tasks of Spark else.
+    standing : Standing or None
+        How far it has come, as last looked at, while it lasts.
     """
 
     name: str
     rows: int | None = None
     seconds: float = 0.0
+    steps: tuple[int, int] | None = None
+    standing: Standing | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """Give what the run record keeps."""
+        return {"name": self.name, "rows": self.rows, "seconds": self.seconds}
 
     @property
     def pace(self) -> str:
@@ -49,6 +66,16 @@ class PhaseListener(Protocol):
         phase : Phase
         """
 
+    def look(self, number: int, phase: Phase) -> None:
+        """Hear each second how far a phase has come; called by another thread.
+
+        Parameters
+        ----------
+        number : int
+        phase : Phase
+            With its ``standing``.
+        """
+
     def end(self, number: int, phase: Phase, *, done: bool) -> None:
         """Hear that a phase has ended.
 
@@ -63,12 +90,35 @@ class PhaseListener(Protocol):
 
 
 class PhaseLog:
-    """Writes phases to the log; of one that fails, its error says enough."""
+    """Writes phases to the log, of a long one a line each 30 s; of one that fails, its error."""
+
+    def __init__(self) -> None:
+        #: Lines that were written of each phase, by its number.
+        self._lines: dict[int, int] = {}
 
     def begin(self, number: int, phase: Phase) -> None:
         """Log that a phase begins."""
         fields = {"phase": phase.name, "event": "begin"}
         _log.info("[%d] %s ...", number, phase.name, extra=fields)
+
+    def look(self, number: int, phase: Phase) -> None:
+        """Log how far a phase has come, where it is time to."""
+        standing = phase.standing
+        if standing is None or standing.seconds // _LINES <= self._lines.get(number, 0):
+            return
+        self._lines[number] = int(standing.seconds // _LINES)
+        fields = {
+            "phase": phase.name,
+            "event": "progress",
+            "seconds": round(standing.seconds, 3),
+            "done": standing.done,
+            "total": standing.total,
+            "unit": None if standing.done is None else standing.unit,
+            "rows": standing.rows_done,
+            "left": None if standing.left is None else round(standing.left, 1),
+        }
+        text = ", ".join(filter(None, [str(standing), f"{standing.seconds:.0f} s so far"]))
+        _log.info("[%d] %s ... %s", number, phase.name, text, extra=fields)
 
     def end(self, number: int, phase: Phase, *, done: bool) -> None:
         """Log rows and seconds of a phase that is done."""
@@ -94,19 +144,26 @@ class Progress:
         The log by default.
     phases : list of Phase
         Those begun so far.
+    count_tasks : callable
+        By which the tasks of a phase are counted while it lasts: `watched_tasks`.
     """
 
     listener: PhaseListener = field(default_factory=PhaseLog)
     phases: list[Phase] = field(default_factory=list)
+    count_tasks: CountTasks = lambda: None
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[Phase]:
+    def phase(self, name: str, *, of: int | None = None, unit: str = "tasks") -> Iterator[Phase]:
         """Time one phase.
 
         Parameters
         ----------
         name : str
             What is done, for people.
+        of : int, optional
+            Rows that it reads, where they are known before.
+        unit : str
+            What its steps are.
 
         Yields
         ------
@@ -117,10 +174,49 @@ class Progress:
         self.phases.append(phase)
         number = len(self.phases)
         begun = time.monotonic()
+        watch = _Watch(phase, Pace(unit, of), begun, self.count_tasks)
         try:
             self.listener.begin(number, phase)
-            yield phase
+            with watch.telling(lambda: self.listener.look(number, phase)):
+                yield phase
             done = True
         finally:
             phase.seconds = time.monotonic() - begun
             self.listener.end(number, phase, done=done)
+
+
+@dataclass
+class _Watch:
+    """Looks at a phase each second, from a thread that ends with it."""
+
+    phase: Phase
+    pace: Pace
+    begun: float
+    count_tasks: CountTasks
+
+    @contextmanager
+    def telling(self, tell: Callable[[], None]) -> Iterator[None]:
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_LOOKS):
+                with suppress(Exception):  # what is shown of a run must not end it
+                    self._look()
+                    tell()
+
+        # a daemon: an answer of Spark that never comes must not keep the process alive
+        thread = threading.Thread(target=watch, name="phase", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(_LOOKS)  # else it could write below the end of its phase
+
+    def _look(self) -> None:
+        count = self.phase.steps
+        if count is None:
+            with suppress(Exception):  # Spark stops: seconds are known still
+                tasks = self.count_tasks()
+                count = None if tasks is None else (tasks.done, tasks.total)
+        self.phase.standing = self.pace.standing(time.monotonic() - self.begun, count)

@@ -32,6 +32,7 @@ _ARCHIVE_MAGIC = (0xF00BABA8).to_bytes(4, sys.byteorder)
 _LARGE_BATCH = 64 << 20
 #: Bytes of probabilities in one Arrow batch of a session that we create.
 _BATCH_BYTES = 16 << 20
+_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 #: Bytes of a file of settings.
 _MOST_SETTINGS = 1 << 20
 
@@ -103,13 +104,13 @@ def open_session(
     Terminated
         When SIGTERM arrives, in a session of ours.
     """
-    existing = _find_session()
+    existing = find_session()
     if existing is not None:
         if conf:
             _log.warning("section spark of the configuration is ignored: a session exists")
         yield existing, False
         return
-    java = Java()
+    java = Java(quiet=not debug)
     with raising_interrupts(java.interrupted):
         spark = _create_session(conf, java, debug=debug)
         try:
@@ -121,7 +122,7 @@ def open_session(
             java.stopped()
 
 
-def _find_session() -> SparkSession | None:
+def find_session() -> SparkSession | None:
     """Find the session of this thread, or the one that all threads share."""
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
@@ -151,7 +152,7 @@ def _create_session(conf: dict[str, str], java: Java, *, debug: bool) -> SparkSe
         settings |= _local_settings(debug=debug)
     elif "SPARK_REMOTE" not in os.environ and SparkConf().get("spark.master") == "local[*]":
         settings["spark.master"] = "local[*,4]"
-    settings |= conf
+    settings = _with_settings(settings, conf)
     builder = SparkSession.builder
     try:
         if "SPARK_REMOTE" not in os.environ and "spark.remote" not in settings:
@@ -174,6 +175,12 @@ def _create_session(conf: dict[str, str], java: Java, *, debug: bool) -> SparkSe
     return spark
 
 
+def _with_settings(settings: dict[str, str], conf: dict[str, str]) -> dict[str, str]:
+    """Let settings of the user win; options of Java stand behind ours, where the last one wins."""
+    options = [part[_JAVA_OPTIONS] for part in (settings, conf) if part.get(_JAVA_OPTIONS)]
+    return settings | conf | ({_JAVA_OPTIONS: " ".join(options)} if options else {})
+
+
 def _local_settings(*, debug: bool) -> dict[str, str]:
     """Choose settings of an embedded local Spark."""
     settings = {
@@ -190,7 +197,7 @@ def _local_settings(*, debug: bool) -> dict[str, str]:
     options = _class_archive_options()
     if isinstance(quiet, Path) and not debug:
         options.append(f"-Dlog4j2.configurationFile={quiet.as_uri()}")
-    settings["spark.driver.extraJavaOptions"] = " ".join(options)
+    settings[_JAVA_OPTIONS] = " ".join(options)
     return settings
 
 

@@ -132,7 +132,11 @@ class Context:
             source.verify(pin)
         else:
             pin = self.given.get(name) or found or source.pin(version)
-        return PinnedTable(source, pin, source.read(self.spark, pin))
+        return PinnedTable(source, pin, self.frame_of(source, pin))
+
+    def frame_of(self, source: SourceTable, pin: Pin) -> DataFrame:
+        """Give the rows of a pinned table. Lazy."""
+        return source.read(self.spark, pin)
 
     def note(self, name: str) -> str | None:
         """Give what an unfinished attempt of this run has noted (`Prepared.notes`)."""

@@ -262,6 +262,24 @@ class Job(ABC, Generic[P]):
         ConfigError, InputError
         """
 
+    def prepare_ahead(
+        self,
+        context: Context,  # noqa: ARG002
+    ) -> tuple[Prepared, Callable[[], Report]] | None:
+        """Check all but the table that a job before this one is yet to make. Writes nothing.
+
+        Returns
+        -------
+        (Prepared, callable) or None
+            What is known by then, and what describes the run by that; None where the job follows
+            no other one.
+
+        Raises
+        ------
+        ConfigError, InputError
+        """
+        return None
+
     def try_out(self, prepared: P, context: Context) -> None:
         """Try on a few rows what may fail on all: of a new run, and for ``--dry-run``."""
 

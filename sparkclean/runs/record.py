@@ -136,7 +136,7 @@ class RunRecord:
             "dataset_version": self.dataset_version,
             "result_hash": result.result_hash,
             "rows": result.rows,
-            "phases": _json([asdict(phase) for phase in phases]),
+            "phases": _json([phase.to_record() for phase in phases]),
             "versions": _json(self.versions),
             "config": _json(redact_config(self.config)),
             "input": _json(self.input),

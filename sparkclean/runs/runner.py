@@ -22,7 +22,6 @@ from sparkclean.rows.report import Grid, Line, Report
 from sparkclean.runs.attempt import Attempt, PreparedRun
 from sparkclean.runs.context import Context
 from sparkclean.runs.engine_errors import engine_errors
-from sparkclean.runs.following import Following
 from sparkclean.runs.job import Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.recall import recall_run
@@ -88,6 +87,8 @@ class Runner:
         Called with the numbers of a row once these are known (to fit the session's batch size).
     given : mapping
         What to read, by the name of the table, where a job before has pinned it.
+    context_type : type
+        What the job is prepared with.
     """
 
     job: Job[Any]
@@ -97,6 +98,7 @@ class Runner:
     fit_batches: Callable[[int], None] = lambda _: None
     given: Mapping[str, Pin] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
+    context_type: type[Context] = Context
     #: Whether all that the run publishes is published.
     is_published: bool = field(default=False, init=False)
     _leftovers: list[StagingFolder] = field(default_factory=list, init=False)
@@ -160,8 +162,7 @@ class Runner:
         return run
 
     def _check_outputs(self, prepared: Prepared, published: Mapping[str, Version]) -> None:
-        for target in self.targets.values():
-            target.check_writable()
+        self.check_writable()
         warn_of_places_before(self.config, self.targets)
         check_columns(self.targets, self.specs, prepared, self.spark)
         datasets = {
@@ -172,6 +173,16 @@ class Runner:
         if not self.config.output.adopt:
             check_same_table(datasets, prepared.input.pin)
 
+    def check_writable(self) -> None:
+        """Check that the outputs are in places that can be published to. Writes nothing.
+
+        Raises
+        ------
+        InputError
+        """
+        for target in self.targets.values():
+            target.check_writable()
+
     def look_ahead(self) -> JobResult:
         """Check and describe a run that reads what the job before it is yet to make.
 
@@ -181,13 +192,13 @@ class Runner:
         ------
         ConfigError, InputError
         """
-        context, job = self._context(None, None), self.job
-        if not isinstance(job, Following):
-            raise TypeError(f"{job.name} follows no job")
-        prepared = job.prepare_ahead(context)
+        ahead = self.job.prepare_ahead(self._context(None, None))
+        if ahead is None:
+            raise TypeError(f"{self.job.name} follows no job")
+        prepared, describe = ahead
         self._check_outputs(prepared, self._find_published())
         with engine_errors(prepared.input.pin, self.home):
-            plan = job.describe_ahead(prepared, context)
+            plan = describe()
         return self._planned(plan, [])
 
     def _is_ours(self, state: RunState, record: Mapping[str, Any] | None) -> bool:
@@ -198,7 +209,7 @@ class Runner:
             return bool(self._find_published())
 
     def _context(self, state: RunState | None, record: Mapping[str, Any] | None) -> Context:
-        return Context(
+        return self.context_type(
             spark=self.spark,
             config=self.config,
             job=self.job.name,

@@ -141,13 +141,16 @@ def test_main_library_that_ends_the_process_exits_1(
     assert "error: SystemExit" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("where", ["_check_early", "open_session"])
 def test_open_jobs_library_that_ends_the_process_is_an_error(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def end(*_: Any, **__: Any) -> None:
         sys.exit(0)
 
-    monkeypatch.setattr(jobs, "open_session", end)
+    monkeypatch.setattr(jobs, "find_session", lambda: None)
+    monkeypatch.setattr(jobs, "_check_early", lambda *_: None)
+    monkeypatch.setattr(jobs, where, end)
     with pytest.raises(SparkCleanError, match=r"ended the process \(SystemExit: 0\)") as caught:
         jobs.run_job("audit", {"input": {"table": "in"}})
     assert caught.value.exit_code == 1

@@ -11,6 +11,7 @@ from tests.packaging.checkout import REPOSITORY, copy_checkout, make_command, ru
 
 TARGETS = (
     "install",
+    "shell",
     "demo",
     "demo-delta",
     "demo-iceberg",

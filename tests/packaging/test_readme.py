@@ -81,9 +81,12 @@ def test_readme_demo_finds_the_flipped_labels(ran: dict[str, str], demo: str) ->
     found = dict(re.findall(r"^(precision|recall) +([\d.]+)%$", ran[demo], re.MULTILINE))
     assert float(found["precision"]) > 60
     assert float(found["recall"]) > 60
-    head, *top = ran[demo].rstrip().splitlines()[-11:]
+    head, *top, nothing, title, shown, listed = ran[demo].rstrip().splitlines()[-15:]
     assert head.split() == ["rank", "id", "given", "suggested", "true", "self_confidence"]
     assert [line.split()[0] for line in top] == [str(rank) for rank in range(1, 11)]
+    assert (nothing, title) == ("", "go on:")
+    assert "sparkclean show " in shown
+    assert "sparkclean versions " in listed
 
 
 def test_readme_dry_run_of_the_written_configuration_plans(ran: dict[str, str]) -> None:
@@ -102,10 +105,11 @@ def test_readme_second_run_is_the_second_version(ran: dict[str, str]) -> None:
 
 
 def test_readme_show_prints_the_most_suspicious_rows(ran: dict[str, str]) -> None:
-    head, *rows = ran["sparkclean show out/demo/suspects -n 10"].splitlines()
+    said, head, *rows = ran["sparkclean show out/demo/suspects -n 10"].splitlines()
+    assert said.startswith("in all rows shown: ")
     assert len(rows) == 10
-    rank = head.split().index("rank")
-    assert [line.split()[rank] for line in rows] == [str(n) for n in range(1, 11)]
+    assert head.split()[0] == "rank"
+    assert [line.split()[0] for line in rows] == [str(n) for n in range(1, 11)]
 
 
 def test_readme_model_is_loaded_as_it_says(ran: dict[str, str]) -> None:

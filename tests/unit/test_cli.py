@@ -429,7 +429,29 @@ def test_show_older_version_by_number_or_name(
     target: ParquetTarget, version: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["show", target.location, "--version", version]) == 0
-    assert capsys.readouterr().out == "id  run\n0   first\n1   first\n"
+    said, *rows = capsys.readouterr().out.splitlines()
+    assert said == "shown: v00000001 of run first; current: v00000002 of run second"
+    assert rows == ["id  run", "0   first", "1   first"]
+
+
+def test_show_after_a_revert_says_what_is_current(
+    target: ParquetTarget, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["revert", target.location, "--to", "1"]) == 0
+    capsys.readouterr()
+    assert main(["show", target.location, "-n", "1"]) == 0
+    said = capsys.readouterr().out.splitlines()[0]
+    assert said == "shown: v00000003, the current one of run first (reverted to v00000001)"
+    assert main(["show", target.location, "-n", "1", "--version", "2"]) == 0
+    said = capsys.readouterr().out.splitlines()[0]
+    assert said == (
+        "shown: v00000002 of run second; current: v00000003 of run first (reverted to v00000001)"
+    )
+
+
+def test_show_rows_that_match_text_of_a_column(target: ParquetTarget) -> None:
+    assert target.head(5, matching={"id": "1"}).num_rows == 1
+    assert target.head(5, matching={"id": "1", "run": "first"}).num_rows == 0
 
 
 def test_show_prints_no_more_rows_than_asked(

@@ -99,7 +99,7 @@ def test_thresholds_that_are_missed_cost_the_exact_pass_and_are_told() -> None:
     known = Known(PAIRS, True, True).after_first(thresholds_hold=False)
     planned = next_pass(known)
     assert planned is not None
-    assert (planned.name, planned.title) == ("pass_2", "pass 2: confident joint")
+    assert (planned.name, planned.title(2)) == ("pass_2", "pass 2: confident joint")
     assert planned.notice == "the thresholds are not where they were expected: one more pass"
     # entries by bounds that did not hold are not used, whatever the quotas say
     assert known.after_quotas(cuts_hold=True) == known
@@ -115,7 +115,7 @@ def test_cuts_that_are_missed_cost_two_passes_and_are_told() -> None:
     assert planned.notice == "the cuts of pairs are not where they were expected: two more passes"
     last = next_pass(known.after_exact())
     assert last is not None
-    assert (last.name, last.title) == ("pass_3", "pass 3: margins of class pairs")
+    assert (last.name, last.title(3)) == ("pass_3", "pass 3: margins of class pairs")
     assert next_pass(known.after_exact().after_last()) is None
 
 
@@ -128,15 +128,15 @@ def test_thresholds_that_nobody_expected_are_no_surprise() -> None:
 @pytest.mark.parametrize(
     ("needs", "title"),
     [
-        (SHIFTED, "pass 3: scores by the noise model"),
-        (Needs(True, False, True), "pass 3: margins of class pairs"),
+        (SHIFTED, "pass 2: scores by the noise model"),
+        (Needs(True, False, True), "pass 2: margins of class pairs"),
     ],
 )
 def test_scores_by_the_noise_model_wait_for_the_last_pass(needs: Needs, title: str) -> None:
     known = Known(needs, True, needs.cuts_of_pairs).after_first(thresholds_hold=True)
     planned = next_pass(known)
     assert planned is not None
-    assert planned.title == title
+    assert planned.title(2) == title
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_scores_by_the_noise_model_wait_for_the_last_pass(needs: Needs, title: s
 def test_first_pass_is_called_by_what_it_finds(known: Known, title: str) -> None:
     planned = next_pass(known)
     assert planned is not None
-    assert (planned.name, planned.title) == ("pass_1", title)
+    assert (planned.name, planned.title(1)) == ("pass_1", title)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
 from sparkclean.rows import progress as module
 from sparkclean.rows.progress import Phase, Progress
+from sparkclean.rows.task_status import TaskCount
 
 
 @pytest.fixture
@@ -101,6 +107,9 @@ class Recorder:
     def begin(self, number: int, phase: Phase) -> None:
         self.told.append(("begin", number, phase.name))
 
+    def look(self, number: int, phase: Phase) -> None:
+        self.told.append(("look", number))
+
     def end(self, number: int, phase: Phase, *, done: bool) -> None:
         self.told.append(("end", number, phase.name, phase.rows, phase.seconds, done))
 
@@ -125,3 +134,96 @@ def test_listener_is_told_of_a_phase_that_was_not_done(
     with pytest.raises(error), Progress(listener).phase("a"):
         raise error
     assert listener.told[1:] == [("end", 1, "a", None, 2.0, False)]
+
+
+# -- while a phase lasts -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at phases a hundred times a second, and write a line of the log at each look."""
+    monkeypatch.setattr(module, "_LOOKS", 0.01)
+    monkeypatch.setattr(module, "_LINES", 0.001)
+
+
+def wait_for(true: Callable[[], object]) -> None:
+    until = time.monotonic() + 20
+    while not true() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert true()
+
+
+def test_long_phase_says_how_far_it_has_come(quick: None, log: pytest.LogCaptureFixture) -> None:
+    progress = Progress(count_tasks=lambda: TaskCount(2, 5))
+    with progress.phase("train", unit="folds") as phase:
+        wait_for(lambda: len(log.records) > 2)
+        phase.rows = 7
+    said = log.messages[1]
+    assert said.startswith("[1] train ... 2 of 5 folds, ")
+    assert said.endswith(" s so far")
+    fields = vars(log.records[1])
+    assert [fields[key] for key in ("event", "done", "total", "unit")] == [
+        "progress", 2, 5, "folds",
+    ]  # fmt: skip
+
+
+def test_phase_that_counts_itself_is_believed(quick: None, log: pytest.LogCaptureFixture) -> None:
+    with Progress(count_tasks=lambda: TaskCount(1, 200)).phase("x") as phase:
+        phase.steps = 3, 5
+        wait_for(lambda: any("3 of 5 tasks" in text for text in log.messages))
+
+
+def test_phase_of_which_nothing_is_known_says_its_seconds(
+    quick: None, log: pytest.LogCaptureFixture
+) -> None:
+    with Progress().phase("x"):
+        wait_for(lambda: len(log.records) > 1)
+    assert log.messages[1] == "[1] x ... 0 s so far"
+
+
+def test_count_that_fails_changes_nothing(quick: None, log: pytest.LogCaptureFixture) -> None:
+    def fail() -> TaskCount:
+        raise ConnectionRefusedError("Spark has stopped")
+
+    with Progress(count_tasks=fail).phase("x"):
+        wait_for(lambda: len(log.records) > 1)
+    assert log.messages[1] == "[1] x ... 0 s so far"
+
+
+def test_listener_that_fails_changes_nothing(quick: None) -> None:
+    looked: list[int] = []
+
+    class Failing(Recorder):
+        def look(self, number: int, phase: Phase) -> None:
+            looked.append(number)
+            raise OSError("the terminal has gone")
+
+    listener = Failing()
+    with Progress(listener).phase("x"):
+        wait_for(lambda: len(looked) > 2)
+    assert listener.told[-1][-1] is True
+
+
+def test_watch_ends_with_its_phase(quick: None, log: pytest.LogCaptureFixture) -> None:
+    for error in (ValueError, KeyboardInterrupt):
+        with pytest.raises(error), Progress().phase("x"):
+            raise error
+    assert [thread for thread in threading.enumerate() if thread.name == "phase"] == []
+
+
+def test_answer_that_never_comes_keeps_no_process_alive() -> None:
+    code = (
+        "import time; from sparkclean.rows import progress as p; p._LOOKS = 0.01\n"
+        "with p.Progress(count_tasks=lambda: time.sleep(1000)).phase('x'): time.sleep(0.3)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 0
+
+
+def test_short_phase_says_no_more_than_before(log: pytest.LogCaptureFixture) -> None:
+    with Progress(count_tasks=lambda: TaskCount(1, 2)).phase("x"):
+        pass
+    assert [vars(record)["event"] for record in log.records] == ["begin", "end"]
+
+
+def test_run_record_keeps_name_rows_and_seconds() -> None:
+    assert Phase("x", 7, 1.5, (1, 2)).to_record() == {"name": "x", "rows": 7, "seconds": 1.5}

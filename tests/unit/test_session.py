@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkclean.rows.session import _ARCHIVE_MAGIC, _class_archive_options
+from sparkclean.rows.session import _ARCHIVE_MAGIC, _class_archive_options, _with_settings
 
 
 @pytest.fixture
@@ -79,3 +79,14 @@ def test_class_archive_without_java_is_none(java: Path, monkeypatch: pytest.Monk
 def test_class_archive_without_cache_is_none(java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(java / "release"))
     assert _class_archive_options() == []
+
+
+def test_settings_of_the_user_win_and_add_to_the_options_of_java() -> None:
+    options = "spark.driver.extraJavaOptions"
+    ours = {"spark.master": "local[*,4]", options: "-Da=ours -Db=1"}
+    assert _with_settings(ours, {"spark.master": "local[2]", options: "-Da=theirs"}) == {
+        "spark.master": "local[2]",
+        options: "-Da=ours -Db=1 -Da=theirs",
+    }
+    assert _with_settings(ours, {}) == ours
+    assert _with_settings({}, {"spark.x": "1"}) == {"spark.x": "1"}

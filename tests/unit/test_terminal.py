@@ -31,6 +31,7 @@ from sparkclean.commands.terminal import (
 )
 from sparkclean.rows.progress import PhaseLog, Progress
 from sparkclean.rows.report import Grid, Line, Report
+from sparkclean.rows.standing import Standing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOG = logging.getLogger("sparkclean")
@@ -287,7 +288,7 @@ def test_finished_phases_and_the_log_stand_above_the_current_one(
         "[2] publish",
         "end",
     ]
-    assert re.fullmatch(r" +0\.0 s  \[1\] train  7 rows, [\d,]+ rows/s", lines[3])
+    assert re.fullmatch(r" +\d\.\d s  \[1\] train  7 rows, [\d,]+ rows/s", lines[3])
     assert sys.stderr is screen
 
 
@@ -297,7 +298,25 @@ def test_current_phase_is_shown_with_its_seconds(at_terminal: AtTerminal) -> Non
     with progress.phase("[red]pass 1"):
         LOG.info("x")
         sys.stderr.write("y\n")
-    assert re.search(r"0\.0 s  .*\[1\] \[red\]pass 1 \.\.\.", without_styles(screen.getvalue()))
+    assert re.search(r"\d\.\d s  .*\[1\] \[red\]pass 1 \.\.\.", without_styles(screen.getvalue()))
+
+
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [("80", "2/5 folds, 41 s left"), ("160", "2 of 5 folds, about 41 s left")],
+)
+def test_current_phase_has_a_bar_where_its_steps_are_known(
+    at_terminal: AtTerminal, monkeypatch: pytest.MonkeyPatch, width: str, words: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    screen = at_terminal()
+    progress = Progress(phase_listener("text"))
+    with progress.phase("train") as phase:
+        phase.standing = Standing(30.0, 2, 5, unit="folds", left=41.0)
+        LOG.info("x")
+        sys.stderr.write("y\n")
+    text = without_styles(screen.getvalue())
+    assert re.search(r"\[1\] train \.\.\. +━+[╸╺ ]*━* +" + words, text)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,7 +21,6 @@ from sparkclean.locations import QUARANTINE_SUFFIX
 from sparkclean.names import beside
 from sparkclean.rows.report import Report
 from sparkclean.runs.context import Context
-from sparkclean.runs.following import Following
 from sparkclean.runs.job import Execution, Job, Prepared, Result
 from sparkclean.schema import OutputSpec
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from sparkclean.lake import TargetTable
 
 
-class AuditJob(Job["AuditPrepared"], Following):
+class AuditJob(Job["AuditPrepared"]):
     """Find the label issues of a table, and publish them and a cleaned version."""
 
     name = "audit"
@@ -132,17 +133,13 @@ class AuditJob(Job["AuditPrepared"], Following):
 
         return prepare_audit(context)
 
-    def prepare_ahead(self, context: Context) -> Prepared:
+    def prepare_ahead(self, context: Context) -> tuple[Prepared, Callable[[], Report]]:
         """Check an audit whose probabilities are yet to be predicted."""
         from sparkclean.jobs.audit.ahead import prepare_ahead  # noqa: PLC0415
-
-        return prepare_ahead(context)
-
-    def describe_ahead(self, prepared: Prepared, context: Context) -> Report:
-        """Say what the audit of predictions would do."""
         from sparkclean.jobs.audit.plan import describe_ahead  # noqa: PLC0415
 
-        return describe_ahead(prepared, context)
+        prepared = prepare_ahead(context)
+        return prepared, partial(describe_ahead, prepared, context)
 
     def describe(self, prepared: AuditPrepared, context: Context) -> Report:
         """Say what the audit would do: rows, classes, a sample's verdict, passes, outputs."""

@@ -18,7 +18,7 @@ _MARGINS = "margins of class pairs"
 
 
 class PassKind(Enum):
-    """The passes that there are; the value is the number that people see."""
+    """The passes that there are; people see them numbered as they come."""
 
     #: Admits rows and adds up classes; by bounds it counts the joint and emits rows as well.
     FIRST = 1
@@ -52,10 +52,9 @@ class PlannedPass:
         """Name of its output in the store."""
         return f"pass_{self.kind.value}"
 
-    @property
-    def title(self) -> str:
-        """Name of its phase."""
-        return f"pass {self.kind.value}: {self.what}"
+    def title(self, number: int) -> str:
+        """Name its phase, by how many passes there are with it."""
+        return f"pass {number}: {self.what}"
 
 
 @dataclass(frozen=True)

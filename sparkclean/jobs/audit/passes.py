@@ -6,7 +6,8 @@ A pass runs one or more kernels on one scan. What it leaves in the store is read
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from sparkclean.jobs.audit.pass_plan import PlannedPass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts, PairMargins, RowScore
 from sparkclean.jobs.audit.sections import MethodSection
 from sparkclean.numbers.pair_counts import PairCounts
-from sparkclean.rows.progress import Progress
+from sparkclean.rows.progress import Phase, Progress
 from sparkclean.rows.streams import State, Stream
 from sparkclean.schema import PAIR_FILTERS
 
@@ -143,11 +144,17 @@ class Passes:
     scanner : Scanner
     method : MethodSection
     progress : Progress
+    rows : int
+        That each of them reads.
+    made : list of PlannedPass
+        Those begun so far.
     """
 
     scanner: Scanner
     method: MethodSection
     progress: Progress
+    rows: int
+    made: list[PlannedPass] = field(default_factory=list)
 
     def first(self, planned: PlannedPass, bounds: Bounds | None) -> tuple[Pass, ClassStatistics]:
         """Admit rows and add up classes; with bounds count the joint and emit rows as well."""
@@ -158,7 +165,7 @@ class Passes:
             kernels.append(self._counts(bounds.lowest, bounds.highest, pairs=margins is not None))
             if margins is not None:
                 kernels.append(self._margins(margins))
-        with self.progress.phase(planned.title) as phase:
+        with self._phase(planned) as phase:
             found = run_pass(self.scanner, planned.name, *kernels)
             statistics = collect_class_statistics(
                 self.scanner, found.states, found.streams[REJECTED]
@@ -192,12 +199,16 @@ class Passes:
     def _later(self, planned: PlannedPass, kernel: Kernel, statistics: ClassStatistics) -> Pass:
         """Read all again, and check that it is what the first pass has read."""
         classes = self.scanner.columns.classes
-        with self.progress.phase(planned.title) as phase:
+        with self._phase(planned) as phase:
             phase.rows = statistics.rows
             sums = ClassSums(len(classes), is_first=False)
             found = run_pass(self.scanner, planned.name, kernel, sums)
             check_read_again(statistics, found.states, classes)
         return found
+
+    def _phase(self, planned: PlannedPass) -> AbstractContextManager[Phase]:
+        self.made.append(planned)
+        return self.progress.phase(planned.title(len(self.made)), of=self.rows)
 
     def _counts(
         self,

@@ -76,7 +76,7 @@ def collect_findings(
     a sample; two or three times otherwise (`pass_plan`). No shuffle of it. The driver holds K x K
     numbers, and a sample of 16 MB.
     """
-    passes = Passes(scanner, method, progress)
+    passes = Passes(scanner, method, progress, rows)
     fixed = fixed_thresholds(method.thresholds, scanner.columns.classes)
     bounds = collect_bounds(scanner, method, progress, fixed=fixed, rows=rows, recall=recall)
     first = begin(passes, bounds)

@@ -216,7 +216,8 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
     config, columns, progress = execution.context.config, prepared.columns, execution.progress
     store = FolderStore(str(execution.folder))
     scanner = Scanner(scan_of(prepared, config), columns, store)
-    with progress.phase("check record ids") as phase:
+    known = prepared.input.pin.rows
+    with progress.phase("check record ids", of=known) as phase:
         rows = _check_ids(prepared, config.input.where, scanner)
         prepared.input.check_rows(rows)
         phase.rows = rows
@@ -251,7 +252,7 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
     )
     result = replace(_result(findings), gates=gates, result_hash=result_hash)
     execution.check_gates(result, look_at="suspects")
-    with progress.phase("write cleaned version") as phase:
+    with progress.phase("write cleaned version", of=rows) as phase:
         try:
             phase.rows = stage_cleaned(
                 outputs,

@@ -232,7 +232,7 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
         )
     execution.made()
     fault_point("predict.trained")
-    with execution.progress.phase("predict") as phase:
+    with execution.progress.phase("predict", of=profile.rows) as phase:
         output = engine.predict(folder.path, folder.entries())
         predicted = output.streams[PREDICTED]
         quality = quality_of(output.states, predict.n_folds, len(profile.classes))
@@ -245,7 +245,7 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
         )
     outputs = execution.outputs
     if outputs.wants("predictions"):
-        with execution.progress.phase("write predictions") as phase:
+        with execution.progress.phase("write predictions", of=profile.rows) as phase:
             phase.rows = stage_predictions(outputs, predicted, columns, execution.provenance)
     models = folder.entries()
     metrics, record = numbers(profile, quality, models)
@@ -266,7 +266,8 @@ def _check(
 ) -> Profile:
     """Check the input; note for the audit what was read, and the order of the probabilities."""
     predict = execution.context.config.section(PredictSection)
-    with execution.progress.phase("check features and record ids") as phase:
+    known = prepared.input.pin.rows
+    with execution.progress.phase("check features and record ids", of=known) as phase:
         profile = collect_checked_profile(
             prepared.rows,
             narrowed,

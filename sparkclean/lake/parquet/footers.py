@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from sparkclean.lake.files import in_threads
 
-_SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
+#: Key of a footer under which Spark keeps the schema of a frame that it has written.
+SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def read_footers(paths: Sequence[Path]) -> list[Footer | Unreadable]:
             return Unreadable(path, _first_line(exc))
         # the first line of the text holds an address
         text = str(metadata.schema).split("\n", 1)[1]
-        text += ((metadata.metadata or {}).get(_SPARK_SCHEMA) or b"").decode()
+        text += ((metadata.metadata or {}).get(SPARK_SCHEMA) or b"").decode()
         return Footer(
             size_bytes=status.st_size,
             modified_ns=status.st_mtime_ns,

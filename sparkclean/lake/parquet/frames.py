@@ -16,6 +16,7 @@ from pyspark.sql.types import StructType
 from sparkclean.errors import InputError
 from sparkclean.lake.base import Pin
 from sparkclean.lake.files import spark_path, spark_paths
+from sparkclean.lake.parquet.footers import SPARK_SCHEMA
 from sparkclean.lake.parquet.layout import partition_types
 from sparkclean.lake.schemas import SchemaMismatchError, unite_schemas
 from sparkclean.names import quote_name
@@ -179,3 +180,59 @@ def _united(frames: Sequence[DataFrame], whole: StructType) -> DataFrame:
             columns.append(column)
         selected.append(frame.select(*columns))
     return reduce(lambda one, other: one.union(other), selected)
+
+
+def schema_of_footers(pin: Pin) -> StructType | None:
+    """Tell columns and types of the pinned files, without Spark.
+
+    Parameters
+    ----------
+    pin : Pin
+
+    Returns
+    -------
+    StructType or None
+        As Spark reads them; None where only Spark can tell, as of unsigned integers, or of names
+        that differ by case alone.
+
+    Notes
+    -----
+    Reads a footer of each group of files with one schema.
+    """
+    whole = None
+    for group in pin.schema_groups:
+        own = _schema_of_footer(Path(pin.files[group[0]].path))
+        try:
+            text = None if own is None else own.json()
+            whole = text if whole is None or text is None else unite_schemas(whole, text)
+        except SchemaMismatchError:  # told by whoever reads the rows
+            return None
+        if whole is None:
+            return None
+    content = json.loads(whole or '{"type": "struct", "fields": []}')
+    names = {field["name"] for field in content["fields"]}
+    partitions = partition_types(pin.root, (file.path for file in pin.files))
+    for field in content["fields"]:
+        field["type"] = partitions.get(field["name"], field["type"])
+    content["fields"] += [
+        {"name": name, "type": kind, "nullable": True, "metadata": {}}
+        for name, kind in partitions.items()
+        if name not in names
+    ]
+    schema = StructType.fromJson(content)
+    return schema if len({name.lower() for name in schema.names}) == len(schema.names) else None
+
+
+def _schema_of_footer(path: Path) -> StructType | None:
+    from pyspark.errors import PySparkException  # noqa: PLC0415
+    from pyspark.sql.pandas.types import from_arrow_schema  # noqa: PLC0415 (imports pandas)
+
+    metadata = pq.read_metadata(path)
+    written = (metadata.metadata or {}).get(SPARK_SCHEMA)
+    if written is not None:
+        return StructType.fromJson(json.loads(written))
+    try:
+        # as it is stored: what Arrow remembers besides, Spark does not see
+        return from_arrow_schema(metadata.schema.to_arrow_schema())
+    except PySparkException:
+        return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,8 +11,13 @@ import pyarrow.parquet as pq
 from sparkclean.errors import InputError
 from sparkclean.schema import RANK
 
+#: Rows that are looked at together, where few of them match.
+_BATCH = 1 << 16
 
-def first_rows(paths: Sequence[Path], rows: int) -> pa.Table:
+
+def first_rows(
+    paths: Sequence[Path], rows: int, matching: Mapping[str, str] | None = None
+) -> pa.Table:
     """Read the first rows of files, by rank where there is one.
 
     Parameters
@@ -20,6 +25,8 @@ def first_rows(paths: Sequence[Path], rows: int) -> pa.Table:
     paths : sequence of Path
         Of one run, so of one schema.
     rows : int
+    matching : mapping, optional
+        Texts of columns that the rows must have.
 
     Returns
     -------
@@ -27,21 +34,24 @@ def first_rows(paths: Sequence[Path], rows: int) -> pa.Table:
 
     Notes
     -----
-    With ranks, reads the row groups whose statistics admit low ones; otherwise batches until
-    there are enough rows.
+    With ranks, reads the row groups whose statistics admit low ones, and with `matching` all of
+    them; otherwise batches until there are enough rows.
     """
     if not paths:
         return pa.table({})
     try:
         if RANK in pq.read_schema(paths[0]).names:
-            parts = [_without_partitions(path, [(RANK, "<=", rows)]) for path in paths]
+            low = None if matching else [(RANK, "<=", rows)]
+            parts = [_matching(_without_partitions(path, low), matching) for path in paths]
             return pa.concat_tables(parts).sort_by(RANK).slice(0, rows)
         parts = []
         missing = rows
         for path in paths:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=max(missing, 1)):
-                    parts.append(pa.Table.from_batches([batch]).slice(0, missing))
+                size = _BATCH if matching else max(missing, 1)
+                for batch in file.iter_batches(batch_size=size):
+                    found = _matching(pa.Table.from_batches([batch]), matching)
+                    parts.append(found.slice(0, missing))
                     missing -= parts[-1].num_rows
                     if missing <= 0:
                         return pa.concat_tables(parts)
@@ -52,5 +62,13 @@ def first_rows(paths: Sequence[Path], rows: int) -> pa.Table:
         raise InputError(f"{paths[0].parent} cannot be read: {exc}") from exc
 
 
-def _without_partitions(path: Path, filters: list[tuple[str, str, int]]) -> pa.Table:
+def _matching(table: pa.Table, matching: Mapping[str, str] | None) -> pa.Table:
+    import pyarrow.compute as pc  # noqa: PLC0415 (few commands choose rows)
+
+    for name, text in (matching or {}).items():
+        table = table.filter(pc.equal(pc.cast(table.column(name), pa.string()), text))
+    return table
+
+
+def _without_partitions(path: Path, filters: list[tuple[str, str, int]] | None) -> pa.Table:
     return pq.read_table(path, filters=filters, partitioning=None)

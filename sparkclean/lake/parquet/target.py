@@ -194,7 +194,12 @@ class ParquetTarget:
         return frame_of_groups(spark, self.location, manifest.schema, groups.items())
 
     def head(
-        self, rows: int, *, version: str | int | None = None, run_id: str | None = None
+        self,
+        rows: int,
+        *,
+        version: str | int | None = None,
+        run_id: str | None = None,
+        matching: Mapping[str, str] | None = None,
     ) -> pa.Table:
         """Read the first rows of the newest run, or of one, by rank where there is one.
 
@@ -204,6 +209,8 @@ class ParquetTarget:
         version : str or int, optional
         run_id : str, optional
             The scheduler's. Where it has published nothing, what it has staged is read.
+        matching : mapping, optional
+            Texts of columns that the rows must have.
 
         Returns
         -------
@@ -221,10 +228,10 @@ class ParquetTarget:
         if run_id is not None:
             there = version is not None or self._log.current() is not None
             manifest = self.manifest(version) if there else None
-            return first_rows(files_of_run(self.root, manifest, run_id), rows)
+            return first_rows(files_of_run(self.root, manifest, run_id), rows, matching)
         files = counted_files(self.root, self.manifest(version))
         newest = [self.root / f.path for f in files if f.run_id == files[-1].run_id]
-        return first_rows(newest, rows)
+        return first_rows(newest, rows, matching)
 
     def data_files(self, version: str) -> list[str]:
         """List the files of a version."""

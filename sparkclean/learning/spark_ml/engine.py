@@ -156,7 +156,7 @@ class SparkMLEngine:
         """
         job, predict = self._job, self._job.predict
         staged = self._stage()
-        with job.progress.phase("train") as phase:
+        with job.progress.phase("train", unit="folds") as phase:
             most = predict.max_train_rows or job.profile.rows
             quotas, elsewhere = sample_quotas(job.profile, most), count_elsewhere(job.profile)
             shares = sample_shares(job.profile, quotas)
@@ -173,8 +173,10 @@ class SparkMLEngine:
                 found[fold], parts[fold] = count.sum(axis=0).tolist(), (part, count)
             check_seen(job.profile, rare, found)
             _check_inner(job, [count for _, count in parts.values()])
-            entries = [
-                self._train_fold(
+            entries: list[ModelEntry] = []
+            for fold, (part, count) in parts.items():
+                phase.steps = fold, predict.n_folds
+                entry = self._train_fold(
                     folder / f"fold-{fold}",
                     fold,
                     part,
@@ -182,8 +184,7 @@ class SparkMLEngine:
                     means=None if means is None else means[fold],
                     shares=drawn_shares(count.sum(axis=0), elsewhere[fold]),
                 )
-                for fold, (part, count) in parts.items()
-            ]
+                entries.append(entry)
             phase.rows = sum(entry.training_rows for entry in entries)
         warn_of_calibrations([entry.calibration for entry in entries], job.profile.classes)
         return entries

@@ -52,7 +52,7 @@ def stage_features(job: EngineInput) -> DataFrame:
     """
     folder = job.work / "features"
     texts = [f"{TEXT_PREFIX}{i}" for i in range(job.num_texts)]
-    with job.progress.phase("stage features") as phase:
+    with job.progress.phase("stage features", of=job.profile.rows) as phase:
         frame = job.frame
         if texts:
             kinds = [

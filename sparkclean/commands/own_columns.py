@@ -1,0 +1,222 @@
+"""The examples' own columns beside the rows of an output, in the version that was read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+from sparkclean.errors import ConfigError, InputError, first_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+    from sparkclean.lake import Pin, SourceTable
+
+#: Stands for all columns.
+ALL: Final = "*"
+
+_Key = tuple[Any, ...]
+
+
+def join_columns(
+    table: pa.Table, record: Mapping[str, Any], names: Sequence[str], spark: SparkSession | None
+) -> pa.Table:
+    """Join columns of the table that a run has read, by record id.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Rows of an output of the run.
+    record : mapping
+        Its run record.
+    names : sequence of str
+        Of the columns; ``*`` stands for all.
+    spark : SparkSession or None
+        Not needed where the table is Parquet.
+
+    Returns
+    -------
+    pyarrow.Table
+        The same rows, with further columns behind. A column that is called as one of the output
+        gets the ending ``(table)``.
+
+    Raises
+    ------
+    ConfigError
+        If the output has no record ids, or the table has no such column.
+    InputError
+        If the version that was read is not there any longer.
+
+    Notes
+    -----
+    Of Parquet it reads the record ids, and the columns of those row groups in which the rows are.
+    Of Delta and Iceberg a job looks for the rows.
+    """
+    ids = json.loads(record["config"])["columns"]["id"]
+    ids = [ids] if isinstance(ids, str) else list(ids or ())
+    there = {name.lower(): name for name in table.column_names}
+    if not ids or any(name.lower() not in there for name in ids):
+        raise ConfigError(
+            f"--with: rows are joined by the record id ({first_of(ids) or 'there is none'}), "
+            f"which this output does not have; it has {first_of(table.column_names, 20)}"
+        )
+    columns = [table.column(there[name.lower()]).to_pylist() for name in ids]
+    keys: list[_Key] = list(zip(*columns, strict=True))
+    source, pin = _open_read(record, spark)
+    if source.format == "parquet":
+        found = _of_files(source, pin, ids, names, set(keys))
+    elif spark is None:
+        raise ConfigError(
+            f"--with: {pin.table} is {pin.format}, which is read by Spark; give the command the "
+            "--properties-file of the run"
+        )
+    else:
+        found = _of_frame(spark, source, pin, (ids, names), keys)
+    for name, values in found.items():
+        taken = f"{name} (table)" if name in table.column_names else name
+        table = table.append_column(taken, _array([values.get(key) for key in keys]))
+    return table
+
+
+def _array(values: list[Any]) -> pa.Array:
+    import pyarrow as pa  # noqa: PLC0415 (slow; commands begin without it)
+
+    return pa.array(values)
+
+
+def _open_read(record: Mapping[str, Any], spark: SparkSession | None) -> tuple[SourceTable, Pin]:
+    """Open the table that a run has read, in that version."""
+    from sparkclean.lake import open_source, version_selector  # noqa: PLC0415
+
+    then = json.loads(record["input"])
+    source = open_source(then["table"], then["format"], spark=spark)
+    pin = source.pin(version_selector(then["format"], then["version"]))
+    if then.get("metadata"):  # its columns had other names than the snapshot by itself gives them
+        same = {name: then[name] for name in ("dataset_version", "metadata", "branch")}
+        pin = replace(pin, **same)
+    if pin.dataset_version != then["dataset_version"]:
+        raise InputError(
+            f"--with: {then['table']} is not what run {record['original_run_id']!r} has read "
+            f"({then['dataset_version']}, now {pin.dataset_version}); its rows may be others. Run "
+            "again under a new run id, or leave --with out"
+        )
+    return source, pin
+
+
+def _wanted(there: Sequence[str], ids: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Spell the wanted columns as the table does."""
+    own = {name.lower() for name in ids}
+    spelt = {name.lower(): name for name in there}
+    if ALL in names:
+        return [name for name in there if name.lower() not in own]
+    missing = [name for name in names if name.lower() not in spelt]
+    if missing:
+        raise ConfigError(
+            f"--with: {first_of(list(map(repr, missing)))} is no column of the table; it has "
+            f"{first_of(there, 20)}"
+        )
+    return [spelt[name.lower()] for name in names]
+
+
+# -- Parquet -------------------------------------------------------------------------------------
+
+
+def _of_files(
+    source: SourceTable, pin: Pin, ids: Sequence[str], names: Sequence[str], keys: set[_Key]
+) -> dict[str, dict[_Key, Any]]:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    paths = [str(path) for path in source.plain_files(pin)]  # type: ignore[union-attr]
+    found: dict[str, dict[_Key, Any]] = {}
+    try:
+        there = list(dict.fromkeys(n for path in paths for n in pq.read_schema(path).names))
+        there += [n for n in _partitions(paths[0], pin.root) if n not in there] if paths else []
+        wanted = _wanted(there, ids, names)
+        found = {name: {} for name in wanted}
+        left = set(keys)
+        for path in paths:
+            if not left:
+                break
+            with pq.ParquetFile(path) as file:
+                _look_in(file, _partitions(path, pin.root), ids, left, found)
+    except (OSError, pa.ArrowException) as exc:
+        raise InputError(f"--with: {pin.table} cannot be read: {exc}") from exc
+    return found
+
+
+def _look_in(
+    file: Any,
+    partitions: Mapping[str, str],
+    ids: Sequence[str],
+    left: set[_Key],
+    found: dict[str, dict[_Key, Any]],
+) -> None:
+    """Look for rows in a file; take those that are found away from those that are left."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    spelt = {name.lower(): name for name in file.schema_arrow.names}
+
+    def column(group: int, name: str) -> Any:
+        """Give a column of a row group; what only names of folders say, in all rows."""
+        own = spelt.get(name.lower())
+        if own is not None:
+            return file.read_row_group(group, columns=[own]).column(own)
+        rows = file.metadata.row_group(group).num_rows
+        return _array([partitions.get(name)] * rows)
+
+    for group in range(file.num_row_groups):
+        if not left:
+            return
+        first, *others = (column(group, name) for name in ids)
+        # most rows are none of them: Arrow finds that out
+        near = pc.indices_nonzero(pc.is_in(first, _array([k[0] for k in left]).cast(first.type)))
+        keys = zip(*(part.take(near).to_pylist() for part in (first, *others)), strict=True)
+        hits = {n: key for n, key in zip(near.to_pylist(), keys, strict=True) if key in left}
+        if not hits:
+            continue
+        left.difference_update(hits.values())
+        for name, values in found.items():
+            taken = column(group, name).take(_array(list(hits))).to_pylist()
+            values.update(zip(hits.values(), taken, strict=True))
+
+
+def _partitions(path: str, root: str) -> dict[str, str]:
+    """Read what the folders of a file say: ``split=train``."""
+    folders = PurePath(path).relative_to(root).parts[:-1] if root else ()
+    pairs = [folder.split("=", 1) for folder in folders if "=" in folder]
+    return {unquote(name): unquote(value) for name, value in pairs}
+
+
+# -- Delta and Iceberg ---------------------------------------------------------------------------
+
+
+def _of_frame(
+    spark: SparkSession,
+    source: SourceTable,
+    pin: Pin,
+    names: tuple[Sequence[str], Sequence[str]],
+    keys: Sequence[_Key],
+) -> dict[str, dict[_Key, Any]]:
+    from functools import reduce  # noqa: PLC0415
+    from operator import and_, or_  # noqa: PLC0415
+
+    from sparkclean.rows.columns import quoted  # noqa: PLC0415 (imports pyspark)
+
+    frame = source.read(spark, pin)
+    ids, wanted = names[0], _wanted(frame.columns, *names)
+    if not keys:
+        return {name: {} for name in wanted}
+    if len(ids) == 1:
+        chosen = quoted(ids[0]).isin([key[0] for key in keys])
+    else:
+        same = [reduce(and_, (quoted(n) == v for n, v in zip(ids, k, strict=True))) for k in keys]
+        chosen = reduce(or_, same)
+    rows = frame.where(chosen).select(*map(quoted, [*ids, *wanted])).limit(len(keys)).collect()
+    of_row = [(tuple(row[: len(ids)]), row.asDict(recursive=True)) for row in rows]
+    return {name: {key: values[name] for key, values in of_row} for name in wanted}
