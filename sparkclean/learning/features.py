@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sparkclean.learning.encoding import NO_ENCODING, Encoding
+
 #: Column of all numbers of an example, and of each text behind its position.
 NUMBERS = "__numbers"
 TEXT_PREFIX = "__text_"
@@ -75,21 +77,28 @@ class FeatureMatrix:
     """Turns features into the matrix of a model: learned from training rows.
 
     Missing numbers become the mean of their column; texts become hashed n-grams of words with
-    tf-idf weights. The matrix is sparse where there are texts; numbers are then centred and divided
-    by their standard deviation, as the weights of a text are of length 1.
+    tf-idf weights; of categories and dates `Encoding` makes columns. The matrix is sparse where
+    there are texts. Numbers beside any of these are centred and divided by their standard
+    deviation, as the weights of a text are of length 1, and so is the mark of a category.
 
     Parameters
     ----------
+    encoding : Encoding, optional
+        Which numbers stand for categories and dates; none by default.
     is_centred : bool
-        Whether numbers beside texts are centred: far from 0 an optimiser takes its steps along
+        Whether numbers beside others are centred: far from 0 an optimiser takes its steps along
         them alone. Not for a model that takes no negative numbers.
     """
 
-    #: What numbers beside texts are lowered by; older models have nothing of the kind.
+    #: What numbers beside others are lowered by; older models have nothing of the kind.
     centres: Any = 0.0
+    #: Older models know neither categories nor dates.
+    encoding: Encoding = NO_ENCODING
 
-    def __init__(self, *, is_centred: bool = True) -> None:
+    def __init__(self, encoding: Encoding = NO_ENCODING, *, is_centred: bool = True) -> None:
         self._is_centred = is_centred
+        if encoding:
+            self.encoding = encoding
 
     def fit(self, block: Block) -> FeatureMatrix:
         """Learn means, and how frequent the n-grams are.
@@ -104,13 +113,14 @@ class FeatureMatrix:
         FeatureMatrix
             Itself.
         """
-        known = ~np.isnan(block.numbers)
-        sums = np.where(known, block.numbers, 0.0).sum(axis=0)
+        numbers, _ = self.encoding.split(block.numbers)
+        known = ~np.isnan(numbers)
+        sums = np.where(known, numbers, 0.0).sum(axis=0)
         self.means = sums / np.maximum(known.sum(axis=0), 1)
         self.weights: list[Any] = []
         self.scales = np.ones(len(self.means))
-        if block.texts:
-            squares = np.where(known, block.numbers - self.means, 0.0) ** 2
+        if block.texts or self.encoding:
+            squares = np.where(known, numbers - self.means, 0.0) ** 2
             count = np.maximum(known.sum(axis=0), 1)
             variances = squares.sum(axis=0) / count
             # nothing but rounding is left of a number that is always the same (as StandardScaler)
@@ -118,6 +128,7 @@ class FeatureMatrix:
             varies = variances > rounding * variances + (rounding * self.means) ** 2
             self.scales = np.where(varies, np.sqrt(variances), 1.0)
             self.centres = self.means if self._is_centred else 0.0
+        if block.texts:
             from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415 (slow)
 
             self.weights = [TfidfTransformer().fit(hash_texts(column)) for column in block.texts]
@@ -134,10 +145,14 @@ class FeatureMatrix:
         -------
         ndarray or scipy.sparse.csr_matrix, shape (N, F)
         """
-        numbers = np.where(np.isnan(block.numbers), self.means, block.numbers)
+        numbers, marks = self.encoding.split(block.numbers)
+        numbers = np.where(np.isnan(numbers), self.means, numbers)
+        if block.texts or self.encoding:
+            numbers = (numbers - self.centres) / self.scales
+        if self.encoding:
+            numbers = np.hstack([numbers, marks])
         if not block.texts:
             return numbers
-        numbers = (numbers - self.centres) / self.scales
         from scipy.sparse import csr_matrix, hstack  # noqa: PLC0415
 
         columns = zip(self.weights, block.texts, strict=True)

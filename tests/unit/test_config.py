@@ -261,7 +261,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"admission": {"row_sum_tolerance": 0.7}}, "admission.row_sum_tolerance", "from 0 to 0.5"),
     ({"admission": {"row_sum_tolerance": None}}, "admission.row_sum_tolerance", "null is wrong"),
     ({"admission": {"max_rejected_fraction": 5}}, "admission.max_rejected_fraction", "0 to 1"),
-    ({"predict": 5}, "predict", "is not a section; write its keys below it (features, group"),
+    ({"predict": 5}, "predict", "is not a section; write its keys below it (features, columns, group"),
     ({"predict": {}}, "predict.features", "is missing; it has no default"),
     *[
         ({"predict": {"features": ["x"]} | wrong}, f"predict.{key}", words)

@@ -134,8 +134,8 @@ def test_noise_of_sample_of_all_rows_is_the_same() -> None:
 
 
 def test_weight_parameter_is_that_of_the_last_step() -> None:
-    assert weight_parameter(make_estimator(None, {}, sparse=True)) == "sample_weight"
-    found = weight_parameter(make_estimator(None, {}, sparse=False))
+    assert weight_parameter(make_estimator(None, {}, scaled=True)) == "sample_weight"
+    found = weight_parameter(make_estimator(None, {}, scaled=False))
     assert found == "logisticregression__sample_weight"
     with pytest.raises(ConfigError, match="KNeighborsClassifier takes no sample_weight"):
-        weight_parameter(make_estimator("sklearn.neighbors.KNeighborsClassifier", {}, sparse=False))
+        weight_parameter(make_estimator("sklearn.neighbors.KNeighborsClassifier", {}, scaled=False))
