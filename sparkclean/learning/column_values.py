@@ -156,5 +156,5 @@ def _of_batches(batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> dict
 
 def _values(values: Sequence[str], rows: int, most: int, *, is_many: bool) -> Values:
     if is_many or len(values) > most:
-        return Values(None, rows)
+        return Values(None, 0)  # how many rows were read until then depends on their order
     return Values(tuple(sorted(values)), rows)

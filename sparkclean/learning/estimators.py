@@ -140,6 +140,13 @@ def takes_negative(estimator: Any) -> bool:
     return not estimator.__sklearn_tags__().input_tags.positive_only
 
 
+def takes_sparse(estimator: Any) -> bool:
+    """Tell whether a classifier takes sparse matrices, by its tags; True for one that has none."""
+    if not hasattr(estimator, "__sklearn_tags__"):
+        return True
+    return bool(estimator.__sklearn_tags__().input_tags.sparse)
+
+
 def weight_parameter(estimator: Any) -> str:
     """Name the parameter of ``fit`` by which a classifier takes sample weights.
 

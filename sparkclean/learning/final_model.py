@@ -94,7 +94,8 @@ class FinalModel:
         coded = [*categories, *dates]
         if isinstance(examples, np.ndarray):
             if texts or coded or examples.ndim != 2 or examples.shape[1] != self.num_numbers:
-                others = f" and {[*coded, *texts]}" if coded or texts else ""
+                what = "columns" if coded else "texts"
+                others = f" and the {what} {[*coded, *texts]}" if coded or texts else ""
                 wanted = f"(N, {self.num_numbers}){others}"
                 raise InputError(
                     f"an array of shape {examples.shape}, and the model takes {wanted}; "

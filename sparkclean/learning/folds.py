@@ -30,6 +30,7 @@ from sparkclean.learning.estimators import (
     make_estimator,
     make_robust,
     takes_negative,
+    takes_sparse,
     weight_parameter,
 )
 from sparkclean.learning.features import Block, FeatureMatrix, read_block
@@ -211,8 +212,25 @@ class TrainFolds:
         shares: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
     ) -> tuple[FeatureMatrix, Any]:
+        try:
+            return self._fit_matrix(block, given, shares, weights, is_dense=False)
+        except EstimatorError:
+            if not block.texts or takes_sparse(self._make(given, shares)):
+                raise
+        return self._fit_matrix(block, given, shares, weights, is_dense=True)
+
+    def _fit_matrix(
+        self,
+        block: Block,
+        given: NDArray[np.int64],
+        shares: NDArray[np.float64],
+        weights: NDArray[np.float64] | None,
+        *,
+        is_dense: bool,
+    ) -> tuple[FeatureMatrix, Any]:
         estimator = self._make(given, shares)
-        matrix = FeatureMatrix(self.encoding, is_centred=takes_negative(estimator)).fit(block)
+        is_centred = takes_negative(estimator)
+        matrix = FeatureMatrix(self.encoding, is_centred=is_centred, is_dense=is_dense).fit(block)
         known = estimator.get_params() if hasattr(estimator, "get_params") else {}
         drawn = [name for name in known if name.split("__")[-1] == "random_state"]
         estimator.set_params(**{n: self.seed for n in drawn if known[n] is None})

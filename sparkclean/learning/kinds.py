@@ -58,6 +58,7 @@ _OURS = (
     names_of_ours.SAMPLE_WEIGHT,
     names_of_ours.LABEL_WAS_CHANGED,
 )
+_SEEN_OF_DATE = "year, month, weekday and days, in UTC"
 _INDEX = "__index_level_"
 
 
@@ -70,7 +71,7 @@ class Values:
     found : tuple of str or None
         In the order of their code points. None: they are too many, or one is too long.
     rows : int
-        That have one.
+        That have one; 0 where ``found`` is None.
     """
 
     found: tuple[str, ...] | None
@@ -265,7 +266,8 @@ def decide(taken: Taken, values: Mapping[str, Values]) -> Taken:
     InputError
         Of columns that are declared to be categories and have too many values, or none.
     """
-    kinds, notes, left_out = dict(taken.kinds), dict(taken.notes), dict(taken.left_out)
+    kinds, left_out = dict(taken.kinds), dict(taken.left_out)
+    notes = {name: _SEEN_OF_DATE for name, kind in kinds.items() if kind == "date"}
     kept, findings = {}, []
     for name, counted in values.items():
         found, is_declared = counted.found, taken.kinds[name] == "category"
