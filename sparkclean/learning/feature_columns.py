@@ -106,7 +106,9 @@ def _place(name: str, values: Sequence[str]) -> Column:
     if not values:
         return F.lit(None).cast("double")
     # as plain text, whatever order or equality the column is declared to have
-    place = F.array_position(F.array(*map(F.lit, values)), quoted(name).cast("string"))
+    known, value = F.array(*map(F.lit, values)), quoted(name).cast("string")
+    # F.array_position of Spark 3.5 takes no column
+    place = F.call_function("array_position", known, value)
     return F.when(place > 0, (place - 1).cast("double"))
 
 

@@ -186,6 +186,8 @@ def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
     try:
         if pa.types.is_boolean(column.type):
             column = column.cast(pa.int8())
+        if pa.types.is_decimal(column.type):  # by its digits, as Spark rounds
+            column = column.cast(pa.string())
         values = column.cast(pa.float64(), safe=False).to_numpy()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as exc:
         raise InputError(f"column {name!r} is {column.type}; give numbers") from exc
