@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from sparkclean.errors import InputError
 from sparkclean.learning.encoding import NO_ENCODING, Encoding, as_texts, read_codes, read_days
 from sparkclean.learning.features import Block, FeatureMatrix
 
@@ -136,3 +137,14 @@ def test_feature_matrix_for_a_dense_model_has_the_most_frequent_words() -> None:
     assert np.count_nonzero(found[0]) >= 3  # cat, dog and both together
     assert not found[1].any()
     assert (FeatureMatrix(is_dense=True).fit(block).kept[0] == matrix.kept[0]).all()
+
+
+def test_feature_matrix_for_a_dense_model_that_does_not_fit_names_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sparkclean.learning.features._DENSE_NUMBERS", 2 * 99)
+    block = Block(np.zeros((2, 0)), (["cat", "dog"],))
+    with pytest.raises(InputError, match=r"predict.max_train_rows: .* of 2 rows the 100 most "):
+        FeatureMatrix(is_dense=True).fit(block)
+    monkeypatch.setattr("sparkclean.learning.features._DENSE_NUMBERS", 2 * 100)
+    assert FeatureMatrix(is_dense=True).fit(block).transform(block).shape == (2, 2)
