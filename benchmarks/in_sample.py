@@ -39,7 +39,7 @@ RATE = 0.1
 WAYS = ("out of sample", "in sample")
 
 MODELS: dict[str, Callable[[int], Any]] = {
-    "logistic regression": lambda seed: make_estimator(None, {}, sparse=False),  # noqa: ARG005
+    "logistic regression": lambda seed: make_estimator(None, {}, scaled=False),  # noqa: ARG005
     "one hidden layer": lambda seed: make_pipeline(
         StandardScaler(),
         RobustClassifier("cross_entropy", hidden_units=32, tol=1e-3, random_state=seed),

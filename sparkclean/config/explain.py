@@ -81,19 +81,23 @@ def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[
         known = ", ".join(section.model_fields)
         shown = _shown_setting(path, value)
         return f"{path}: {shown} is not a section; write its keys below it ({known})"
-    return _wrong_value(path, value, holder.model_fields[key[-1]] if holder else None)
+    field = holder.model_fields[key[-1]] if holder else None
+    return _wrong_value(path, value, field, is_choice=kind == "literal_error")
 
 
-def _wrong_value(path: str, value: Any, field: FieldInfo | None) -> str:
+def _wrong_value(path: str, value: Any, field: FieldInfo | None, *, is_choice: bool) -> str:
     if path.partition(".")[0] == "spark":
         wanted = "a mapping" if field else "text, a number, or true or false"
         return f"{path}: {_shown_setting(path, value)} is wrong; wanted: {wanted}"
     if field is None:
         return f"{path}: {_shown(value)} is wrong"
-    if typing.get_origin(field.annotation) is not typing.Literal:
-        wanted = _wanted(field.annotation, field.metadata)
+    kind = field.annotation
+    if is_choice and typing.get_origin(kind) is dict:  # a value of a mapping
+        kind = typing.get_args(kind)[1]
+    if typing.get_origin(kind) is not typing.Literal:
+        wanted = _wanted(kind, field.metadata)
         return f"{path}: {_shown(value)} is wrong; wanted: {wanted}"
-    choices = typing.get_args(field.annotation)
+    choices = typing.get_args(kind)
     near = difflib.get_close_matches(str(value), choices, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{path}: {_shown(value)} is unknown; {hint}choose one of {', '.join(choices)}"

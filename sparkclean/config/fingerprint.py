@@ -17,6 +17,7 @@ def fingerprint(
     classes: Sequence[Any],
     *,
     without: Set[str] = frozenset(),
+    taken: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Hash what determines the answer of a job: not locations, gates, Spark settings or run id.
 
@@ -33,6 +34,8 @@ def fingerprint(
         The K labels; none where these follow from the input.
     without : set of str
         Settings that this job does not depend on, as ``section.key``.
+    taken : sequence of (str, str)
+        Columns, and what they are taken as, where the table has decided on it.
 
     Returns
     -------
@@ -48,7 +51,8 @@ def fingerprint(
         if f"{name}.{key}" not in without
     }
     labels = [[type(label).__name__, label] for label in classes]
-    return _digest({"job": job, "classes": labels, "settings": settings})
+    found = {"taken": [list(pair) for pair in taken]} if taken else {}
+    return _digest({"job": job, "classes": labels, "settings": settings} | found)
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -232,12 +232,22 @@ class ColumnsSection(Section):
         return (self.pred_probs,) if isinstance(self.pred_probs, str) else tuple(self.pred_probs)
 
 
+#: What ``predict.features`` says for every column that can be one.
+ALL = "all"
+
+
 class PredictSection(Section):
     """How out-of-sample probabilities are made, by ``sparkclean predict``."""
 
     features: StrictStr | list[StrictStr] = setting(
         description="A column, or several that are put together: numbers, arrays of numbers, "
-        "vectors, texts.",
+        "vectors, texts; all: every column but record id, label and probabilities.",
+        result=True,
+    )
+    columns: dict[StrictStr, Literal["number", "category", "date", "text", "ignore"]] = setting(
+        {},
+        description="What features are taken as, by column, where that is not what their type "
+        "says: number, category, date, text; of features: all also ignore.",
         result=True,
     )
     group: StrictStr | None = setting(
@@ -297,10 +307,30 @@ class PredictSection(Section):
         findings = []
         if not self.features:
             findings.append("predict.features: [] names no column; name at least one")
+        return (
+            findings
+            + [
+                f"predict.features: {name!r} is named {count} times; name it once"
+                for name, count in Counter(self.features).items()
+                if count > 1
+            ]
+            + self._column_findings()
+        )
+
+    def _column_findings(self) -> list[str]:
+        """Find columns that are said to be something and are no features."""
+        if self.features == [ALL]:
+            return []
+        findings = [
+            f"predict.columns: {name!r} is not among predict.features; name it there, or leave it "
+            "out here"
+            for name in self.columns
+            if name not in self.features
+        ]
         return findings + [
-            f"predict.features: {name!r} is named {count} times; name it once"
-            for name, count in Counter(self.features).items()
-            if count > 1
+            f"predict.columns: {name!r} is to be ignored; leave it out of predict.features"
+            for name, kind in self.columns.items()
+            if kind == "ignore" and name in self.features
         ]
 
     @field_validator("features")

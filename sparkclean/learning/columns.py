@@ -2,125 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, NumericType, StringType, StructType
 
 from sparkclean.config.sections import ColumnsSection, PredictSection
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL
 from sparkclean.examples.columns import check_id_types, check_label_type
+from sparkclean.learning.feature_columns import FeatureColumns, features_of
 from sparkclean.learning.features import NUMBERS, TEXT_PREFIX, words_of
+from sparkclean.learning.kinds import (
+    Taken,
+    Values,
+    check_kinds,
+    choose_all,
+    choose_named,
+    decide,
+    takes_all,
+    undecided,
+)
 from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE, WEIGHT
 from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.emitted import ID_PREFIX
+from sparkclean.schema import ORIGINAL_SUFFIX
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
-    from pyspark.sql.types import DataType
+    from pyspark.sql.types import DataType, StructType
 
 
-@dataclass(frozen=True)
-class FeatureColumns:
-    """Which columns are features, by kind, in the order in which they were named.
-
-    Attributes
-    ----------
-    numbers, lists, vectors, texts : tuple of str
-    """
-
-    numbers: tuple[str, ...]
-    lists: tuple[str, ...]
-    vectors: tuple[str, ...]
-    texts: tuple[str, ...]
-
-    def list_of(self, name: str, *, complete: bool = False, length: int | None = None) -> Column:
-        """Give a list or vector column as an array of double; null elements are NaN.
-
-        Where none is known to be null, ``complete`` saves the time to look at each. With a length
-        a list that is null is one of as many NaN.
-        """
-        nan = F.lit(float("nan"))
-        if name in self.vectors:
-            from pyspark.ml.functions import vector_to_array  # noqa: PLC0415 (imports pyspark.ml)
-
-            # it fails on null
-            array = F.when(quoted(name).isNotNull(), vector_to_array(quoted(name)))
-        else:
-            array = quoted(name).cast("array<double>")
-            array = array if complete else F.transform(array, lambda x: F.coalesce(x, nan))
-        return array if length is None else F.coalesce(array, F.array_repeat(nan, length))
-
-    def arrays(
-        self, *, complete: bool = False, lengths: Mapping[str, int] | None = None
-    ) -> list[Column]:
-        """Give all numbers, as arrays of double; ``complete`` and ``lengths`` as for `list_of`."""
-        nan = F.lit(float("nan"))
-        numbers = [F.coalesce(quoted(name).cast("double"), nan) for name in self.numbers]
-        names = (*self.lists, *self.vectors)
-        of = (lengths or {}).get
-        lists = [self.list_of(name, complete=complete, length=of(name)) for name in names]
-        return [*([F.array(*numbers)] if numbers else []), *lists]
-
-    def words(self) -> list[Column]:
-        """Give the texts; missing ones are empty."""
-        return [F.coalesce(quoted(name), F.lit("")) for name in self.texts]
-
-    def find_lengths(self, table: DataFrame) -> dict[str, int]:
-        """Find how many numbers the first list of each column has; nothing where all are null.
-
-        A small job for each column.
-        """
-        found: dict[str, int] = {}
-        for name in (*self.lists, *self.vectors):
-            size = F.size(self.list_of(name, complete=True))
-            row = table.where(quoted(name).isNotNull()).select(size).first()
-            found |= {} if row is None else {name: row[0]}
-        return found
-
-
-def resolve_features(schema: StructType, names: Sequence[str]) -> FeatureColumns:
-    """Find out what kind each feature is of.
-
-    Parameters
-    ----------
-    schema : StructType
-        Of the table.
-    names : sequence of str
-        Columns that are there.
-
-    Returns
-    -------
-    FeatureColumns
-
-    Raises
-    ------
-    InputError
-        Names the columns that are of no use.
-    """
-    kinds: dict[str, list[str]] = {"numbers": [], "lists": [], "vectors": [], "texts": []}
-    findings = []
-    for name in names:
-        kind = schema[name].dataType
-        if isinstance(kind, NumericType | BooleanType):
-            kinds["numbers"].append(name)
-        elif isinstance(kind, StringType):
-            kinds["texts"].append(name)
-        elif isinstance(kind, ArrayType) and isinstance(kind.elementType, NumericType):
-            kinds["lists"].append(name)
-        elif kind.typeName() == "vectorudt" or kind.simpleString() == "vector":
-            kinds["vectors"].append(name)
-        else:
-            findings.append(
-                f"predict.features: column {name!r} is {kind.simpleString()}; a feature is a "
-                "number, an array of numbers, a Spark ML vector or a text"
-            )
-    if findings:
-        raise InputError(findings)
-    return FeatureColumns(**{kind: tuple(found) for kind, found in kinds.items()})
+#: By which name state and record of a run carry what columns are taken as.
+NOTE = "columns"
+#: Counts the values of columns, up to so many, as `sparkclean.learning.column_values` does.
+Count = Callable[[Mapping[str, int]], Mapping[str, Values]]
 
 
 @dataclass(frozen=True)
@@ -137,6 +54,8 @@ class LearningColumns:
     label_type : DataType
     lengths : mapping
         Of the lists of features, by column, where lists may be null.
+    taken : Taken or None
+        What the table has decided on; None where all features are named and of their type.
     """
 
     ids: tuple[str, ...]
@@ -145,6 +64,33 @@ class LearningColumns:
     id_types: tuple[DataType, ...]
     label_type: DataType
     lengths: Mapping[str, int] = field(default_factory=dict)
+    taken: Taken | None = None
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Columns, and what they are taken as, for the fingerprint."""
+        return () if self.taken is None else self.taken.pairs
+
+    def features_in(self, schema: StructType) -> FeatureColumns:
+        """Take the columns of these names in another table as these are taken.
+
+        Raises
+        ------
+        InputError
+            Names those whose type forbids it.
+        """
+        by_type = choose_named(schema, self.features.names, {})
+        return features_of(schema, self.taken or by_type)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What a repetition must go by, rather than look at the table."""
+        return {} if self.taken is None else {NOTE: self.taken.to_json()}
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the run record says of it."""
+        return {} if self.taken is None else {NOTE: self.taken.pairs}
 
     @property
     def id_names(self) -> list[str]:
@@ -186,7 +132,9 @@ def check_columns(
     columns: ColumnsSection,
     predict: PredictSection,
     *,
-    taken: Collection[str] = (),
+    count: Count,
+    known: Taken | None = None,
+    reserved: Collection[str] = (),
 ) -> LearningColumns:
     """Find the columns that a configuration names, and check their types.
 
@@ -196,7 +144,11 @@ def check_columns(
         Of the table.
     columns : ColumnsSection
     predict : PredictSection
-    taken : collection of str
+    count : callable
+        Called where the values of columns decide what these are taken as.
+    known : Taken, optional
+        What an earlier attempt has taken them as.
+    reserved : collection of str
         Names that record id and label must not have, in lower case.
 
     Returns
@@ -210,8 +162,7 @@ def check_columns(
     """
     named = [*columns.id_columns, columns.label]
     *ids, label = find_columns(frame, named, "columns.id and columns.label")
-    find_columns(frame, [] if predict.group is None else [predict.group], "predict.group")
-    features = find_columns(frame, predict.feature_columns, "predict.features")
+    group = find_columns(frame, [] if predict.group is None else [predict.group], "predict.group")
     schema = frame.schema
     findings = check_id_types(schema, ids)
     findings += check_label_type(schema, label)
@@ -219,18 +170,81 @@ def check_columns(
         f"columns: {name!r} is also the name of a column that predictions have; rename the "
         "column of the table"
         for name in (*ids, label)
-        if name.lower() in taken
+        if name.lower() in reserved
     ]
-    findings += _unseen_findings(features, ids, label)
-    if findings:
-        raise InputError(findings)
+    is_all = takes_all(predict.feature_columns, schema)
+    if known is not None:
+        find_columns(frame, list(known.kinds), "predict.features")
+    if is_all:
+        if findings:
+            raise InputError(findings)
+        probs = {name.lower() for name in columns.pred_probs_columns}
+        meanings = {name: "probabilities" for name in schema.names if name.lower() in probs}
+        meanings[label + ORIGINAL_SUFFIX] = "the label that was relabelled"
+        meanings |= dict.fromkeys(group, "predict.group") | dict.fromkeys(ids, "the record id")
+        meanings |= {label: "the label"}
+        taken = _take_all(frame, predict, meanings, count, known)
+    else:
+        features = find_columns(frame, predict.feature_columns, "predict.features")
+        findings += _unseen_findings(features, ids, label)
+        if findings:
+            raise InputError(findings)
+        taken = _take_named(frame, features, predict, count, known)
     return LearningColumns(
         ids=tuple(ids),
         label=label,
-        features=resolve_features(schema, features),
+        features=features_of(schema, taken),
         id_types=tuple(schema[name].dataType for name in ids),
         label_type=schema[label].dataType,
+        taken=taken if is_all or predict.columns else None,
     )
+
+
+def _take_all(
+    frame: DataFrame,
+    predict: PredictSection,
+    meanings: Mapping[str, str],
+    count: Count,
+    known: Taken | None,
+) -> Taken:
+    """Take all columns that can be features and have no other meaning."""
+    declared = _declared(frame, predict)
+    findings = [
+        f"predict.columns: {name!r} is {meanings[name]}, which a model must not see"
+        for name, kind in declared.items()
+        if name in meanings and kind != "ignore"
+    ]
+    if findings:
+        raise InputError(findings)
+    chosen = choose_all(frame.schema, meanings, declared)
+    return known or _decided(frame, chosen, undecided(chosen, declared, all_columns=True), count)
+
+
+def _take_named(
+    frame: DataFrame,
+    features: Sequence[str],
+    predict: PredictSection,
+    count: Count,
+    known: Taken | None,
+) -> Taken:
+    """Take the columns that are named, by their type but for what is said of them."""
+    declared = _declared(frame, predict)
+    strange = [name for name, kind in declared.items() if name not in features or kind == "ignore"]
+    if strange:
+        raise InputError(f"predict.columns: {strange} are not among predict.features")
+    chosen = choose_named(frame.schema, features, declared)
+    return known or _decided(frame, chosen, undecided(chosen, declared, all_columns=False), count)
+
+
+def _declared(frame: DataFrame, predict: PredictSection) -> dict[str, str]:
+    """Give ``predict.columns`` in the spelling of the table."""
+    spelled = find_columns(frame, list(predict.columns), "predict.columns")
+    return dict(zip(spelled, predict.columns.values(), strict=True))
+
+
+def _decided(frame: DataFrame, chosen: Taken, wanted: Mapping[str, int], count: Count) -> Taken:
+    check_kinds(frame.schema, chosen)
+    return decide(chosen, count(wanted) if wanted else {})
 
 
 def _unseen_findings(features: Sequence[str], ids: Sequence[str], label: str) -> list[str]:

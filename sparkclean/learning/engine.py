@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sparkclean.config.sections import PredictSection
+from sparkclean.learning.boosting import Comparison
+from sparkclean.learning.encoding import Encoding
 from sparkclean.learning.feature_files import FeatureFiles
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
@@ -58,7 +60,7 @@ class EngineInput:
     @property
     def row_bytes(self) -> int:
         """Bytes of the features of a row, roughly."""
-        return row_bytes(self.profile.num_numbers, self.num_texts)
+        return row_bytes(self.profile.width, self.num_texts)
 
 
 class Engine(Protocol):
@@ -76,7 +78,9 @@ class Engine(Protocol):
         """
 
     @staticmethod
-    def attempt(spark: SparkSession, predict: PredictSection, *, num_texts: int) -> Attempt:
+    def attempt(
+        spark: SparkSession, predict: PredictSection, *, num_texts: int, encoding: Encoding
+    ) -> Attempt:
         """Give what trains on a few rows and predicts them, for `try_estimator`.
 
         It raises an `EstimatorError`.
@@ -104,6 +108,19 @@ class Engine(Protocol):
         ------
         InputError
             If the rows do not do for a training.
+        """
+
+    def weigh(self, folder: Path, entries: Sequence[ModelEntry]) -> Comparison | None:
+        """Compare models that were just trained with gradient boosting, where that may tell.
+
+        Parameters
+        ----------
+        folder : Path
+        entries : sequence of ModelEntry
+
+        Returns
+        -------
+        Comparison or None
         """
 
     def predict(self, folder: Path, entries: Sequence[ModelEntry]) -> Output:

@@ -26,7 +26,7 @@ def make_estimator(
     path: str | None,
     params: Mapping[str, Any],
     *,
-    sparse: bool,
+    scaled: bool,
     section: str = "predict",
     packages: Sequence[str] | None = None,
 ) -> Any:
@@ -39,8 +39,8 @@ def make_estimator(
         standardised features.
     params : mapping
         Of the classifier; ``step__name`` reaches into what it is made of.
-    sparse : bool
-        Whether features are sparse: they are standardised already.
+    scaled : bool
+        Whether features are standardised already, as beside texts and categories.
     section : str
         Of the configuration, for the message.
     packages : sequence of str, optional
@@ -60,7 +60,7 @@ def make_estimator(
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (slow)
 
         last = _with_params(LogisticRegression, {"max_iter": 1000} | dict(params), section)
-        return last if sparse else _standardised(last)
+        return last if scaled else _standardised(last)
     kind = import_class(path, example=_EXAMPLE, section=section, packages=packages)
     _check_probabilities(kind, path, section)
     made = _with_params(kind, dict(params), section)
@@ -89,7 +89,7 @@ def robust_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_robust(
-    params: Mapping[str, Any], noise_matrix: NDArray[np.float64] | None, *, sparse: bool
+    params: Mapping[str, Any], noise_matrix: NDArray[np.float64] | None, *, scaled: bool
 ) -> Any:
     """Make a classifier whose loss bears wrong labels, on standardised features.
 
@@ -100,8 +100,8 @@ def make_robust(
         ``forward_correction`` and ``alpha`` 0.01.
     noise_matrix : ndarray of float64, shape (K, K), or None
         For ``forward_correction``.
-    sparse : bool
-        Whether features are sparse: they are standardised already.
+    scaled : bool
+        As in `make_estimator`.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def make_robust(
         more = dict(given.get("loss_params") or {})
         given["loss_params"] = more | {"noise_matrix": noise_matrix}
     last = _with_params(RobustClassifier, given, "train")
-    return last if sparse else _standardised(last)
+    return last if scaled else _standardised(last)
 
 
 def takes_negative(estimator: Any) -> bool:
@@ -138,6 +138,13 @@ def takes_negative(estimator: Any) -> bool:
     if not hasattr(estimator, "__sklearn_tags__"):
         return True
     return not estimator.__sklearn_tags__().input_tags.positive_only
+
+
+def takes_sparse(estimator: Any) -> bool:
+    """Tell whether a classifier takes sparse matrices, by its tags; True for one that has none."""
+    if not hasattr(estimator, "__sklearn_tags__"):
+        return True
+    return bool(estimator.__sklearn_tags__().input_tags.sparse)
 
 
 def weight_parameter(estimator: Any) -> str:

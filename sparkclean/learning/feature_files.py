@@ -17,11 +17,11 @@ from sparkclean.learning.columns import (
     OF_FOLD,
     OF_INNER,
     OF_PLACE,
-    FeatureColumns,
     LearningColumns,
     row_hash,
 )
 from sparkclean.learning.feature_check import ROWS, CheckFeatures
+from sparkclean.learning.feature_columns import FeatureColumns
 from sparkclean.learning.feature_reader import FEATURE_PREFIX, FeatureReader
 from sparkclean.learning.fold_notes import FoldNotes
 from sparkclean.learning.sample_writer import SAMPLED, SampleRows
@@ -156,7 +156,7 @@ def plan_feature_files(
     """
     features, kinds = columns.features, table.schema
     ids = [(f"{ID_PREFIX}{i}", name) for i, name in enumerate(columns.ids)]
-    numbers = (*features.numbers, *features.lists)
+    numbers = (*features.single, *features.lists)
     read = [(f"{FEATURE_PREFIX}{i}", name) for i, name in enumerate(numbers)]
     names = (*ids, (LABEL, columns.label), *read)
     if isinstance(paths, NoPlainFiles):
@@ -170,7 +170,7 @@ def plan_feature_files(
     if some is None:
         return "there are no rows"
     (first,) = next(read_row_groups([some], read, 1)).to_pylist()
-    lengths = [1] * len(features.numbers)
+    lengths = [1] * len(features.single)
     for i, name in enumerate(features.lists, len(lengths)):
         if not first[f"{FEATURE_PREFIX}{i}"]:
             return f"the first list of column {name!r} is missing or empty"
@@ -181,7 +181,8 @@ def plan_feature_files(
     folder = work / "folds"
     folder.mkdir(parents=True)
     notes = FoldNotes(str(folder))
-    reader = FeatureReader(len(ids), tuple(lengths), seeds[OF_FOLD], predict.n_folds, notes)
+    values = dict(enumerate(features.categories.values(), len(features.numbers)))
+    reader = FeatureReader(len(ids), tuple(lengths), seeds[OF_FOLD], predict.n_folds, notes, values)
     rows = min(max(_CHUNK_NUMBERS // sum(lengths), 1), _CHUNK_ROWS)
     store = FolderStore(str(work))
     return FeatureFiles(
@@ -207,4 +208,6 @@ def _reason(
         return "folds are by predict.group"
     if features.texts or features.vectors:
         return "features are texts or Spark ML vectors"
+    if features.dates:
+        return "features are dates"
     return None

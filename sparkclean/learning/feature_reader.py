@@ -5,8 +5,8 @@ Runs on executors: numpy and pyarrow only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sparkclean.examples.batches import LABEL
+from sparkclean.learning.encoding import read_codes
 from sparkclean.learning.features import NUMBERS
 from sparkclean.learning.fold_notes import FoldNotes
 from sparkclean.learning.hashing import hash_numbers
@@ -34,10 +35,12 @@ class FeatureReader:
     num_ids : int
         Columns of the record id.
     lengths : tuple of int
-        Of all lists of each column of features; 1 for a column of numbers.
+        Of all lists of each column of features; 1 for a column of numbers, or of a category.
     fold_seed : int
         Hash of what stands before the features.
     n_folds : int
+    values : mapping
+        Values of each category, by the position of its column.
     notes : FoldNotes
         Of `CheckFeatures`: to hash takes a fifth of the time of a cheap model.
     """
@@ -47,6 +50,7 @@ class FeatureReader:
     fold_seed: int
     n_folds: int
     notes: FoldNotes
+    values: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def __call__(
         self, task: Sequence[RowGroups], batches: Iterable[pa.RecordBatch]
@@ -72,7 +76,9 @@ class FeatureReader:
     def numbers(self, batch: pa.RecordBatch) -> NDArray[np.floating]:
         """Read the features of a batch of the files, an (N, D) matrix of float32 or float64."""
         parts = [
-            read_numbers(batch.column(f"{FEATURE_PREFIX}{i}"), length)
+            read_codes(batch.column(f"{FEATURE_PREFIX}{i}"), self.values[i])[:, None]
+            if i in self.values
+            else read_numbers(batch.column(f"{FEATURE_PREFIX}{i}"), length)
             for i, length in enumerate(self.lengths)
         ]
         return parts[0] if len(parts) == 1 else np.hstack(parts)

@@ -5,10 +5,11 @@ Needs no Spark: numpy, pyarrow and scikit-learn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sparkclean.errors import InputError
+from sparkclean.learning.encoding import read_codes, read_days
 from sparkclean.learning.features import Block
 from sparkclean.learning.model_files import MANIFEST, read_manifest, read_models
 from sparkclean.learning.models import FoldModel
@@ -33,7 +35,7 @@ class FinalModel:
         The K labels, in the order of the probabilities.
     features : mapping
         Names of the columns by kind, in the order in which the model takes them: ``numbers``,
-        ``lists``, ``vectors``, ``texts``.
+        ``categories`` with their values, ``dates``, ``lists``, ``vectors``, ``texts``.
     num_numbers : int
         D, over all columns of numbers.
     about : mapping
@@ -53,9 +55,10 @@ class FinalModel:
         Parameters
         ----------
         examples : pandas.DataFrame, pyarrow.Table, or ndarray of float, shape (N, D)
-            With the columns of `features`: numbers, lists of numbers, texts. An array holds all
-            numbers in their order; it is enough where there are no texts. NaN and null are missing:
-            the mean of the training rows, no words.
+            With the columns of `features`: numbers, categories, dates, lists of numbers, texts. An
+            array holds all numbers in their order; it is enough where there is nothing else. NaN
+            and null are missing: the mean of the training rows, no words, no value of a category.
+            So is a value that was not in the training table.
 
         Returns
         -------
@@ -86,9 +89,14 @@ class FinalModel:
 
     def _block(self, examples: Any) -> Block:
         texts = self.features["texts"]
+        categories = cast("Mapping[str, Sequence[str]]", self.features.get("categories", {}))
+        dates = self.features.get("dates", ())  # older models have neither
+        coded = [*categories, *dates]
         if isinstance(examples, np.ndarray):
-            if texts or examples.ndim != 2 or examples.shape[1] != self.num_numbers:
-                wanted = f"(N, {self.num_numbers})" + (f" and the texts {texts}" if texts else "")
+            if texts or coded or examples.ndim != 2 or examples.shape[1] != self.num_numbers:
+                what = "columns" if coded else "texts"
+                others = f" and the {what} {[*coded, *texts]}" if coded or texts else ""
+                wanted = f"(N, {self.num_numbers}){others}"
                 raise InputError(
                     f"an array of shape {examples.shape}, and the model takes {wanted}; "
                     "give a table with the columns of its features"
@@ -112,6 +120,9 @@ class FinalModel:
         if not examples.num_rows:  # whose columns have no type
             return Block(np.empty((0, self.num_numbers)), tuple([] for _ in texts))
         parts = [_numbers(examples, name) for name in self.features["numbers"]]
+        for name, values in categories.items():
+            parts.append(_coded(examples, name, partial(read_codes, values=values)))
+        parts += [_coded(examples, name, read_days) for name in dates]
         lists = (*self.features["lists"], *self.features["vectors"])
         # of a column that is all null, which can only be told if there is no other
         length = self.num_numbers - len(parts)
@@ -175,10 +186,26 @@ def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
     try:
         if pa.types.is_boolean(column.type):
             column = column.cast(pa.int8())
+        if pa.types.is_decimal(column.type):  # by its digits, as Spark rounds
+            column = column.cast(pa.string())
         values = column.cast(pa.float64(), safe=False).to_numpy()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as exc:
         raise InputError(f"column {name!r} is {column.type}; give numbers") from exc
     return values.reshape(-1, 1)
+
+
+def _coded(
+    table: pa.Table, name: str, read: Callable[[pa.Array], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    column = table.column(name).combine_chunks()
+    if column.null_count == len(column):  # which has no type
+        return np.full((len(column), 1), np.nan)
+    try:
+        return read(column).reshape(-1, 1)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as exc:
+        raise InputError(
+            f"column {name!r} is {column.type}; give what the model was trained on"
+        ) from exc
 
 
 def _lists(table: pa.Table, name: str, length: int) -> NDArray[np.float64]:

@@ -24,11 +24,13 @@ from sparkclean.errors import SparkCleanError
 from sparkclean.examples.batches import LABEL, class_index
 from sparkclean.learning.calibration import Uncalibrated
 from sparkclean.learning.chosen_calibration import ChosenCalibration, HeldOut, choose_calibration
+from sparkclean.learning.encoding import NO_ENCODING, Encoding
 from sparkclean.learning.estimator_errors import EstimatorError, estimator_errors, name_of
 from sparkclean.learning.estimators import (
     make_estimator,
     make_robust,
     takes_negative,
+    takes_sparse,
     weight_parameter,
 )
 from sparkclean.learning.features import Block, FeatureMatrix, read_block
@@ -99,6 +101,8 @@ class TrainFolds:
         Whether it is trained by a loss that bears wrong labels, with ``params``.
     noise_matrix : ndarray of float64, shape (K, K), or None
         P(given | true) for a robust loss that needs it.
+    encoding : Encoding
+        Which of the numbers stand for categories and dates.
     packages : tuple of str
         That the estimator may be of: those of the driver's environment.
     """
@@ -118,6 +122,7 @@ class TrainFolds:
     whole: bool = False
     robust: bool = False
     noise_matrix: NDArray[np.float64] | None = None
+    encoding: Encoding = NO_ENCODING
     packages: tuple[str, ...] = field(default_factory=known_packages)
 
     def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -207,8 +212,25 @@ class TrainFolds:
         shares: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
     ) -> tuple[FeatureMatrix, Any]:
+        try:
+            return self._fit_matrix(block, given, shares, weights, is_dense=False)
+        except EstimatorError:
+            if not block.texts or takes_sparse(self._make(given, shares)):
+                raise
+        return self._fit_matrix(block, given, shares, weights, is_dense=True)
+
+    def _fit_matrix(
+        self,
+        block: Block,
+        given: NDArray[np.int64],
+        shares: NDArray[np.float64],
+        weights: NDArray[np.float64] | None,
+        *,
+        is_dense: bool,
+    ) -> tuple[FeatureMatrix, Any]:
         estimator = self._make(given, shares)
-        matrix = FeatureMatrix(is_centred=takes_negative(estimator)).fit(block)
+        is_centred = takes_negative(estimator)
+        matrix = FeatureMatrix(self.encoding, is_centred=is_centred, is_dense=is_dense).fit(block)
         known = estimator.get_params() if hasattr(estimator, "get_params") else {}
         drawn = [name for name in known if name.split("__")[-1] == "random_state"]
         estimator.set_params(**{n: self.seed for n in drawn if known[n] is None})
@@ -239,19 +261,19 @@ class TrainFolds:
             raise EstimatorError(name_of(estimator), "predict these rows", "it predicts NaN")
 
     def _make(self, given: NDArray[np.int64], shares: NDArray[np.float64]) -> Any:
-        sparse = self.num_texts > 0
+        scaled = self.num_texts > 0 or bool(self.encoding)
         if not self.robust:
             return make_estimator(
-                self.estimator, self.params, sparse=sparse, packages=self.packages
+                self.estimator, self.params, scaled=scaled, packages=self.packages
             )
         if self.noise_matrix is None:
-            return make_robust(self.params, None, sparse=sparse)
+            return make_robust(self.params, None, scaled=scaled)
         noise, _ = noise_of_sample(self.noise_matrix, shares)
         # of the classes that there are, as their labels are all that the loss sees
         there = np.unique(given)
         noise = noise[np.ix_(there, there)]
         sums = noise.sum(axis=0)
-        return make_robust(self.params, noise / np.where(sums > 0.0, sums, 1.0), sparse=sparse)
+        return make_robust(self.params, noise / np.where(sums > 0.0, sums, 1.0), scaled=scaled)
 
     def _calibration(
         self,

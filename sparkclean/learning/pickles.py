@@ -25,6 +25,7 @@ from sparkclean.learning.named_classes import is_known, known_packages, unknown_
 _OURS = {
     "FoldModel": ("models", "models"),
     "FeatureMatrix": ("features", "features"),
+    "Encoding": ("encoding", ""),
     "Uncalibrated": ("calibration", "calibration"),
     "Temperature": ("calibration", "calibration"),
     "Isotonic": ("calibration", "calibration"),

@@ -14,8 +14,10 @@ from pyspark.sql import functions as F
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL
 from sparkclean.examples.columns import EMPTY
-from sparkclean.learning.columns import FeatureColumns, seen_text
+from sparkclean.learning.columns import seen_text
+from sparkclean.learning.encoding import NO_ENCODING, Encoding
 from sparkclean.learning.feature_check import ROWS, UNFIT
+from sparkclean.learning.feature_columns import FeatureColumns
 from sparkclean.learning.feature_files import FeatureFiles
 from sparkclean.learning.features import NUMBERS, TEXT_PREFIX
 from sparkclean.learning.scored import FOLD
@@ -47,6 +49,8 @@ class Profile:
         Rows without a label of the classes: predicted, and not trained on.
     copied : int
         Rows whose features other groups have, too, in other folds.
+    encoding : Encoding
+        Which of the numbers stand for categories and dates.
     """
 
     num_numbers: int
@@ -55,6 +59,12 @@ class Profile:
     rows: int
     strangers: int
     copied: int = 0
+    encoding: Encoding = NO_ENCODING
+
+    @property
+    def width(self) -> int:
+        """Columns that a model sees, but for those of texts."""
+        return self.encoding.width(self.num_numbers)
 
 
 def collect_profile(
@@ -147,7 +157,7 @@ def collect_profile(
             "classifier needs examples of at least two classes"
         )
     copied = 0 if group is None else sum(row[_COPIED] for row in rows)
-    return Profile(num_numbers, known, examples, total, strangers, copied)
+    return Profile(num_numbers, known, examples, total, strangers, copied, features.encoding)
 
 
 def _with_copies(frame: DataFrame) -> DataFrame:
@@ -198,7 +208,7 @@ def check_features(
     -----
     One job that reads the features; another one for each column with findings.
     """
-    names = (*features.numbers, *features.lists, *features.vectors, *features.texts)
+    names = (*features.single, *features.lists, *features.vectors, *features.texts)
     bad = {name: _is_missing(features, name, impute=impute) for name in names}
     sums = [F.count(F.when(wrong, 1)).alias(f"n{i}") for i, wrong in enumerate(bad.values())]
     sums.append(F.count("*").alias("rows"))
@@ -243,7 +253,7 @@ def check_features(
             )
     if findings:
         raise InputError(findings)
-    numbers = len(features.numbers) + sum(row[f"high{i}"] or 0 for i in range(len(arrays)))
+    numbers = len(features.single) + sum(row[f"high{i}"] or 0 for i in range(len(arrays)))
     if not numbers and not features.texts and row["rows"]:
         raise InputError("predict.features: all arrays are empty; there is nothing to learn from")
     return numbers
@@ -251,7 +261,7 @@ def check_features(
 
 def _is_missing(features: FeatureColumns, name: str, *, impute: bool) -> Column:
     """Tell which rows of a feature cannot be used."""
-    if name in features.texts:
+    if name in (*features.texts, *features.categories, *features.dates):
         return F.lit(False) if impute else quoted(name).isNull()
     if name in features.numbers:
         value = quoted(name).cast("double")

@@ -31,14 +31,14 @@ _KEPT = 50
 _SHOWN = 10
 
 
-def row_bytes(num_numbers: int, num_texts: int) -> int:
-    """Say how many bytes the features of a row have, roughly."""
-    return 8 * num_numbers + _TEXT_BYTES * num_texts
+def row_bytes(width: int, num_texts: int) -> int:
+    """Say how many bytes the features of a row have, roughly; texts beside the other columns."""
+    return 8 * width + _TEXT_BYTES * num_texts
 
 
-def default_train_rows(num_numbers: int, num_texts: int) -> int:
+def default_train_rows(width: int, num_texts: int) -> int:
     """Say how many rows a model is trained on by default: what 256 MiB hold."""
-    return max(_TRAIN_BYTES // max(row_bytes(num_numbers, num_texts), 1), 1000)
+    return max(_TRAIN_BYTES // max(row_bytes(width, num_texts), 1), 1000)
 
 
 def count_elsewhere(profile: Profile) -> NDArray[np.int64]:
@@ -213,7 +213,7 @@ def write_training_rows(
     -----
     One job that reads the features.
     """
-    most = max_rows or default_train_rows(profile.num_numbers, num_texts)
+    most = max_rows or default_train_rows(profile.width, num_texts)
     quotas = sample_quotas(profile, most)
     shares = sample_shares(profile, quotas)
     if files is not None:

@@ -13,13 +13,20 @@ from numpy.typing import NDArray
 
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import InputError
+from sparkclean.learning.boosting import Comparison, compare_boosting, may_compare
 from sparkclean.learning.chosen_calibration import warn_of_calibrations
+from sparkclean.learning.encoding import NO_ENCODING, Encoding
 from sparkclean.learning.engine import EngineInput, versions_of
 from sparkclean.learning.estimators import make_estimator
 from sparkclean.learning.folds import ScoreFolds, TrainFolds
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
-from sparkclean.learning.sampling import check_seen, count_elsewhere, write_training_rows
+from sparkclean.learning.sampling import (
+    TrainingRows,
+    check_seen,
+    count_elsewhere,
+    write_training_rows,
+)
 from sparkclean.learning.scored import INNER, PLACE
 from sparkclean.learning.trial import Attempt
 from sparkclean.rows.frame_stream import FrameStream
@@ -46,16 +53,24 @@ class SklearnEngine:
 
     def __init__(self, job: EngineInput) -> None:
         self._job = job
+        self._sample: TrainingRows | None = None
 
     @staticmethod
     def check(spark: SparkSession, predict: PredictSection) -> None:  # noqa: ARG004 (a protocol)
         """Check estimator and parameters, as `make_estimator` does."""
-        make_estimator(predict.estimator, predict.params, sparse=False)
+        make_estimator(predict.estimator, predict.params, scaled=False)
 
     @staticmethod
-    def attempt(spark: SparkSession, predict: PredictSection, *, num_texts: int) -> Attempt:  # noqa: ARG004
+    def attempt(
+        spark: SparkSession,  # noqa: ARG004 (a protocol)
+        predict: PredictSection,
+        *,
+        num_texts: int,
+        encoding: Encoding,
+    ) -> Attempt:
         """Give what trains on a few rows, on the driver."""
-        return trial_of(predict, predict.estimator, predict.params, num_texts=num_texts).try_on
+        estimator, params = predict.estimator, predict.params
+        return trial_of(predict, estimator, params, num_texts=num_texts, encoding=encoding).try_on
 
     def versions(self) -> dict[str, str]:
         """Give the versions of the packages by which a model is read again."""
@@ -83,7 +98,7 @@ class SklearnEngine:
         """
         job, predict = self._job, self._job.predict
         with job.progress.phase("sample training rows"):
-            sample = write_training_rows(
+            self._sample = sample = write_training_rows(
                 job.frame,
                 job.work / "training rows",
                 job.profile,
@@ -107,10 +122,24 @@ class SklearnEngine:
                 counts=count_elsewhere(job.profile),
                 max_rows=sample.most,
                 seed=predict.seed,
+                encoding=job.profile.encoding,
             )
             entries = collect_models(job.spark, train, predict.n_folds, job.profile, rare)
             phase.rows = sum(entry.training_rows for entry in entries)
         return entries
+
+    def weigh(self, folder: Path, entries: Sequence[ModelEntry]) -> Comparison | None:
+        """Compare the models of the default with gradient boosting, if `may_compare` says so.
+
+        Notes
+        -----
+        No job: the driver trains on the few rows.
+        """
+        job, sample = self._job, self._sample
+        if sample is None or not may_compare(job.predict, job.profile, sample.most, job.num_texts):
+            return None
+        with job.progress.phase("compare with gradient boosting"):
+            return compare_boosting(sample.folder, folder, entries, job.profile, job.predict.seed)
 
     def predict(self, folder: Path, entries: Sequence[ModelEntry]) -> Output:
         """Predict all rows by the models of a folder.
@@ -157,6 +186,7 @@ def trial_of(
     params: Mapping[str, Any],
     *,
     num_texts: int,
+    encoding: Encoding = NO_ENCODING,
     robust: bool = False,
     noise_matrix: NDArray[np.float64] | None = None,
 ) -> TrainFolds:
@@ -165,7 +195,7 @@ def trial_of(
     Parameters
     ----------
     predict : PredictSection
-    estimator, params, num_texts, robust, noise_matrix
+    estimator, params, num_texts, encoding, robust, noise_matrix
         As in `TrainFolds`.
 
     Returns
@@ -187,6 +217,7 @@ def trial_of(
         seed=predict.seed,
         robust=robust,
         noise_matrix=noise_matrix,
+        encoding=encoding,
     )
 
 

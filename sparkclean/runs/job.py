@@ -50,6 +50,9 @@ class Prepared:
     parents : tuple of Parent
     about : mapping
         What else the run record says under ``input``.
+    taken : tuple of (str, str)
+        Columns, and what they are taken as, where the table has decided on it: they belong to the
+        fingerprint.
     """
 
     tables: Mapping[str, PinnedTable]
@@ -60,6 +63,7 @@ class Prepared:
     notes: Mapping[str, str] = field(default_factory=dict)
     parents: tuple[Parent, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    taken: tuple[tuple[str, str], ...] = ()
 
     @property
     def input(self) -> PinnedTable:

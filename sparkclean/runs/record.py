@@ -26,6 +26,14 @@ CLEANED_CONFLICT = "cleaned_conflict"
 #: Something failed after the first output was published: nothing of it counts yet.
 FAILED = "failed"
 
+
+def recorded(record: Mapping[str, Any] | None, name: str) -> Any:
+    """Give what the record of a run says under ``input``; None unless the run has published."""
+    if record is None or record["status"] != PUBLISHED:
+        return None  # one that was refused looks anew
+    return json.loads(record["input"]).get(name)
+
+
 _PACKAGES = ("pyspark", "numpy", "pandas", "pyarrow", "scikit-learn", "pydantic", "PyYAML")
 
 

@@ -239,11 +239,13 @@ class Runner:
 
     def _fingerprint(self, prepared: Prepared, known: Set[str | None]) -> str:
         """Make the fingerprint; a run that was begun by the old rule goes on by it."""
-        job, classes = self.job, prepared.classes
+        job, classes, taken = self.job, prepared.classes, prepared.taken
         before = fingerprint_of_before(self.config, job.name, classes)
-        if before is not None and before in known:
+        if before is not None and before in known and not taken:  # then all had one meaning
             return before
-        return fingerprint(self.config, job.name, job.sections, classes, without=job.unaffected_by)
+        return fingerprint(
+            self.config, job.name, job.sections, classes, without=job.unaffected_by, taken=taken
+        )
 
     def is_known(self) -> bool:
         """Tell whether the run has begun, or ended, before."""

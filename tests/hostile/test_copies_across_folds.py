@@ -12,7 +12,8 @@ from pyspark.sql import SparkSession
 
 from sparkclean.config.sections import PredictSection
 from sparkclean.jobs.predict.checks import collect_checked_profile
-from sparkclean.learning.columns import LearningColumns, resolve_features
+from sparkclean.learning.columns import LearningColumns
+from sparkclean.learning.feature_columns import resolve_features
 from sparkclean.learning.features import hash_texts, words_of
 
 #: Texts that a model cannot tell apart, line by line.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,18 @@ def test_judge_what_more_rows_may_cure_is_left_to_the_run(
     found: TrialRows, estimator: str | None, params: dict[str, Any]
 ) -> None:
     tried(found, estimator=estimator, **params)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    ["sklearn.naive_bayes.GaussianNB", "sklearn.ensemble.HistGradientBoostingClassifier"],
+)
+def test_judge_estimators_of_dense_matrices_are_given_one_of_texts(estimator: str) -> None:
+    found = rows()
+    words = [["cat meows", "dog barks", "cow moos"][k] for k in found.given.tolist()]
+    trial = trial_of(PredictSection(features=["x"]), estimator, {}, num_texts=1)
+    block = Block(found.block.numbers, (words,))
+    judge(trial.try_on, replace(found, block=block), lambda: K, section="predict")
 
 
 def test_judge_rows_that_do_are_tried_once() -> None:

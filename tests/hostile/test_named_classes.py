@@ -24,7 +24,7 @@ from sparkclean.learning.spark_ml.estimators import make_spark_estimator
 
 
 def make_of_sklearn(path: str) -> Any:
-    return make_estimator(path, {}, sparse=False)
+    return make_estimator(path, {}, scaled=False)
 
 
 def make_of_spark(path: str) -> Any:

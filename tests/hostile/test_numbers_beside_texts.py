@@ -34,7 +34,7 @@ def test_number_far_from_zero_is_as_good_as_near_it(far: float, rng: np.random.G
         matrix = FeatureMatrix().fit(examples)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            model = make_estimator(None, {}, sparse=True).fit(matrix.transform(examples), given)
+            model = make_estimator(None, {}, scaled=True).fit(matrix.transform(examples), given)
         steps.append(int(model.n_iter_.max()))
         found.append(model.predict_proba(matrix.transform(examples)))
     assert steps[1] < 2 * steps[0]
@@ -66,7 +66,7 @@ def test_numbers_of_a_model_that_takes_no_negative_ones_are_scaled_only(
     model.fit(found, given)
     assert takes_negative(GaussianNB())
     assert takes_negative(LogisticRegression())
-    assert takes_negative(make_robust({}, np.eye(3), sparse=True))
+    assert takes_negative(make_robust({}, np.eye(3), scaled=True))
     assert takes_negative(object())
 
 

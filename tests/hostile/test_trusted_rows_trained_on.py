@@ -11,7 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from sparkclean.errors import InputError
 from sparkclean.jobs.train.trusted import Overlap, count_overlap
-from sparkclean.learning.columns import LearningColumns, resolve_features
+from sparkclean.learning.columns import LearningColumns
+from sparkclean.learning.feature_columns import resolve_features
 from sparkclean.learning.profile import Profile
 
 NUMBERS = np.random.default_rng(3).normal(size=(40, 3))

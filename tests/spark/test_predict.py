@@ -22,7 +22,8 @@ import sparkclean
 from sparkclean.commands.main import main
 from sparkclean.errors import InputError
 from sparkclean.lake import open_target
-from sparkclean.learning.columns import narrow, resolve_features
+from sparkclean.learning.columns import narrow
+from sparkclean.learning.feature_columns import resolve_features
 from sparkclean.learning.model_files import read_models
 from sparkclean.learning.profile import check_features
 from sparkclean.runs.outputs import Outputs

@@ -261,13 +261,21 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"admission": {"row_sum_tolerance": 0.7}}, "admission.row_sum_tolerance", "from 0 to 0.5"),
     ({"admission": {"row_sum_tolerance": None}}, "admission.row_sum_tolerance", "null is wrong"),
     ({"admission": {"max_rejected_fraction": 5}}, "admission.max_rejected_fraction", "0 to 1"),
-    ({"predict": 5}, "predict", "is not a section; write its keys below it (features, group"),
+    (
+        {"predict": 5},
+        "predict",
+        "is not a section; write its keys below it (features, columns",
+    ),
     ({"predict": {}}, "predict.features", "is missing; it has no default"),
     *[
         ({"predict": {"features": ["x"]} | wrong}, f"predict.{key}", words)
         for key, wrong, words in (
             ("features", {"features": 5}, "5 is wrong; wanted: text or a list of texts"),
             ("features", {"features": []}, "names no column"),
+            ("columns", {"columns": {"y": "text"}}, "'y' is not among predict.features"),
+            ("columns", {"columns": {"x": "ignore"}}, "leave it out of predict.features"),
+            ("columns", {"columns": "text"}, "wanted: a mapping"),
+            ("columns", {"columns": {"x": "words"}}, "number, category, date, text, ignore"),
             ("group", {"group": 5}, "wanted: text or null"),
             ("n_folds", {"n_folds": 1}, "an integer of at least 2"),
             ("estimator", {"estimator": 5}, "wanted: text or null"),
@@ -610,6 +618,14 @@ def test_fingerprint_changes_with_the_labels(classes: tuple[Any, ...]) -> None:
     assert fingerprint(classes=classes) != fingerprint()
 
 
+def test_fingerprint_changes_with_what_columns_are_taken_as() -> None:
+    config = parse_config(INPUT)
+    pairs = [(), (("x", "text"),), (("x", "category"),), (("x", "text"), ("y", "text"))]
+    prints = [fingerprint_of(config, "predict", {}, LABELS, taken=taken) for taken in pairs]
+    assert len(set(prints)) == len(pairs)
+    assert prints[0] == fingerprint_of(config, "predict", {}, LABELS)
+
+
 def test_fingerprint_tells_labels_of_different_types_apart() -> None:
     prints = {fingerprint(classes=labels) for labels in ((0, 1), ("0", "1"), (False, True))}
     assert len(prints) == 3
@@ -770,6 +786,8 @@ BEYOND_TYPES = (
     "outside (0, 2]",
     "is the same place as it",
     "has no effect with",
+    "among predict.features",
+    "out of predict.features",
 )
 
 

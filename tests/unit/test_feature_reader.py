@@ -72,6 +72,22 @@ def test_feature_reader_gives_what_a_model_reads(tmp_path: Path) -> None:
     assert found.schema.field("__fold").type == pa.int32()
 
 
+def test_feature_reader_gives_the_codes_of_categories(tmp_path: Path) -> None:
+    rows = batch(
+        __id_0=pa.array(range(3)),
+        __label=pa.array([0, 1, 1]),
+        __feature_0=pa.array([1.5, 2.5, 3.5]),
+        __feature_1=pa.array(["é", None, "a"]),
+        __feature_2=pa.array([[0.5], [1.5], [2.5]], pa.list_(pa.float32())),
+    )
+    notes = FoldNotes(str(tmp_path))
+    reader = FeatureReader(1, (1, 1, 1), BEGUN_0, 4, notes, {1: ("a", "b", "é")})
+    (found,) = reader([], [rows])
+    numbers = np.array([[1.5, 2.0, 0.5], [2.5, NAN, 1.5], [3.5, 0.0, 2.5]])
+    np.testing.assert_array_equal(read_block(found, 3, 0).numbers, numbers)
+    assert found.column("__fold").to_pylist() == (hash_numbers(numbers, BEGUN_0) % 4).tolist()
+
+
 def test_feature_reader_rows_taken_apart_keep_their_numbers(tmp_path: Path) -> None:
     values = np.arange(12, dtype=np.float32).reshape(6, 2)
     lists = pa.array(values.tolist(), pa.list_(pa.float32()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.learning.calibration import fit_calibration
+from sparkclean.learning.encoding import Encoding
 from sparkclean.learning.estimators import make_estimator, weight_parameter
 from sparkclean.learning.features import Block, FeatureMatrix
 from sparkclean.learning.final_model import load_model
@@ -128,14 +130,46 @@ def test_noise_of_sample_is_that_of_the_rows_that_are_left() -> None:
     assert of_true[3] == 1.0
 
 
+def test_load_model_reads_categories_and_dates_by_their_values(tmp_path: Path) -> None:
+    days = [date(2024, 1, 1) + timedelta(i) for i in range(ROWS)]
+    codes = np.arange(ROWS) % 3
+    numbers = np.column_stack([NUMBERS[:, 0], codes, [(d - date(1970, 1, 1)).days for d in days]])
+    matrix = FeatureMatrix(Encoding(1, (3,), 1)).fit(Block(numbers, ()))
+    fitted = LogisticRegression().fit(matrix.transform(Block(numbers, ())), np.arange(ROWS) % 2)
+    model = FoldModel(0, matrix, fitted, fit_calibration("none", np.zeros((0, 2)), codes[:0]),
+                      np.ones(2))  # fmt: skip
+    entry = write_model(tmp_path, model, name="model", training_rows=ROWS, seconds=0.1)
+    features = {
+        "numbers": ["n"], "lists": [], "vectors": [], "texts": [],
+        "categories": {"c": ["1", "2", "é"]}, "dates": {"d": "date"},
+    }  # fmt: skip
+    about = {"classes": ["even", "odd"], "features": features, "num_numbers": 3}
+    write_manifest(tmp_path, [entry], None, {}, {}, engine="sklearn", versions={}, more=about)
+    final = load_model(tmp_path)
+    words = [["1", "2", "é"][code] for code in codes]
+    table = pd.DataFrame({"d": days, "c": words, "n": NUMBERS[:, 0]})
+    wanted = model.predict(Block(numbers, ()))
+    for given in (table, table.astype({"c": "category", "d": "datetime64[ns]"})):
+        assert (final.predict_proba(given) == wanted).all()
+        assert (final.predict_proba(pa.Table.from_pandas(given)) == wanted).all()
+    # what was never seen, and null, are no value
+    few = pd.DataFrame({"d": [None, None], "c": ["new", None], "n": [0.5, 0.5]})
+    unknown = np.array([[0.5, np.nan, np.nan]] * 2)
+    assert (final.predict_proba(few) == model.predict(Block(unknown, ()))).all()
+    with pytest.raises(InputError, match=r"takes \(N, 3\) and the columns \['c', 'd'\]"):
+        final.predict_proba(numbers)
+    with pytest.raises(InputError, match="column 'd' is string; give what the model was trained"):
+        final.predict_proba(table.assign(d="2024-01-01"))
+
+
 def test_noise_of_sample_of_all_rows_is_the_same() -> None:
     noise = np.array([[0.9, 0.3], [0.1, 0.7]])
     assert noise_of_sample(noise, np.ones(2))[0] is noise
 
 
 def test_weight_parameter_is_that_of_the_last_step() -> None:
-    assert weight_parameter(make_estimator(None, {}, sparse=True)) == "sample_weight"
-    found = weight_parameter(make_estimator(None, {}, sparse=False))
+    assert weight_parameter(make_estimator(None, {}, scaled=True)) == "sample_weight"
+    found = weight_parameter(make_estimator(None, {}, scaled=False))
     assert found == "logisticregression__sample_weight"
     with pytest.raises(ConfigError, match="KNeighborsClassifier takes no sample_weight"):
-        weight_parameter(make_estimator("sklearn.neighbors.KNeighborsClassifier", {}, sparse=False))
+        weight_parameter(make_estimator("sklearn.neighbors.KNeighborsClassifier", {}, scaled=False))

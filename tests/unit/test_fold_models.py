@@ -85,12 +85,12 @@ def test_predict_all_gives_classes_that_were_not_trained_on_zero() -> None:
 
 
 def test_make_estimator_reaches_into_the_default_and_named_ones() -> None:
-    assert make_estimator(None, {"C": 0.5}, sparse=False)[-1].C == 0.5
-    assert make_estimator(None, {"C": 0.5}, sparse=True).C == 0.5
-    named = make_estimator("sklearn.naive_bayes.GaussianNB", {"var_smoothing": 1e-3}, sparse=False)
+    assert make_estimator(None, {"C": 0.5}, scaled=False)[-1].C == 0.5
+    assert make_estimator(None, {"C": 0.5}, scaled=True).C == 0.5
+    named = make_estimator("sklearn.naive_bayes.GaussianNB", {"var_smoothing": 1e-3}, scaled=False)
     assert named.var_smoothing == 1e-3
     with pytest.raises(ConfigError, match="has no fit and predict_proba"):
-        make_estimator("sklearn.svm.LinearSVC", {}, sparse=False)
+        make_estimator("sklearn.svm.LinearSVC", {}, scaled=False)
 
 
 def write_folder(folder: Path) -> ModelEntry:
@@ -195,7 +195,7 @@ def test_train_takes_the_first_rows_of_each_class_and_weighs_them_by_what_was_dr
     order = np.argsort(place)
     first = [order[given[order] == k][:most] for k, most in enumerate((200, 20, 9))]
     rows = order[np.isin(order, np.concatenate(first))]
-    wanted = make_estimator(None, {}, sparse=False).fit(numbers[rows], given[rows])
+    wanted = make_estimator(None, {}, scaled=False).fit(numbers[rows], given[rows])
     np.testing.assert_array_equal(model.estimator[-1].coef_, wanted[-1].coef_)
 
 

@@ -10,13 +10,16 @@ from typing import Any
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import InputError
 from sparkclean.lake import Pin, TargetTable
+from sparkclean.learning.boosting import Comparison
 from sparkclean.learning.engine import Engine
-from sparkclean.learning.model_files import write_manifest
+from sparkclean.learning.model_files import read_manifest, write_manifest
 from sparkclean.learning.model_folder import PIN, ModelFolder
 from sparkclean.reading import MOST_JSON, read_plain
 
 #: Property of the predictions: hash of the pin that lies beside the models.
 PIN_HASH = "pin_sha256"
+#: Of the manifest: how the models compare with gradient boosting.
+COMPARISON = "gradient_boosting"
 
 
 def hash_of_pin(text: str) -> str:
@@ -52,6 +55,7 @@ def train_models(
     """
     with folder.new() as made:
         entries = engine.train(made, rare)
+        comparison = engine.weigh(made, entries)
         (made / PIN).write_text(pin.to_json())
         write_manifest(
             made,
@@ -61,7 +65,14 @@ def train_models(
             folder.identity,
             engine=predict.engine,
             versions=engine.versions(),
+            more=None if comparison is None else {COMPARISON: comparison.to_json()},
         )
+
+
+def read_comparison(folder: Path) -> Comparison | None:
+    """Read how models that were trained compare with gradient boosting, if that was looked at."""
+    found = read_manifest(folder).get(COMPARISON)
+    return None if found is None else Comparison(**found)
 
 
 def find_pins(predictions: TargetTable, folder: Path, run_id: str) -> tuple[Pin, str | int | None]:

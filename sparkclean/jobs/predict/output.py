@@ -13,7 +13,9 @@ from sparkclean import schema
 from sparkclean.config.sections import PredictSection
 from sparkclean.examples.batches import LABEL
 from sparkclean.lake import Pin
+from sparkclean.learning.boosting import Comparison
 from sparkclean.learning.columns import LearningColumns
+from sparkclean.learning.kinds import Taken, parts_of
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.quality import QualityReport
@@ -86,7 +88,14 @@ def numbers(
     return metrics, record
 
 
-def summarise(quality: QualityReport, profile: Profile, models: Sequence[ModelEntry]) -> Report:
+def summarise(
+    quality: QualityReport,
+    profile: Profile,
+    models: Sequence[ModelEntry],
+    *,
+    taken: Taken | None = None,
+    comparison: Comparison | None = None,
+) -> Report:
     """Sum a prediction up for people."""
     text = f"{profile.rows:,} rows predicted out of sample, {len(profile.classes)} classes"
     lines = [Line(text)]
@@ -100,7 +109,9 @@ def summarise(quality: QualityReport, profile: Profile, models: Sequence[ModelEn
         method = calibrations[0]["method"]
         text = f"calibrated: {len(made)} of {len(calibrations)} models, by {method}{values}"
         lines.append(Line(text))
-    return Report(lines)
+    advice = [] if comparison is None else comparison.advice()
+    lines += [Line(text, tone="warning") for text in advice]
+    return Report([*lines, *parts_of(taken)])
 
 
 def _calibrations(models: Sequence[ModelEntry]) -> list[Mapping[str, Any]]:
@@ -108,7 +119,12 @@ def _calibrations(models: Sequence[ModelEntry]) -> list[Mapping[str, Any]]:
 
 
 def describe(
-    pin: Pin, predict: PredictSection, places: Mapping[str, str], *, sample: str
+    pin: Pin,
+    predict: PredictSection,
+    places: Mapping[str, str],
+    *,
+    sample: str,
+    taken: Taken | None = None,
 ) -> Report:
     """Describe what a prediction would do; places are those of its outputs."""
     rows = "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"
@@ -123,4 +139,10 @@ def describe(
         ("model", f"{model} ({predict.engine}), calibration {predict.calibrate}"),
     ]
     published = [(f"publishes {name}", f"to {place}") for name, place in places.items()]
-    return Report([Grid(facts, line="{0:<9} {1}"), Grid(published, line="{0:<21} {1}")])
+    return Report(
+        [
+            Grid(facts, line="{0:<9} {1}"),
+            *parts_of(taken),
+            Grid(published, line="{0:<21} {1}"),
+        ]
+    )

@@ -14,10 +14,16 @@ from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.examples.columns import check_classes
 from sparkclean.faults import fault_point
 from sparkclean.jobs.predict.checks import collect_checked_profile, find_rare_classes, plan_files
-from sparkclean.jobs.predict.models import PIN_HASH, find_pins, hash_of_pin, train_models
+from sparkclean.jobs.predict.models import (
+    PIN_HASH,
+    find_pins,
+    hash_of_pin,
+    read_comparison,
+    train_models,
+)
 from sparkclean.jobs.predict.output import describe, numbers, stage_predictions, summarise
 from sparkclean.lake import Pin, TargetTable, open_source
-from sparkclean.learning.columns import LearningColumns, check_columns
+from sparkclean.learning.columns import LearningColumns
 from sparkclean.learning.engine import EngineInput
 from sparkclean.learning.engines import open_engine
 from sparkclean.learning.feature_files import FeatureFiles
@@ -30,6 +36,7 @@ from sparkclean.rows.columns import as_stored, where
 from sparkclean.rows.report import Report
 from sparkclean.runs.context import Context
 from sparkclean.runs.job import Execution, Prepared, Result
+from sparkclean.runs.learned_columns import prepare_columns
 from sparkclean.schema import CONFIG_FINGERPRINT
 
 if TYPE_CHECKING:
@@ -80,8 +87,8 @@ def prepare_prediction(context: Context) -> PredictPrepared:
     table = context.pin("input", source, config.input.version)
     run_time = context.run_time()
     rows = where(table.frame, config.input.where, run_time)
-    taken = {name for name, _ in schema.PREDICTIONS}
-    columns = check_columns(rows, config.columns, predict, taken=taken)
+    reserved = {name for name, _ in schema.PREDICTIONS}
+    columns = prepare_columns(context, table, rows, reserved=reserved)
     classes = resolve_classes(config)
     if classes is not None:
         check_classes(classes, columns.label, columns.label_type)
@@ -93,6 +100,9 @@ def prepare_prediction(context: Context) -> PredictPrepared:
         ids=tuple(zip(columns.ids, types, strict=True)),
         label_type=columns.label_type.simpleString(),
         run_time=run_time,
+        notes=columns.notes,
+        about=columns.about,
+        taken=columns.pairs,
         columns=columns,
         rows=rows,
     )
@@ -115,11 +125,13 @@ def try_prediction(prepared: PredictPrepared, context: Context) -> None:
     See `try_estimator`.
     """
     predict, columns = context.config.section(PredictSection), prepared.columns
-    num_texts = len(columns.features.texts)
+    num_texts, encoding = len(columns.features.texts), columns.features.encoding
     with context.progress.phase("try the estimator on a few rows"):
         try_estimator(
             columns.narrow(prepared.rows, predict, group=predict.group, n_folds=predict.n_folds),
-            open_engine(predict.engine).attempt(context.spark, predict, num_texts=num_texts),
+            open_engine(predict.engine).attempt(
+                context.spark, predict, num_texts=num_texts, encoding=encoding
+            ),
             num_texts=num_texts,
             impute=predict.missing == "impute",
             classes=prepared.classes,
@@ -152,7 +164,9 @@ def describe_prediction(prepared: PredictPrepared, context: Context) -> Report:
     predict = context.config.section(PredictSection)
     places = {name: target.location for name, target in context.targets.items()}
     sample = _look_at_sample(prepared, predict)
-    return describe(prepared.input.pin, predict, places, sample=sample)
+    return describe(
+        prepared.input.pin, predict, places, sample=sample, taken=prepared.columns.taken
+    )
 
 
 def _look_at_sample(prepared: PredictPrepared, predict: PredictSection) -> str:
@@ -253,7 +267,13 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
         rows=profile.rows,
         metrics=metrics,
         record=record,
-        report=summarise(quality, profile, models),
+        report=summarise(
+            quality,
+            profile,
+            models,
+            taken=columns.taken,
+            comparison=read_comparison(folder.path),
+        ),
         places={"models": folder.path},
     )
 

@@ -127,7 +127,7 @@ def check_classifier(classifier: Classifier, predict: PredictSection) -> None:
         _check_robust(classifier)
         return
     made = make_estimator(
-        classifier.estimator, classifier.params, sparse=False, section=classifier.section
+        classifier.estimator, classifier.params, scaled=False, section=classifier.section
     )
     if classifier.mode == "weights":
         weight_parameter(made)
@@ -141,7 +141,7 @@ def _check_robust(classifier: Classifier) -> None:
             "train.params: loss_params holds a noise_matrix, which is taken from the audit; leave "
             "it out"
         )
-    made = make_robust(params, np.eye(2) if classifier.needs_noise else None, sparse=True)
+    made = make_robust(params, np.eye(2) if classifier.needs_noise else None, scaled=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -99,6 +99,7 @@ def train_final_model(
             whole=True,
             robust=classifier.is_robust,
             noise_matrix=noise,
+            encoding=profile.encoding,
         )
         with progress.phase("train") as phase:
             (entry,) = collect_models(rows.sparkSession, task, 1, profile, [])

@@ -12,6 +12,7 @@ from sparkclean.jobs.train.audits import Audit
 from sparkclean.jobs.train.classifier import Classifier
 from sparkclean.jobs.train.trusted import Overlap
 from sparkclean.lake import Pin
+from sparkclean.learning.kinds import Taken, parts_of
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.quality import QualityReport
@@ -66,6 +67,7 @@ def summarise(
     profile: Profile,
     *,
     quality: QualityReport | None,
+    taken: Taken | None = None,
 ) -> Report:
     """Sum a training up for people."""
     text = (
@@ -76,7 +78,7 @@ def summarise(
     overall = None if quality is None else quality.overall
     if overall is not None:
         lines.append(Line(f"on {overall.rows:,} rows of the test table: {overall}"))
-    return Report(lines)
+    return Report([*lines, *parts_of(taken)])
 
 
 def describe(
@@ -86,6 +88,7 @@ def describe(
     classifier: Classifier,
     test: Pin | None,
     *,
+    taken: Taken | None,
     folder: Path,
     runs: str,
 ) -> Report:
@@ -100,6 +103,8 @@ def describe(
     classifier : Classifier
     test : Pin or None
         Of the test table.
+    taken : Taken or None
+        What columns are taken as, where the table has decided on it.
     folder : Path
         Of the model.
     runs : str
@@ -123,4 +128,10 @@ def describe(
         ("test", "none" if test is None else f"{test.table} ({test.format})"),
     ]
     published = [("publishes model", f"to {folder}"), ("publishes runs", f"to {runs}")]
-    return Report([Grid(facts, line="{0:<9} {1}"), Grid(published, line="{0:<21} {1}")])
+    return Report(
+        [
+            Grid(facts, line="{0:<9} {1}"),
+            *parts_of(taken),
+            Grid(published, line="{0:<21} {1}"),
+        ]
+    )

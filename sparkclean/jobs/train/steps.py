@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from sparkclean.jobs.train.trusted import (
     measure_model,
     open_trusted,
 )
-from sparkclean.learning.columns import LearningColumns, check_columns
+from sparkclean.learning.columns import LearningColumns
 from sparkclean.learning.first_rows import check_first_rows
 from sparkclean.learning.model_folder import ModelFolder, model_folder
 from sparkclean.learning.quality import QualityReport
@@ -44,7 +43,8 @@ from sparkclean.rows.columns import where
 from sparkclean.rows.report import Report
 from sparkclean.runs.context import RUN_TIME, Context, Parent, PinnedTable
 from sparkclean.runs.job import Execution, Prepared, Result
-from sparkclean.runs.record import PUBLISHED
+from sparkclean.runs.learned_columns import prepare_columns
+from sparkclean.runs.record import PUBLISHED, recorded
 from sparkclean.schema import CONFIG_FINGERPRINT, RUN_RECORDS
 
 if TYPE_CHECKING:
@@ -117,19 +117,20 @@ def prepare_training(context: Context) -> TrainPrepared:
     tables = {"input": context.pin("input", source, found=pin)}
     run_time = context.run_time(audit.input.get(RUN_TIME))
     audited = where(tables["input"].frame, config.input.where, run_time)
-    columns = check_columns(audited, config.columns, predict)
+    columns = prepare_columns(context, tables["input"], audited)
     classes = resolve_classes(config)
     if classes is not None:
         check_classes(classes, columns.label, columns.label_type)
     if train.test is not None:
-        tables["test"] = open_trusted(context, train.test, columns, predict)
+        tables["test"] = open_trusted(context, train.test, columns)
     return TrainPrepared(
         tables=tables,
         classes=classes or (),
         run_time=run_time,
-        notes={"audit": audit.run_id},
+        notes={"audit": audit.run_id} | columns.notes,
         parents=(Parent("audit", audit.run_id),),
-        about={"audit": audit.run_id, "train_mode": train.mode},
+        about={"audit": audit.run_id, "train_mode": train.mode} | columns.about,
+        taken=columns.pairs,
         audit=audit,
         classifier=classifier,
         columns=columns,
@@ -157,10 +158,7 @@ def _known_audit(context: Context) -> str | None:
     """Give the audit that an earlier attempt of the run has gone by."""
     if context.state is not None:
         return context.note("audit")
-    record = context.record
-    if record is None or record["status"] != PUBLISHED:
-        return None  # one that was refused looks for its audit anew
-    audit: str | None = json.loads(record["input"]).get("audit")
+    audit: str | None = recorded(context.record, "audit")
     return audit
 
 
@@ -196,6 +194,7 @@ def try_training(prepared: TrainPrepared, context: Context) -> None:
         classifier.estimator,
         classifier.params,
         num_texts=num_texts,
+        encoding=columns.features.encoding,
         robust=classifier.is_robust,
         noise_matrix=np.eye(2) if classifier.needs_noise else None,
     )
@@ -244,6 +243,7 @@ def describe_training(prepared: TrainPrepared, context: Context) -> Report:
         predict,
         prepared.classifier,
         None if prepared.test is None else prepared.test.pin,
+        taken=prepared.columns.taken,
         folder=model_folder(context.config.output.needed("models", _JOB), _JOB, context.run_id),
         runs=_records(context.targets).location,
     )
@@ -329,7 +329,14 @@ def execute_training(prepared: TrainPrepared, execution: Execution) -> Result:
         rows=profile.rows,
         metrics=metrics,
         record=record,
-        report=summarise(entry, prepared.classifier, prepared.audit, profile, quality=quality),
+        report=summarise(
+            entry,
+            prepared.classifier,
+            prepared.audit,
+            profile,
+            quality=quality,
+            taken=columns.taken,
+        ),
         places={"model": folder.path},
     )
 

@@ -15,7 +15,7 @@ from sparkclean.errors import InputError
 from sparkclean.examples.columns import check_id_types, check_label_type
 from sparkclean.jobs.train.training_table import about
 from sparkclean.lake import open_source
-from sparkclean.learning.columns import LearningColumns, resolve_features, seen_text
+from sparkclean.learning.columns import LearningColumns, seen_text
 from sparkclean.learning.folds import MeasureModel, ScoreFolds
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile, check_features
@@ -35,9 +35,7 @@ _SHOWN = 5
 _SAME = "__same"
 
 
-def open_trusted(
-    context: Context, table: str, columns: LearningColumns, predict: PredictSection
-) -> PinnedTable:
+def open_trusted(context: Context, table: str, columns: LearningColumns) -> PinnedTable:
     """Pin the test table, and give its columns the types of the training table.
 
     Parameters
@@ -47,8 +45,6 @@ def open_trusted(
         Location.
     columns : LearningColumns
         Of the training table.
-    predict : PredictSection
-        Names the features.
 
     Returns
     -------
@@ -66,7 +62,7 @@ def open_trusted(
         test = context.pin("test", open_source(table, "auto", spark=context.spark))
         schema = test.frame.schema
         find_columns(test.frame, keys, "train.test")
-        features = find_columns(test.frame, predict.feature_columns, "train.test")
+        features = find_columns(test.frame, columns.features.names, "train.test")
         findings = check_id_types(schema, columns.ids)
         findings += check_label_type(schema, columns.label)
         findings += [
@@ -75,7 +71,8 @@ def open_trusted(
             for name in keys
             if _is_text(schema[name].dataType) != _is_text(types[name])
         ]
-        if resolve_features(schema, features) != columns.features:
+        same = tuple(features) == columns.features.names
+        if not same or columns.features_in(schema) != columns.features:
             findings.append("its features are of other types than those that are trained on")
         if findings:
             raise InputError(findings)

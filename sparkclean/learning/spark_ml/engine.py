@@ -20,6 +20,7 @@ from sparkclean.errors import InputError, UnsupportedFeatureError
 from sparkclean.examples.batches import LABEL
 from sparkclean.learning.calibration import Uncalibrated
 from sparkclean.learning.chosen_calibration import ChosenCalibration, warn_of_calibrations
+from sparkclean.learning.encoding import Encoding
 from sparkclean.learning.engine import EngineInput, versions_of
 from sparkclean.learning.folds import TOO_FEW_GROUPS
 from sparkclean.learning.model_files import ModelEntry, check_digest
@@ -120,9 +121,11 @@ class SparkMLEngine:
         make_spark_estimator(predict, rows=1, classes=2, sparse=False)
 
     @staticmethod
-    def attempt(spark: SparkSession, predict: PredictSection, *, num_texts: int) -> Attempt:
+    def attempt(
+        spark: SparkSession, predict: PredictSection, *, num_texts: int, encoding: Encoding
+    ) -> Attempt:
         """Give what trains on a few rows, by jobs of one task."""
-        return trial_on_cluster(spark, predict, num_texts)
+        return trial_on_cluster(spark, predict, num_texts, encoding)
 
     def versions(self) -> dict[str, str]:
         """Give the versions of the packages by which a model is read again."""
@@ -214,6 +217,9 @@ class SparkMLEngine:
         _log.info("fold %s: trained on %s rows in %.1f s", fold, f"{count:,}", seconds)
         about = None if chosen is None else chosen.about
         return ModelEntry(fold, folder.name, digest, count, seconds, about)
+
+    def weigh(self, folder: Path, entries: Sequence[ModelEntry]) -> None:
+        """Leave its models uncompared: gradient boosting is one of scikit-learn."""
 
     def predict(self, folder: Path, entries: Sequence[ModelEntry]) -> Output:
         """Predict all rows by the models of a folder.

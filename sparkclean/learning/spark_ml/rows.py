@@ -17,7 +17,7 @@ from sparkclean.lake import spark_path, spark_paths
 from sparkclean.learning.engine import EngineInput
 from sparkclean.learning.features import NUMBERS, TEXT_PREFIX
 from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE
-from sparkclean.learning.spark_ml.vectors import VECTOR_TYPE, HashTexts
+from sparkclean.learning.spark_ml.vectors import VECTOR_TYPE, ExpandNumbers, HashTexts
 from sparkclean.rows.emitted import ID_PREFIX
 from sparkclean.rows.tasks import map_in_arrow
 
@@ -54,6 +54,10 @@ def stage_features(job: EngineInput) -> DataFrame:
     texts = [f"{TEXT_PREFIX}{i}" for i in range(job.num_texts)]
     with job.progress.phase("stage features", of=job.profile.rows) as phase:
         frame = job.frame
+        if job.profile.encoding:
+            expand = ExpandNumbers(job.profile.encoding, job.profile.num_numbers)
+            kinds = [f"`{field.name}` {field.dataType.simpleString()}" for field in frame.schema]
+            frame = map_in_arrow(frame, expand, ", ".join(kinds))
         if texts:
             kinds = [
                 f"`{field.name}` "
@@ -111,7 +115,7 @@ def collect_means(job: EngineInput, rows: DataFrame) -> NDArray[np.float64] | No
 
     One job that makes a row of each number; the driver holds D numbers of each fold.
     """
-    num_numbers, n_folds = job.profile.num_numbers, job.predict.n_folds
+    num_numbers, n_folds = job.profile.width, job.predict.n_folds
     if job.predict.missing != "impute" or not num_numbers:
         return None
     sums, known = np.zeros((2, n_folds, num_numbers))

@@ -83,7 +83,7 @@ def fit_model(
 def input_columns(job: EngineInput, means: NDArray[np.float64] | None) -> list[Column]:
     """Give the vectors that a model starts from."""
     texts = [F.col(f"{TEXT_PREFIX}{i}") for i in range(job.num_texts)]
-    if not job.profile.num_numbers:
+    if not job.profile.width:
         return texts
     numbers = F.col(NUMBERS)
     if means is not None:
@@ -100,7 +100,7 @@ def transform(job: EngineInput, stages: Sequence[Transformer], frame: DataFrame)
 
     With that in the schema all that comes after takes minutes (seen on 4.1).
     """
-    width = job.profile.num_numbers + HASHED * job.num_texts
+    width = job.profile.width + HASHED * job.num_texts
     for stage in stages:
         frame = stage.transform(frame)
         if stage.hasParam("outputCol") and _column_of(stage, "outputCol") == FEATURES:
@@ -128,12 +128,12 @@ def _fit_weights(job: EngineInput, frame: DataFrame, *, is_centred: bool) -> lis
         return []
     stages: list[Transformer] = []
     parts = []
-    if job.profile.num_numbers:
+    if job.profile.width:
         scaled = f"{_NUMBERS}_scaled"
         scaler = StandardScaler(inputCol=_NUMBERS, outputCol=scaled, withMean=is_centred)
         stages.append(scaler.fit(frame))
         parts.append(scaled)
-    is_one_text = job.num_texts == 1 and not job.profile.num_numbers
+    is_one_text = job.num_texts == 1 and not job.profile.width
     for i in range(job.num_texts):
         name = f"{TEXT_PREFIX}{i}"
         rarity = IDF(inputCol=name, outputCol=f"{name}_rarity").fit(frame).idf.toArray()

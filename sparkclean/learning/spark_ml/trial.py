@@ -20,6 +20,7 @@ from pyspark.sql.types import (
 
 from sparkclean.config.sections import PredictSection
 from sparkclean.examples.batches import LABEL
+from sparkclean.learning.encoding import Encoding
 from sparkclean.learning.engine import EngineInput
 from sparkclean.learning.features import HASHED, NUMBERS, TEXT_PREFIX, Block, hash_texts
 from sparkclean.learning.profile import Profile
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def trial_on_cluster(
-    spark: SparkSession, predict: PredictSection, num_texts: int
+    spark: SparkSession, predict: PredictSection, num_texts: int, encoding: Encoding
 ) -> Callable[[Block, NDArray[np.int64], int], None]:
     """Give what trains a model of Spark ML on a few rows, and predicts them.
 
@@ -41,6 +42,7 @@ def trial_on_cluster(
     spark : SparkSession
     predict : PredictSection
     num_texts : int
+    encoding : Encoding
 
     Returns
     -------
@@ -49,6 +51,7 @@ def trial_on_cluster(
     """
 
     def attempt(block: Block, given: NDArray[np.int64], num_classes: int) -> None:
+        block = Block(np.hstack(encoding.split(block.numbers)), block.texts)
         frame = _frame(spark, block, given)
         counts = np.bincount(given, minlength=num_classes)
         profile = Profile(

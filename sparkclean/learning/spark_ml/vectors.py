@@ -18,7 +18,8 @@ from sparkclean.errors import InputError
 from sparkclean.examples.batches import PROBS
 from sparkclean.learning.calibration import Calibration
 from sparkclean.learning.chosen_calibration import ChosenCalibration, HeldOut, choose_calibration
-from sparkclean.learning.features import HASHED, TEXT_PREFIX, hash_texts
+from sparkclean.learning.encoding import Encoding
+from sparkclean.learning.features import HASHED, NUMBERS, TEXT_PREFIX, hash_texts, read_block
 from sparkclean.learning.models import correct
 from sparkclean.learning.quality import QualitySums
 from sparkclean.learning.scored import FOLD, PredictedRows
@@ -56,6 +57,35 @@ class HashTexts:
             name = f"{TEXT_PREFIX}{i}"
             columns[name] = _to_vectors([text or "" for text in columns[name].to_pylist()])
         return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+@dataclass(frozen=True)
+class ExpandNumbers:
+    """Puts what a model sees of categories and dates in the place of their numbers.
+
+    Attributes
+    ----------
+    encoding : Encoding
+    num_numbers : int
+        D.
+    """
+
+    encoding: Encoding
+    num_numbers: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows. Memory: the columns of 1,024 rows."""
+        for batch in batches:
+            for start in range(0, batch.num_rows, _TEXT_ROWS):
+                part = batch.slice(start, _TEXT_ROWS)
+                block = read_block(part, self.num_numbers, 0)
+                numbers = np.hstack(self.encoding.split(block.numbers))
+                offsets = np.arange(len(numbers) + 1, dtype=np.int32) * numbers.shape[1]
+                columns = dict(zip(part.schema.names, part.columns, strict=True))
+                columns[NUMBERS] = pa.ListArray.from_arrays(
+                    pa.array(offsets), pa.array(numbers.ravel())
+                )
+                yield pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 
 def _to_vectors(texts: list[str]) -> pa.StructArray:
