@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparkclean import functions
     from sparkclean.commands.jobs import run_job
     from sparkclean.confident.issues import find_label_issues
     from sparkclean.jobs.audit.api import AuditResult, audit
@@ -23,6 +24,7 @@ __all__ = [
     "__version__",
     "audit",
     "find_label_issues",
+    "functions",
     "load_model",
     "losses",
     "read",
@@ -35,6 +37,7 @@ _HOMES = {
     "RobustClassifier": "sparkclean.learning.robust_classifier",
     "audit": "sparkclean.jobs.audit.api",
     "find_label_issues": "sparkclean.confident.issues",
+    "functions": "sparkclean.functions",
     "load_model": "sparkclean.learning.final_model",
     "losses": "sparkclean.learning.losses",
     "read": "sparkclean.lake",
