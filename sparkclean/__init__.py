@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sparkclean.jobs.audit.api import AuditResult, audit
     from sparkclean.lake import read
     from sparkclean.learning import losses
+    from sparkclean.learning.array_issues import find_label_issues_from_features
     from sparkclean.learning.final_model import load_model
     from sparkclean.learning.robust_classifier import RobustClassifier
 
@@ -24,6 +25,7 @@ __all__ = [
     "__version__",
     "audit",
     "find_label_issues",
+    "find_label_issues_from_features",
     "functions",
     "load_model",
     "losses",
@@ -37,6 +39,7 @@ _HOMES = {
     "RobustClassifier": "sparkclean.learning.robust_classifier",
     "audit": "sparkclean.jobs.audit.api",
     "find_label_issues": "sparkclean.confident.issues",
+    "find_label_issues_from_features": "sparkclean.learning.array_issues",
     "functions": "sparkclean.functions",
     "load_model": "sparkclean.learning.final_model",
     "losses": "sparkclean.learning.losses",

@@ -138,7 +138,7 @@ def test_label_issue_takes_the_audit_that_is_named(spark: SparkSession, tmp_path
     for name in ("2026-11-30T00:00", "r_x-2026-11-30T00_x3a00"):
         older = collect_published_classes(spark, classes, name)
         assert older.thresholds.tolist() != [0.3, 0.4, 0.5]
-    with pytest.raises(InputError, match="run_id: .* has no run 'r9' that counts; it has '2026"):
+    with pytest.raises(InputError, match=r"run_id: .* has no run 'r9' that counts; it has '2026"):
         functions.label_issue("label", "pred_probs", classes, "r9")
 
     audit_table(tmp_path, tables[1], "other")

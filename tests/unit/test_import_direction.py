@@ -319,7 +319,7 @@ def test_audit_of_a_frame_loads_no_more_than_it_needs() -> None:
 def test_package_exports_its_names() -> None:
     assert sparkclean.__all__ == [
         "AuditResult", "RobustClassifier", "__version__", "audit", "find_label_issues",
-        "functions", "load_model", "losses", "read", "run_job",
+        "find_label_issues_from_features", "functions", "load_model", "losses", "read", "run_job",
     ]  # fmt: skip
     assert dir(sparkclean) == sparkclean.__all__
 
@@ -329,6 +329,7 @@ def test_package_exports_are_what_they_are_at_home() -> None:
     from sparkclean.jobs.audit.api import AuditResult, audit
     from sparkclean.lake import read
     from sparkclean.learning import losses
+    from sparkclean.learning.array_issues import find_label_issues_from_features
     from sparkclean.learning.final_model import load_model
     from sparkclean.learning.robust_classifier import RobustClassifier
 
@@ -339,6 +340,7 @@ def test_package_exports_are_what_they_are_at_home() -> None:
     assert sparkclean.losses is losses
     assert sparkclean.AuditResult is AuditResult
     assert sparkclean.find_label_issues is find_label_issues
+    assert sparkclean.find_label_issues_from_features is find_label_issues_from_features
     assert sparkclean.read is read
     assert sparkclean.__version__ == "0.1.0"
 
