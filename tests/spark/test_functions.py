@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -48,29 +51,25 @@ def suspects(frame: DataFrame, **options: Any) -> list[Any]:
 
 
 @golden
-@pytest.mark.parametrize("name", ["20news", "mnist"])
+@pytest.mark.parametrize(("name", "score"), [("20news", SCORES[2]), ("mnist", SCORES[1])])
 def test_functions_on_golden_data_are_the_scores_of_suspects(
-    spark: SparkSession, name: str
+    spark: SparkSession, name: str, score: str
 ) -> None:
     frame = spark.read.parquet(str(GOLDEN / name / "examples.parquet"))
-    columns = [getattr(functions, score)("label", "pred_probs").alias(score) for score in SCORES]
+    columns = [getattr(functions, s)("label", "pred_probs").alias(s) for s in SCORES]
     suggested = functions.suggested_label("label", "pred_probs").alias("suggested")
     predicted = functions.predicted_label("pred_probs").alias("predicted")
     rows = frame.select("id", *columns, suggested, predicted).collect()
     ours = {row["id"]: row for row in rows}
     assert all(row["suggested"] == row["predicted"] for row in rows)
-    for score in SCORES:
-        with sparkclean.audit(frame, ranked_by=score) as result:
-            found = result.suspects.collect()
-        assert len(found) > 10
-        for row in found:
-            mine = ours[row["id"]]
-            # to the last bit
-            assert (mine[score], mine["suggested"]) == (
-                row["label_quality"],
-                row["suggested_label"],
-            )
-            assert mine["self_confidence"] == row["self_confidence"]
+    with sparkclean.audit(frame, ranked_by=score) as result:
+        found = result.suspects.collect()
+    assert len(found) > 10
+    for row in found:
+        mine = ours[row["id"]]
+        # to the last bit
+        assert (mine[score], mine["suggested"]) == (row["label_quality"], row["suggested_label"])
+        assert mine["self_confidence"] == row["self_confidence"]
 
 
 @golden
@@ -217,3 +216,37 @@ def test_function_of_texts_without_classes_says_what_to_give(spark: SparkSession
     frame = spark.createDataFrame([("a", [0.5, 0.5])], "label string, p array<double>")
     with pytest.raises(Exception, match="label: its values are str, but the classes are int; give"):
         frame.select(functions.self_confidence("label", "p")).collect()
+
+
+def test_documentation_runs(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    classes = np.array(["neg", "neu", "pos"])
+    tables = []
+    for seed in (1, 2):
+        given, probs = noisy_data(300, 3, seed=seed)
+        written = write_table(tmp_path / f"in{seed}", given, probs)
+        table = pq.read_table(written).rename_columns(["id", "label", "probs"])
+        tables.append(table.set_column(1, "label", pa.array(classes[given])))
+    for name, table in zip(("reviews", "today"), tables, strict=True):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        pq.write_table(table, tmp_path / "data" / name / "a.parquet")
+    outputs: dict[str, Any] = {name: f"out/reviews/{name}" for name in NAMES} | {"cleaned": None}
+    config = {
+        "input": {"table": "data/reviews"},
+        "columns": {"pred_probs": "probs"},
+        "classes": classes.tolist(),
+        "output": outputs,
+    }
+    Path("config.json").write_text(json.dumps(config))
+    assert main(["audit", "--config", "config.json"]) == 0
+    page = (Path(__file__).parents[2] / "docs" / "functions.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {"spark": spark}
+    for block in blocks:
+        exec(block, names)
+    assert len(blocks) == 4
+    rows = spark.read.parquet("out/watched/rows")
+    issues = names["watched"].where("issue.is_label_issue").count()
+    assert rows.where("issue.is_label_issue").count() == issues > 10

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,7 +99,7 @@ def test_every_kind_of_features_gives_issues() -> None:
         (csr_matrix(X), None),
         (csr_matrix(X), LogisticRegression()),
         (frame, None),
-        (frame[["x"]].fillna(0.0), LogisticRegression()),
+        (frame[["x"]].fillna(3.0), LogisticRegression()),
         (texts, pipeline),
         (frame["text"].fillna(""), pipeline),
         (np.array(texts), None),
@@ -194,3 +196,12 @@ def test_example_in_the_documentation_runs() -> None:
     module = importlib.import_module("sparkclean.learning.array_issues")
     done = doctest.testmod(module)
     assert (done.failed, done.attempted) == (0, 6)
+
+
+def test_page_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "arrays.md").read_text()
+    names: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        exec(block, names)
+    assert set(range(5)) <= set(np.flatnonzero(names["issues"]))
+    assert len(capsys.readouterr().out.splitlines()) >= 2

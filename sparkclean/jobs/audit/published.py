@@ -124,15 +124,15 @@ def _choose_run(
         if not newest:
             raise InputError(f"audit: no run that counts is in {target.location}; audit first")
         return str(newest[0])
-    there = sorted(row[0] for row in frame.select(RUN_ID).distinct().collect())
-    there = [name for name in there if of_table is None or name in of_table]
+    there = {row[0] for row in frame.select(RUN_ID).distinct().collect()}
+    there &= there if of_table is None else set(of_table)
     for name in (safe_run_id(run_id), run_id):
         if name in there:
             return name
     raise InputError(
         f"run_id: {target.location} has no run {run_id!r} that counts"
         f"{'' if table is None else f' and is of {table}'}; it has "
-        f"{first_of([repr(original_run_id(name)) for name in there]) or 'none'}"
+        f"{first_of(sorted(repr(original_run_id(name)) for name in there)) or 'none'}"
     )
 
 
