@@ -90,7 +90,10 @@ def collect_published_classes(
     """
     target = open_target(location, spark=spark)
     if target.current() is None:
-        raise InputError(f"audit: {location} holds no version yet; run `sparkclean audit` first")
+        raise InputError(
+            f"audit: nothing was published at {location}; give the location of output.classes of "
+            "an audit that has run"
+        )
     frame = target.frame(spark)
     missing = [name for name in (_CLASS, _INDEX, _THRESHOLD, RUN_ID) if name not in frame.columns]
     if missing:
@@ -122,7 +125,7 @@ def _choose_run(
             return of_table[-1]
         newest = target.head(1)[RUN_ID].to_pylist()
         if not newest:
-            raise InputError(f"audit: no run that counts is in {target.location}; audit first")
+            raise InputError(f"audit: {target.location} has no run that counts; audit first")
         return str(newest[0])
     there = {row[0] for row in frame.select(RUN_ID).distinct().collect()}
     there &= there if of_table is None else set(of_table)
