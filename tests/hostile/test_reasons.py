@@ -114,6 +114,19 @@ def test_python_of_the_tasks_without_our_packages_is_named(
         assert words in str(said)
 
 
+def test_python_of_the_tasks_of_a_connect_server_is_not_that_of_the_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", "pythonX")
+    kind = type(
+        "PythonException", (Exception,), {"__module__": "pyspark.errors.exceptions.connect"}
+    )
+    said = str(translate_engine_error(kind(WORKER.format("ImportError: No module named 'numpy'"))))
+    assert "the Python of the Connect server, this process" in said
+    assert sys.executable in said
+    assert "pythonX" not in said
+
+
 def test_files_of_a_pinned_version_that_are_gone_want_a_new_run_id() -> None:
     exc = RuntimeError("[FAILED_READ_FILE.FILE_NOT_EXIST] File file:/t/a.parquet does not exist")
     said = str(translate_read_error(exc, Pin("delta", "/t", None, "3")))
