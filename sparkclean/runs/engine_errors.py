@@ -62,7 +62,8 @@ def translate_engine_error(exc: BaseException) -> SparkCleanError | None:
             workers = found["program"] or "of the Connect server"
         ours = f"{sys.executable} (Python {sys.version_info.major}.{sys.version_info.minor})"
         return SparkCleanError(
-            f"Spark's tasks run the Python {workers}, this process {ours}: {cause_of(exc)}. Leave "
+            f"Spark's tasks run the Python {workers}, this process {ours}: "
+            f"{cause_of(exc).rstrip('.')}. Leave "
             "spark.pyspark.python out, or set PYSPARK_PYTHON to the latter before Spark or its "
             "Connect server starts; on a cluster ship one with sparkclean and numpy: "
             "--archives env.tar.gz#environment and PYSPARK_PYTHON=./environment/bin/python"
