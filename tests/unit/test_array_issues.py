@@ -162,6 +162,12 @@ def test_folds_part_a_class_of_two_groups(sizes: list[int], n_folds: int) -> Non
     assert len(set(folds.tolist())) > 1
 
 
+def test_folds_of_many_small_classes_are_of_about_one_size() -> None:
+    given = np.repeat(np.arange(10), 2)
+    folds = choose_folds(np.arange(20), given, 5)
+    assert np.bincount(folds, minlength=5).tolist() == [4, 4, 4, 4, 4]
+
+
 # -- what is refused -------------------------------------------------------------------------------
 
 X, LABELS = two_clouds(20)
