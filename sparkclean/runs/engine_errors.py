@@ -55,7 +55,8 @@ def translate_engine_error(exc: BaseException) -> SparkCleanError | None:
             "input.where, or the view that is read, cannot be computed for a row: "
             f"{cause_of(exc)}. Compare a column with values of its own type, or use try_cast"
         )
-    if (found := _WORKER.search(text)) and "pyspark" in text.lower():
+    found = _WORKER.search(text)
+    if found and ("pyspark" in text.lower() or "python" in (found["program"] or "")):
         workers = found["program"] or os.environ.get("PYSPARK_PYTHON", "python3")
         workers = shutil.which(workers) or workers
         if type(exc).__module__.endswith(".connect"):  # another machine's, perhaps

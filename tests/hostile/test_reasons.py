@@ -102,6 +102,7 @@ CONDITIONS: list[tuple[str, type[SparkCleanError], str]] = [
         "[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.9 than that in "
         "driver: 3.11, PySpark cannot run with different minor versions.",
         'org.apache.spark.api.python: pyspark: java.io.IOException: Cannot run program "pythonX"',
+        'java.io.IOException: Cannot run program "pythonX": error=2, No such file or directory',
     ],
 )
 def test_python_of_the_tasks_without_our_packages_is_named(
