@@ -7,11 +7,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparkclean import functions
     from sparkclean.commands.jobs import run_job
     from sparkclean.confident.issues import find_label_issues
     from sparkclean.jobs.audit.api import AuditResult, audit
     from sparkclean.lake import read
     from sparkclean.learning import losses
+    from sparkclean.learning.array_issues import find_label_issues_from_features
     from sparkclean.learning.final_model import load_model
     from sparkclean.learning.robust_classifier import RobustClassifier
 
@@ -23,6 +25,8 @@ __all__ = [
     "__version__",
     "audit",
     "find_label_issues",
+    "find_label_issues_from_features",
+    "functions",
     "load_model",
     "losses",
     "read",
@@ -35,6 +39,8 @@ _HOMES = {
     "RobustClassifier": "sparkclean.learning.robust_classifier",
     "audit": "sparkclean.jobs.audit.api",
     "find_label_issues": "sparkclean.confident.issues",
+    "find_label_issues_from_features": "sparkclean.learning.array_issues",
+    "functions": "sparkclean.functions",
     "load_model": "sparkclean.learning.final_model",
     "losses": "sparkclean.learning.losses",
     "read": "sparkclean.lake",

@@ -19,6 +19,7 @@ from sparkclean.lake.files import missing_files, spark_path, spark_paths
 from sparkclean.lake.opening import (
     needs_spark,
     open_edited_target,
+    open_records,
     open_source,
     open_target,
     open_version,
@@ -59,6 +60,7 @@ __all__ = [
     "missing_files",
     "needs_spark",
     "open_edited_target",
+    "open_records",
     "open_source",
     "open_target",
     "open_version",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError, first_of
@@ -17,8 +19,6 @@ from sparkclean.names import FORMATS, TableName, parse_table_name
 from sparkclean.schema import RUN_ID
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pyspark.sql import DataFrame, SparkSession
 
     from sparkclean.lake.iceberg.branch import BranchOptions
@@ -197,6 +197,37 @@ def open_version(
         return None
     source = open_source(target.version_location(found), target.format, spark=spark)
     return source, target.version_selector(found)
+
+
+def open_records(target: TargetTable, *, spark: SparkSession) -> TargetTable | None:
+    """Open the run records by which the rows of an output count.
+
+    Parameters
+    ----------
+    target : TargetTable
+        An output that holds the rows of all runs.
+    spark : SparkSession
+
+    Returns
+    -------
+    TargetTable or None
+        None where its runs write no records, or these are gone.
+
+    Notes
+    -----
+    Reads metadata.
+    """
+    ours = [version for version in target.versions() if version.run_id]
+    runs = ours[-1].properties.get("runs") if ours else None
+    if runs is None:
+        return None
+    if target.has_folder:  # as `seen_from` has written it
+        runs = os.path.normpath(Path(target.location, runs))
+    try:
+        records = open_target(runs, spark=spark)
+        return records if records.current() is not None else None
+    except InputError:
+        return None
 
 
 def _opener(spark: SparkSession) -> OpenTable:

@@ -122,6 +122,21 @@ def make_robust(
     return last if scaled else _standardised(last)
 
 
+def seed_estimator(estimator: Any, seed: int) -> None:
+    """Give a seed to whatever in an estimator draws random numbers and has none.
+
+    Parameters
+    ----------
+    estimator : object
+        One without ``get_params`` stays as it is.
+    seed : int
+    """
+    known = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    drawn = [name for name in known if name.split("__")[-1] == "random_state"]
+    if unset := [name for name in drawn if known[name] is None]:
+        estimator.set_params(**dict.fromkeys(unset, seed))
+
+
 def takes_negative(estimator: Any) -> bool:
     """Tell whether a classifier takes negative numbers, which some of naive Bayes do not.
 

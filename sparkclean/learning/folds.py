@@ -29,6 +29,7 @@ from sparkclean.learning.estimator_errors import EstimatorError, estimator_error
 from sparkclean.learning.estimators import (
     make_estimator,
     make_robust,
+    seed_estimator,
     takes_negative,
     takes_sparse,
     weight_parameter,
@@ -231,9 +232,7 @@ class TrainFolds:
         estimator = self._make(given, shares)
         is_centred = takes_negative(estimator)
         matrix = FeatureMatrix(self.encoding, is_centred=is_centred, is_dense=is_dense).fit(block)
-        known = estimator.get_params() if hasattr(estimator, "get_params") else {}
-        drawn = [name for name in known if name.split("__")[-1] == "random_state"]
-        estimator.set_params(**{n: self.seed for n in drawn if known[n] is None})
+        seed_estimator(estimator, self.seed)
         more = {} if weights is None else {weight_parameter(estimator): weights}
         with estimator_errors(name_of(estimator), "be trained on these rows"):
             return matrix, estimator.fit(matrix.transform(block), given, **more)

@@ -19,6 +19,7 @@ from typing import Any
 from sparkclean.errors import SparkCleanError
 from sparkclean.rows.java_noise import forward
 from sparkclean.rows.settings_file import settings_in_file
+from sparkclean.rows.worker_python import set_python_of_tasks
 
 #: Seconds that Spark has to stop after an interrupt.
 _PATIENCE = 20.0
@@ -78,6 +79,8 @@ class Java:
             if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
                 with settings_in_file(settings):
                     gateway = self._launch()
+                # whatever said so: our settings, a file of Spark's, PYSPARK_SUBMIT_ARGS
+                set_python_of_tasks(SparkConf(_jvm=gateway.jvm).get)
                 SparkContext(gateway=gateway)
             else:
                 SparkContext(conf=SparkConf().setAll(list(settings.items())))

@@ -55,13 +55,18 @@ def translate_engine_error(exc: BaseException) -> SparkCleanError | None:
             "input.where, or the view that is read, cannot be computed for a row: "
             f"{cause_of(exc)}. Compare a column with values of its own type, or use try_cast"
         )
-    if (found := _WORKER.search(text)) and "pyspark" in text.lower():
+    found = _WORKER.search(text)
+    if found and ("pyspark" in text.lower() or "python" in (found["program"] or "")):
         workers = found["program"] or os.environ.get("PYSPARK_PYTHON", "python3")
+        workers = shutil.which(workers) or workers
+        if type(exc).__module__.endswith(".connect"):  # another machine's, perhaps
+            workers = found["program"] or "of the Connect server"
         ours = f"{sys.executable} (Python {sys.version_info.major}.{sys.version_info.minor})"
         return SparkCleanError(
-            f"Spark's tasks run the Python {shutil.which(workers) or workers}, this process "
-            f"{ours}: {cause_of(exc)}. Set PYSPARK_PYTHON to the latter before the session starts, "
-            "as an activated environment does; on a cluster ship one with sparkclean and numpy: "
+            f"Spark's tasks run the Python {workers}, this process {ours}: "
+            f"{cause_of(exc).rstrip('.')}. Leave "
+            "spark.pyspark.python out, or set PYSPARK_PYTHON to the latter before Spark or its "
+            "Connect server starts; on a cluster ship one with sparkclean and numpy: "
             "--archives env.tar.gz#environment and PYSPARK_PYTHON=./environment/bin/python"
         )
     return None

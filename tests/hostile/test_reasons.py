@@ -102,6 +102,7 @@ CONDITIONS: list[tuple[str, type[SparkCleanError], str]] = [
         "[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.9 than that in "
         "driver: 3.11, PySpark cannot run with different minor versions.",
         'org.apache.spark.api.python: pyspark: java.io.IOException: Cannot run program "pythonX"',
+        'java.io.IOException: Cannot run program "pythonX": error=2, No such file or directory',
     ],
 )
 def test_python_of_the_tasks_without_our_packages_is_named(
@@ -112,6 +113,19 @@ def test_python_of_the_tasks_without_our_packages_is_named(
     assert type(said) is SparkCleanError
     for words in (sys.executable, "pythonX", "PYSPARK_PYTHON", "--archives"):
         assert words in str(said)
+
+
+def test_python_of_the_tasks_of_a_connect_server_is_not_that_of_the_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", "pythonX")
+    kind = type(
+        "PythonException", (Exception,), {"__module__": "pyspark.errors.exceptions.connect"}
+    )
+    said = str(translate_engine_error(kind(WORKER.format("ImportError: No module named 'numpy'"))))
+    assert "the Python of the Connect server, this process" in said
+    assert sys.executable in said
+    assert "pythonX" not in said
 
 
 def test_files_of_a_pinned_version_that_are_gone_want_a_new_run_id() -> None:

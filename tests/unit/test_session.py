@@ -1,10 +1,13 @@
 """The Spark session of a command: what Java is told."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from sparkclean.rows.session import _ARCHIVE_MAGIC, _class_archive_options, _with_settings
+from sparkclean.rows.worker_python import choose_python, set_python_of_tasks
 
 
 @pytest.fixture
@@ -90,3 +93,37 @@ def test_settings_of_the_user_win_and_add_to_the_options_of_java() -> None:
     }
     assert _with_settings(ours, {}) == ours
     assert _with_settings({}, {"spark.x": "1"}) == {"spark.x": "1"}
+
+
+# -- the Python of tasks ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "master", "wanted"),
+    [
+        ("named", "local[2]", "named"),
+        ("named", "spark://a:7077", "named"),
+        (None, "local[*,4]", sys.executable),
+        ("", "local", sys.executable),
+        (None, "local-cluster[2,1,1024]", "variable"),
+        (None, "yarn", "variable"),
+        (None, None, "variable"),
+    ],
+)
+def test_python_of_tasks_is_chosen(setting: str | None, master: str | None, wanted: str) -> None:
+    assert choose_python(setting, master, "variable") == wanted
+
+
+def test_python_of_tasks_is_set_and_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sparkclean")
+    settings = {"spark.master": "local[2]"}
+    monkeypatch.setenv("PYSPARK_PYTHON", "/nowhere/python3")
+    set_python_of_tasks(settings.get)
+    assert os.environ["PYSPARK_PYTHON"] == sys.executable
+    assert "PYSPARK_PYTHON=/nowhere/python3 is passed over" in caplog.text
+    caplog.clear()
+    set_python_of_tasks((settings | {"spark.pyspark.python": "/other/python"}).get)
+    assert os.environ["PYSPARK_PYTHON"] == "/other/python"
+    assert caplog.text == ""
