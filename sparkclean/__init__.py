@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparkclean.commands.jobs import run_job
     from sparkclean.confident.issues import find_label_issues
-    from sparkclean.jobs.audit.api import AuditResult, audit
+    from sparkclean.jobs.audit.api import audit
+    from sparkclean.jobs.audit.result import AuditResult
+    from sparkclean.jobs.predict.api import predict
     from sparkclean.lake import read
     from sparkclean.learning import losses
     from sparkclean.learning.final_model import load_model
@@ -25,18 +27,20 @@ __all__ = [
     "find_label_issues",
     "load_model",
     "losses",
+    "predict",
     "read",
     "run_job",
 ]
 
 # executors import this package: each name is loaded when it is first asked for
 _HOMES = {
-    "AuditResult": "sparkclean.jobs.audit.api",
+    "AuditResult": "sparkclean.jobs.audit.result",
     "RobustClassifier": "sparkclean.learning.robust_classifier",
     "audit": "sparkclean.jobs.audit.api",
     "find_label_issues": "sparkclean.confident.issues",
     "load_model": "sparkclean.learning.final_model",
     "losses": "sparkclean.learning.losses",
+    "predict": "sparkclean.jobs.predict.api",
     "read": "sparkclean.lake",
     "run_job": "sparkclean.commands.jobs",
 }

@@ -30,9 +30,9 @@ def train_models(
     *,
     rare: Sequence[Any],
     predict: PredictSection,
-    pin: Pin,
+    pin: Pin | None = None,
 ) -> None:
-    """Train a model without each fold, and write manifest and pin beside them.
+    """Train a model without each fold, and write a manifest beside them.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def train_models(
     rare : sequence
         Classes that no model is trained on.
     predict : PredictSection
-    pin : Pin
-        What is read.
+    pin : Pin, optional
+        What is read, for who looks for it later.
 
     Raises
     ------
@@ -52,7 +52,8 @@ def train_models(
     """
     with folder.new() as made:
         entries = engine.train(made, rare)
-        (made / PIN).write_text(pin.to_json())
+        if pin is not None:
+            (made / PIN).write_text(pin.to_json())
         write_manifest(
             made,
             entries,
