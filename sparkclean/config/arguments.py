@@ -13,7 +13,7 @@ _SECTIONS = "columns|method|admission|predict|clean"
 #: What only a configuration can do, and what to do instead.
 _PHRASES = {
     "the table is empty (0 rows to audit); check input.table, input.version and input.where": (
-        "the DataFrame is empty (0 rows)"
+        "the DataFrame is empty (0 rows to audit)"
     ),
     "set classes to the list of labels, in the order of the probabilities, or to a file with that "
     "list": (
@@ -25,7 +25,7 @@ _PHRASES = {
     "choose a place that driver and executors share": (
         "pass work=, a folder that driver and executors share"
     ),
-    "check input.table, input.version and input.where": "look at the DataFrame",
+    "unknown key": "unknown argument",
 }
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w,.%])(?! (?:\w|of\b))"
 _VALUE = rf"null|true|false|\[\]|'[^'\n]*'|\"[^\"\n]*\"|{_NUMBER}"
