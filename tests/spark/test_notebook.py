@@ -280,9 +280,9 @@ def test_quarantined_are_the_rows_that_are_left_out(calls: Calls) -> None:
 
 def test_cleaned_with_a_column_in_the_way_says_so(spark: SparkSession, calls: Calls) -> None:
     probs = calls.local_probs.assign(sample_weight=1.0)
-    with sparkclean.audit(probs, label="kind") as result:
-        with pytest.raises(InputError, match="mode='weight' adds column 'sample_weight'"):
-            result.cleaned("weight")
+    said = "mode='weight' adds column 'sample_weight'"
+    with sparkclean.audit(probs, label="kind") as result, pytest.raises(InputError, match=said):
+        result.cleaned("weight")
 
 
 def test_result_shows_itself_alike_and_escaped(calls: Calls) -> None:
