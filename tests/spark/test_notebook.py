@@ -180,7 +180,7 @@ def test_audit_of_a_path_finds_the_order_of_classes_in_the_files(
         assert result.compute_result_hash() == calls.result.compute_result_hash()
         row = result.suspects.first()
         assert row is not None
-        assert row["dataset_version"].startswith("parquet")
+        assert row["dataset_version"].startswith("files-")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["probs"]
 
 

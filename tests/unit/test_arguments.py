@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sparkclean.config.arguments import in_words_of_arguments, words_of_arguments
@@ -9,6 +11,7 @@ from sparkclean.config.model import parse_sections
 from sparkclean.errors import ConfigError, InputChangedError, InputError
 from sparkclean.examples.checks import REMEDIES
 from sparkclean.examples.columns import EMPTY
+from sparkclean.rows.row_writer import check_shared
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,12 @@ from sparkclean.examples.columns import EMPTY
 )  # fmt: skip
 def test_words_of_arguments(said: str, wanted: str) -> None:
     assert words_of_arguments(said) == wanted
+
+
+def test_folder_that_workers_do_not_see_names_the_argument(tmp_path: Path) -> None:
+    said = "pass work=, a folder that driver and executors share"
+    with pytest.raises(InputError, match=said), in_words_of_arguments():
+        check_shared(str(tmp_path / "elsewhere"))
 
 
 @pytest.mark.parametrize("remedy", REMEDIES.values())

@@ -249,8 +249,9 @@ def _work_folder(work: str | Path | None, given: Given[Any]) -> Iterator[Path]:
 
 
 def _check_seen(spark: SparkSession, folder: Path) -> None:
-    """Check that executors see the folder. One small job, unless Spark is local."""
-    if (spark.conf.get("spark.master", "") or "").startswith("local"):
+    """Check that executors see the folder. One small job, unless all is in this machine."""
+    is_classic = ".connect." not in type(spark).__module__  # else Spark may be anywhere
+    if is_classic and (spark.conf.get("spark.master", "") or "").startswith("local"):
         return
 
     def look(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
