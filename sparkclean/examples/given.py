@@ -121,7 +121,7 @@ def open_given(
     Parameters
     ----------
     data : DataFrame, pandas.DataFrame, pyarrow.Table or str
-        A str is the name or path of a table.
+        By `check_given`. A str is the name or path of a table.
     id : str, sequence of str or None
         None: the column ``id`` of a table, row numbers of local rows.
     needed : sequence of str or None
@@ -138,25 +138,41 @@ def open_given(
     Raises
     ------
     InputError
-        If it is none of these, a stream, or too large to be sent to Spark.
+        If a column of local rows is missing, or they are too large to be sent to Spark.
     """
     ids = None if id is None else (id,) if isinstance(id, str) else tuple(id)
-    if hasattr(data, "sparkSession") and hasattr(data, "isStreaming"):
-        if data.isStreaming:
-            raise InputError(
-                "the DataFrame is a stream, and it must be read more than once; write the stream "
-                "to a table, and pass that (spark.read)"
-            )
-        return GivenFrame(data, ids or ("id",)), False
     if is_pandas(data) or is_arrow(data):
         return GivenRows.send(data, ids, needed, keys)
-    if isinstance(data, str):
-        spark, own = find_session()
-        source = open_source(data, spark=spark)
-        pin = source.pin()
-        frame = source.read(spark, pin)
-        version, verify = pin.dataset_version, partial(source.verify, pin)
-        return GivenFrame(frame, ids or ("id",), version, verify), own
+    if not isinstance(data, str):
+        return GivenFrame(data, ids or ("id",)), False
+    spark, own = find_session()
+    source = open_source(data, spark=spark)
+    pin = source.pin()
+    frame = source.read(spark, pin)
+    version, verify = pin.dataset_version, partial(source.verify, pin)
+    return GivenFrame(frame, ids or ("id",), version, verify), own
+
+
+def check_given(data: Any) -> None:
+    """Check that what a call was given is of a kind that `open_given` opens.
+
+    Parameters
+    ----------
+    data : object
+
+    Raises
+    ------
+    InputError
+        If it is not, or is a stream.
+    """
+    if getattr(data, "isStreaming", False) is True:
+        raise InputError(
+            "the DataFrame is a stream, and it must be read more than once; write the stream to a "
+            "table, and pass that (spark.read)"
+        )
+    is_frame = hasattr(data, "sparkSession") and hasattr(data, "isStreaming")
+    if is_frame or isinstance(data, str) or is_pandas(data) or is_arrow(data):
+        return
     kind = type(data)
     raise InputError(
         f"df is a {kind.__module__}.{kind.__name__}; pass a DataFrame of Spark or pandas, an Arrow "

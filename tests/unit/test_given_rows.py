@@ -15,7 +15,7 @@ import pytest
 from sparkclean.errors import InputError
 from sparkclean.examples import given_rows
 from sparkclean.examples.class_order import note_of, noted_classes
-from sparkclean.examples.given import default_id, open_given
+from sparkclean.examples.given import check_given, default_id, open_given
 from sparkclean.examples.given_rows import GivenRows, is_pandas
 from sparkclean.rows import local_rows
 from sparkclean.rows.local_rows import sendable, unpack
@@ -111,9 +111,9 @@ def test_send_too_much_says_how_much_and_what_to_do(
     assert not sent
 
 
-def test_open_given_of_something_else_names_what_is_taken() -> None:
+def test_check_given_of_something_else_names_what_is_taken() -> None:
     with pytest.raises(InputError, match=r"numpy\.ndarray.*find_label_issues"):
-        open_given(np.zeros(3), id=None, needed=[], keys=KEYS)
+        check_given(np.zeros(3))
 
 
 def test_default_id_is_the_row_number_of_local_rows_alone() -> None:

@@ -12,7 +12,7 @@ from sparkclean.config.model import parse_sections
 from sparkclean.errors import InputChangedError
 from sparkclean.examples.checks import count_duplicate_ids
 from sparkclean.examples.columns import resolve_columns
-from sparkclean.examples.given import default_id, open_given, warn_of_unstable
+from sparkclean.examples.given import check_given, default_id, open_given, warn_of_unstable
 from sparkclean.examples.scan import FrameScan
 from sparkclean.examples.statistics import READ_OTHERWISE, Scanner
 from sparkclean.jobs.audit.job import AuditJob
@@ -139,6 +139,7 @@ def audit(
 
 
 def _audit(df: Any, ids: str | Sequence[str] | None, sections: dict[str, Any]) -> AuditResult[Any]:
+    check_given(df)
     named = default_id(df) if ids is None else ids
     sections["columns"]["id"] = named if isinstance(named, str) else list(named)
     config = parse_sections(sections)  # before Spark is waited for

@@ -18,7 +18,7 @@ from sparkclean.config.model import parse_sections
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import InputError
 from sparkclean.examples.columns import check_classes
-from sparkclean.examples.given import default_id, open_given, warn_of_unstable
+from sparkclean.examples.given import check_given, default_id, open_given, warn_of_unstable
 from sparkclean.jobs.predict.checks import collect_checked_profile, find_rare_classes
 from sparkclean.jobs.predict.models import train_models
 from sparkclean.jobs.predict.output import summarise
@@ -144,6 +144,7 @@ def predict(
     it. Whoever removes it sooner must be done with the result.
     """
     with in_words_of_arguments():
+        check_given(df)
         named = default_id(df) if id is None else id
         config = parse_sections(  # before Spark is waited for
             {
