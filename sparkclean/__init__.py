@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from sparkclean import functions
     from sparkclean.commands.jobs import run_job
     from sparkclean.confident.issues import find_label_issues
-    from sparkclean.jobs.audit.api import AuditResult, audit
+    from sparkclean.jobs.audit.api import audit
+    from sparkclean.jobs.audit.result import AuditResult
+    from sparkclean.jobs.predict.api import predict
     from sparkclean.lake import read
     from sparkclean.learning import losses
     from sparkclean.learning.array_issues import find_label_issues_from_features
@@ -29,13 +31,14 @@ __all__ = [
     "functions",
     "load_model",
     "losses",
+    "predict",
     "read",
     "run_job",
 ]
 
 # executors import this package: each name is loaded when it is first asked for
 _HOMES = {
-    "AuditResult": "sparkclean.jobs.audit.api",
+    "AuditResult": "sparkclean.jobs.audit.result",
     "RobustClassifier": "sparkclean.learning.robust_classifier",
     "audit": "sparkclean.jobs.audit.api",
     "find_label_issues": "sparkclean.confident.issues",
@@ -43,6 +46,7 @@ _HOMES = {
     "functions": "sparkclean.functions",
     "load_model": "sparkclean.learning.final_model",
     "losses": "sparkclean.learning.losses",
+    "predict": "sparkclean.jobs.predict.api",
     "read": "sparkclean.lake",
     "run_job": "sparkclean.commands.jobs",
 }

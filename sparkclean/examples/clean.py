@@ -96,8 +96,8 @@ def check_free_names(
     taken = [name for name in added if name.lower() in {n.lower() for n in names}]
     if taken:
         raise InputError(
-            f"clean.mode {mode} adds column {taken[0]!r}, which the table already has; rename it "
-            "or choose another mode"
+            f"clean.mode: {mode!r} adds column {taken[0]!r}, which the table already has; "
+            "rename it or choose another mode"
         )
 
 

@@ -58,7 +58,27 @@ def find_columns(frame: DataFrame, wanted: Sequence[str], keys: str) -> list[str
     InputError
         Names all that are missing, with a suggestion, and those that may be several.
     """
-    there, exact = frame.columns, _is_case_sensitive(frame)
+    return find_names(frame.columns, wanted, keys, exact=_is_case_sensitive(frame))
+
+
+def find_names(there: Sequence[str], wanted: Sequence[str], keys: str, *, exact: bool) -> list[str]:
+    """Find columns among those that are there, as `find_columns` does.
+
+    Parameters
+    ----------
+    there, wanted : sequence of str
+    keys : str
+    exact : bool
+        Whether upper and lower case differ.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InputError
+    """
     findings, found = [], []
     for name in wanted:
         same = [c for c in there if c == name or (not exact and c.lower() == name.lower())]

@@ -122,6 +122,28 @@ def open_session(
             java.stopped()
 
 
+def find_or_start_session() -> tuple[SparkSession, bool]:
+    """Find the session of this process, or create one that lives as long as the process does.
+
+    Returns
+    -------
+    spark : SparkSession
+    own : bool
+        Whether it is created now.
+
+    Raises
+    ------
+    SparkCleanError
+        If Spark does not start.
+    """
+    existing = find_session()
+    if existing is not None:
+        return existing, False
+    spark = _create_session({}, Java(quiet=True), debug=False)
+    _log.info("started Spark %s in this process", spark.version)
+    return spark, True
+
+
 def find_session() -> SparkSession | None:
     """Find the session of this thread, or the one that all threads share."""
     from pyspark.sql import SparkSession  # noqa: PLC0415

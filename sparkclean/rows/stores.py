@@ -163,6 +163,11 @@ class CacheStore:
         }
         return Output(states, streams)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the rows are in the cache, so that reading them is cheap."""
+        return bool(self._cached)
+
     def _cache(self, frame: DataFrame) -> DataFrame:
         """Mark a frame to be kept when it is first computed."""
         with contextlib.suppress(PySparkException):

@@ -40,7 +40,11 @@ def test_run_finds_what_is_wrong_with_the_audit_before_it_predicts(
     for sections, code, said in (
         ({}, 3, "4 of 240 rows would be rejected (1.67%); admission.max_rejected_fraction allows"),
         ({"classes": [0, 1], **some}, 3, "rows label_not_in_classes, record ids"),
-        ({"clean": {"mode": "weight"}, **some}, 3, "clean.mode weight adds column 'sample_weight'"),
+        (
+            {"clean": {"mode": "weight"}, **some},
+            3,
+            "clean.mode: 'weight' adds column 'sample",
+        ),
         ({"output": {"cleaned": str(other)}, **some}, 3, str(other)),
         ({"clean": {"layout": "clone"}, **some}, 2, "clean.layout"),
     ):

@@ -29,7 +29,7 @@ def examples(spark: SparkSession, tmp_path: Path) -> DataFrame:
 
 def test_audit_of_a_stream_is_refused(spark: SparkSession) -> None:
     stream = spark.readStream.format("rate").load()
-    with pytest.raises(InputError, match="the DataFrame is a stream, and the audit reads"):
+    with pytest.raises(InputError, match="the DataFrame is a stream, and it must be read"):
         sparkclean.audit(stream, id="value", label="value")
 
 
@@ -64,8 +64,8 @@ def test_audit_of_a_missing_column_names_arguments(examples: DataFrame) -> None:
         sparkclean.audit(examples, label="lable")
     message = str(caught.value)
     assert message.startswith("column 'lable' is not in the table; did you mean 'label'? ")
-    assert message.endswith("Set id, label and pred_probs")
-    with pytest.raises(InputError, match=r"^id: column 'id' is double; a record id is an integ"):
+    assert message.endswith("Set id=, label= and pred_probs=")
+    with pytest.raises(InputError, match=r"^id=: column 'id' is double; a record id is an integ"):
         sparkclean.audit(examples.withColumn("id", F.col("id").cast("double")))
 
 

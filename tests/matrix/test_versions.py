@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkclean import read
+from sparkclean import audit, predict, read
 from sparkclean.errors import InputError, PublishConflictError
 from sparkclean.lake import TargetTable, open_source, open_target
 from sparkclean.lake.engine_errors import is_conflict
@@ -145,3 +146,28 @@ def test_missing_tables_and_versions_are_input_errors(
     version = missing if target.format == "delta" else f"snapshot:{missing}"
     with pytest.raises(InputError, match=f"has no (version|snapshot) {missing}"):
         open_source(target.location, spark=spark).pin(version)
+
+
+def test_notebook_calls_agree_on_spark_and_pandas(spark: SparkSession, tmp_path: Path) -> None:
+    given, points = fixed_data(90, 3)
+    names = np.array(["ant", "bee", "cat"])
+    rows = pd.DataFrame({"id": range(90), "label": names[given], "x": list(points[:, :2])})
+    frame = spark.createDataFrame(
+        [(int(i), str(label), x.tolist()) for i, label, x in rows.itertuples(index=False)],
+        "id int, label string, x array<double>",
+    )
+    probs = predict(frame, features="x", n_folds=2, work=tmp_path)
+    local = rows.assign(pred_probs=[row["pred_probs"] for row in probs.orderBy("id").collect()])
+    with (
+        audit(probs) as result,  # the column carries the classes
+        audit(local, classes=sorted(names)) as found,
+    ):
+        assert found.num_suspects > 3
+        assert repr(result).split("top 5")[0] == repr(found).split("top 5")[0]
+        wanted = [row["id"] for row in result.suspects.orderBy("rank").collect()]
+        assert found.suspects["row"].tolist() == wanted
+        top = result.top(3, columns="x").collect()
+        assert [row["x"] for row in top] == [rows["x"][i].tolist() for i in wanted[:3]]
+        for mode in ("drop", "relabel", "weight"):
+            cleaned = result.cleaned(mode).orderBy("id").collect()
+            assert [row["label"] for row in cleaned] == found.cleaned(mode)["label"].tolist()

@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-import sparkclean
 from sparkclean.commands.main import main
-from sparkclean.errors import InputError
 from sparkclean.faults import watched
 from sparkclean.lake import open_target
 from tests.data import noisy_data, write_table
@@ -344,11 +341,6 @@ def test_audit_file_of_fewer_rows_in_the_middle_is_named(
     error = capsys.readouterr().err
     assert "part-00001.parquet (changed)" in error
     assert "rows were written" not in error
-
-
-def test_audit_frame_of_pandas_says_what_is_needed() -> None:
-    with pytest.raises(InputError, match="needs a Spark DataFrame, not pandas"):
-        sparkclean.audit(pd.DataFrame({"id": [1]}))
 
 
 def test_audit_unwritable_target_exits_3(

@@ -81,6 +81,7 @@ EXECUTORS = (
     "jobs.audit.row_kernels",
     "jobs.audit.sureness",
     "rows.emitted",
+    "rows.local_rows",
     "rows.row_groups",
     "rows.row_writer",
     "rows.tasks",
@@ -319,14 +320,17 @@ def test_audit_of_a_frame_loads_no_more_than_it_needs() -> None:
 def test_package_exports_its_names() -> None:
     assert sparkclean.__all__ == [
         "AuditResult", "RobustClassifier", "__version__", "audit", "find_label_issues",
-        "find_label_issues_from_features", "functions", "load_model", "losses", "read", "run_job",
+        "find_label_issues_from_features", "functions", "load_model", "losses", "predict", "read",
+        "run_job",
     ]  # fmt: skip
     assert dir(sparkclean) == sparkclean.__all__
 
 
 def test_package_exports_are_what_they_are_at_home() -> None:
     from sparkclean.confident.issues import find_label_issues
-    from sparkclean.jobs.audit.api import AuditResult, audit
+    from sparkclean.jobs.audit.api import audit
+    from sparkclean.jobs.audit.result import AuditResult
+    from sparkclean.jobs.predict.api import predict
     from sparkclean.lake import read
     from sparkclean.learning import losses
     from sparkclean.learning.array_issues import find_label_issues_from_features
@@ -341,6 +345,7 @@ def test_package_exports_are_what_they_are_at_home() -> None:
     assert sparkclean.AuditResult is AuditResult
     assert sparkclean.find_label_issues is find_label_issues
     assert sparkclean.find_label_issues_from_features is find_label_issues_from_features
+    assert sparkclean.predict is predict
     assert sparkclean.read is read
     assert sparkclean.__version__ == "0.1.0"
 
@@ -371,8 +376,14 @@ def test_package_never_says(words: str) -> None:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if words in line
     ]
-    # one starts Java, the other looks at the tasks of a classic session: Connect does neither
-    may = {"_jvm": "rows.java", "sparkContext": "rows.task_status", "_jsc": "rows.task_status"}
+    # one starts Java, one looks at the tasks of a classic session: Connect does neither; and rows
+    # are collected for who has handed over as many
+    may = {
+        "_jvm": "rows.java",
+        "sparkContext": "rows.task_status",
+        "_jsc": "rows.task_status",
+        "toPandas": "examples.given_rows",
+    }
     assert [line for line in lines if line.split(":")[0] != may.get(words)] == []
 
 

@@ -1,132 +1,95 @@
-"""Audit a DataFrame in a notebook: three lines, nothing written."""
+"""Audit examples in a notebook: three lines, nothing written."""
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sparkclean import schema
-from sparkclean.confident.noise import NoiseModel
+from sparkclean.config.arguments import in_words_of_arguments
 from sparkclean.config.classes import resolve_classes
 from sparkclean.config.fingerprint import fingerprint
 from sparkclean.config.model import parse_sections
-from sparkclean.errors import ConfigError, InputChangedError, InputError
+from sparkclean.errors import InputChangedError
 from sparkclean.examples.checks import count_duplicate_ids
-from sparkclean.examples.columns import EMPTY, Columns, resolve_columns
+from sparkclean.examples.columns import resolve_columns
+from sparkclean.examples.given import check_given, default_id, open_given, warn_of_unstable
 from sparkclean.examples.scan import FrameScan
 from sparkclean.examples.statistics import READ_OTHERWISE, Scanner
-from sparkclean.examples.suspect_table import suspects_frame
-from sparkclean.jobs.audit.findings import Findings, findings_hash
 from sparkclean.jobs.audit.job import AuditJob
 from sparkclean.jobs.audit.pipeline import collect_findings
+from sparkclean.jobs.audit.result import AuditResult, in_words_of_the_call
 from sparkclean.jobs.audit.sections import AdmissionSection, MethodSection
-from sparkclean.jobs.audit.tables import class_rows, pair_rows, rejected_frame
-from sparkclean.rows.conditions import find_unstable
-from sparkclean.rows.driver_rows import rows_frame
 from sparkclean.rows.progress import Progress
-from sparkclean.rows.session import warn_of_large_batches
+from sparkclean.rows.session import batch_setter
 from sparkclean.rows.stores import CacheStore
 from sparkclean.runs.engine_errors import errors_of_tasks
 from sparkclean.runs.provenance import Provenance
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
+    import pandas as pd
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
-_log = logging.getLogger("sparkclean")
 
-_SECTION = re.compile(r"\b(?:columns|method|admission)\.(?=[a-z])")
+@overload
+def audit(
+    df: DataFrame | str,
+    *,
+    id: str | Sequence[str] | None = ...,
+    label: str = ...,
+    pred_probs: str | Sequence[str] = ...,
+    classes: Sequence[Any] | str | None = ...,
+    row_sum_tolerance: float = ...,
+    max_rejected_fraction: float = ...,
+    **method: Any,
+) -> AuditResult[DataFrame]: ...
 
 
-@dataclass
-class AuditResult:
-    """What `audit` found. A context manager: leaving it drops the cached frames.
-
-    Attributes
-    ----------
-    suspects : DataFrame
-        The label issues, by ``sparkclean.schema.SUSPECTS``; ``rank`` 1 is the most suspicious.
-    classes, pairs : DataFrame
-        One row per class; one row per (given, true) pair.
-    rejected : DataFrame
-        Rows that could not be audited, with the reason.
-    noise : NoiseModel
-    thresholds : ndarray of float64, shape (K,)
-    num_suspects : int
-    warnings : tuple of str
-    """
-
-    suspects: DataFrame
-    classes: DataFrame
-    pairs: DataFrame
-    rejected: DataFrame
-    noise: NoiseModel
-    thresholds: NDArray[np.float64]
-    num_suspects: int
-    warnings: tuple[str, ...]
-    _findings: Findings
-    _columns: Columns
-    _store: CacheStore
-
-    def compute_result_hash(self) -> str:
-        """Hash thresholds, joints and suspects: equal data and method give it anywhere.
-
-        Returns
-        -------
-        str
-        """
-        return findings_hash(self._findings, self._columns.classes)
-
-    def close(self) -> None:
-        """Drop the cached intermediate frames."""
-        self._store.close()
-
-    def __enter__(self) -> AuditResult:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+@overload
+def audit(
+    df: pd.DataFrame | pa.Table,
+    *,
+    id: str | Sequence[str] | None = ...,
+    label: str = ...,
+    pred_probs: str | Sequence[str] = ...,
+    classes: Sequence[Any] | str | None = ...,
+    row_sum_tolerance: float = ...,
+    max_rejected_fraction: float = ...,
+    **method: Any,
+) -> AuditResult[pd.DataFrame]: ...
 
 
 def audit(
-    df: DataFrame,
+    df: DataFrame | pd.DataFrame | pa.Table | str,
     *,
-    id: str | Sequence[str] = "id",  # noqa: A002 (the name of the configuration's key)
+    id: str | Sequence[str] | None = None,  # noqa: A002 (the name of the configuration's key)
     label: str = "label",
     pred_probs: str | Sequence[str] = "pred_probs",
-    classes: Sequence[Any] | None = None,
+    classes: Sequence[Any] | str | None = None,
     row_sum_tolerance: float = 1e-3,
     max_rejected_fraction: float = 0.01,
     **method: Any,
-) -> AuditResult:
-    """Find the label issues of a DataFrame without writing anything.
+) -> AuditResult[Any]:
+    """Find the label issues of examples without writing anything.
 
     Parameters
     ----------
-    df : DataFrame
-        One row per example.
-    id : str or sequence of str
-        Record id: integers or strings, unique and not null.
+    df : DataFrame, pandas.DataFrame, pyarrow.Table or str
+        One row per example. A str is the path or name of a table, whose current version is read by
+        the active session, or one that is created. Of pandas and Arrow the columns that are named
+        here are sent to Spark, at most 256 MiB; results are DataFrames of pandas.
+    id : str or sequence of str, optional
+        Record id: integers or strings, unique and not null. By default the column ``id``; for
+        pandas and Arrow the number of the row, which results call ``row``. It may be a level of a
+        pandas index.
     label : str
         Given label: integers, strings or booleans.
     pred_probs : str or sequence of str
         Out-of-sample predicted probabilities: ``array<float|double>``, a Spark ML vector,
         ``map<label, double>``, ``array<struct<label, probability>>``, or K columns.
-    classes : sequence, optional
-        The labels in the order of the probabilities; by default the integers 0..K-1.
+    classes : sequence or str, optional
+        The labels in the order of the probabilities, or a file with them. By default what
+        `sparkclean.predict` has noted beside ``pred_probs``, or the integers 0..K-1.
     row_sum_tolerance, max_rejected_fraction : float
         As in the configuration's section ``admission``.
     **method
@@ -143,7 +106,7 @@ def audit(
         If an option is unknown or contradicts another.
     InputError
         If the data is unusable: missing column, duplicate or null record ids, too many invalid
-        rows.
+        rows, local rows that are too large to be sent.
     InputChangedError
         If the frame gave other rows when it was read again. What only one pass has read cannot be
         compared: a frame whose plan says that it is not deterministic gets a warning.
@@ -154,123 +117,66 @@ def audit(
     for ``adjust_pred_probs`` and ``prior_shifted_self_confidence``, and for filters by class pair
     of 100 classes and more. About ten jobs; the driver holds K x K numbers, and
     16 MB of the sample. Narrow intermediates are cached; where there is no cache they are computed
-    again.
+    again. `AuditResult.close` drops them.
     """
-    with _in_words_of_arguments():
+    with in_words_of_arguments():
         return _audit(
             df,
-            id=id,
-            label=label,
-            pred_probs=pred_probs,
-            classes=classes,
-            row_sum_tolerance=row_sum_tolerance,
-            max_rejected_fraction=max_rejected_fraction,
-            **method,
+            id,
+            {
+                "columns": {
+                    "label": label,
+                    "pred_probs": pred_probs if isinstance(pred_probs, str) else list(pred_probs),
+                },
+                "classes": classes if classes is None or isinstance(classes, str) else [*classes],
+                "method": method,
+                "admission": {
+                    "row_sum_tolerance": row_sum_tolerance,
+                    "max_rejected_fraction": max_rejected_fraction,
+                },
+            },
         )
 
 
-def _audit(
-    df: DataFrame,
-    *,
-    id: str | Sequence[str],  # noqa: A002
-    label: str,
-    pred_probs: str | Sequence[str],
-    classes: Sequence[Any] | None,
-    row_sum_tolerance: float,
-    max_rejected_fraction: float,
-    **method: Any,
-) -> AuditResult:
-    if not hasattr(df, "sparkSession"):
-        raise InputError(
-            f"audit needs a Spark DataFrame, not {type(df).__module__}.{type(df).__name__}; for "
-            "arrays there is sparkclean.find_label_issues"
-        )
-    if df.isStreaming:
-        raise InputError(
-            "the DataFrame is a stream, and the audit reads it more than once; write the stream to "
-            "a table, and audit that (spark.read)"
-        )
-    config = parse_sections(
-        {
-            "columns": {
-                "id": id if isinstance(id, str) else list(id),
-                "label": label,
-                "pred_probs": pred_probs if isinstance(pred_probs, str) else list(pred_probs),
-            },
-            "classes": None if classes is None else list(classes),
-            "method": method,
-            "admission": {
-                "row_sum_tolerance": row_sum_tolerance,
-                "max_rejected_fraction": max_rejected_fraction,
-            },
-        }
-    )
-    columns = resolve_columns(
+def _audit(df: Any, ids: str | Sequence[str] | None, sections: dict[str, Any]) -> AuditResult[Any]:
+    check_given(df)
+    named = default_id(df) if ids is None else ids
+    sections["columns"]["id"] = named if isinstance(named, str) else list(named)
+    config = parse_sections(sections)  # before Spark is waited for
+    names = config.columns
+    given, own = open_given(
         df,
-        ids=config.columns.id_columns,
-        label=label,
-        probs=config.columns.pred_probs_columns,
-        classes=resolve_classes(config),
+        id=ids,
+        needed=[names.label, *names.pred_probs_columns],
+        keys="columns.id, columns.label and columns.pred_probs",
     )
-    warn_of_large_batches(df.sparkSession, columns.num_classes)
-    narrow = columns.narrow(df)
-    unstable = _warn_of_unstable(narrow)
-    scan = FrameScan(narrow, columns.reader(row_sum_tolerance), columns.id_types)
+    classes: Sequence[Any] | None = resolve_classes(config)
+    if classes is None and isinstance(names.pred_probs, str):
+        classes = given.class_order(names.pred_probs)
+    columns = resolve_columns(
+        given.frame,
+        ids=given.ids,
+        label=names.label,
+        probs=names.pred_probs_columns,
+        classes=classes,
+    )
+    batch_setter(given.frame.sparkSession, own=own)(columns.num_classes)
+    narrow = columns.narrow(given.frame)
+    unstable = warn_of_unstable(given, narrow)
+    admission = config.section(AdmissionSection)
+    scan = FrameScan(narrow, columns.reader(admission.row_sum_tolerance), columns.id_types)
     store = CacheStore()
     scanner = Scanner(scan, columns, store)
     with errors_of_tasks():
         rows = count_duplicate_ids(narrow, scanner.ids, columns.ids, may_rise=False)
-        findings = collect_findings(
-            scanner,
-            config.section(MethodSection),
-            config.section(AdmissionSection),
-            Progress(),
-            rows=rows,
-        )
+        method = config.section(MethodSection)
+        findings = collect_findings(scanner, method, admission, Progress(), rows=rows)
     read = findings.statistics.rows
     if read != rows:
         raise InputChangedError(READ_OTHERWISE.format(f"{rows:,}, then {read:,} rows"))
-    own = fingerprint(config, AuditJob.name, AuditJob.sections, columns.classes)
-    provenance = Provenance("dataframe", own, "interactive")
-    spark, label_type = df.sparkSession, columns.label_type.simpleString()
-    return AuditResult(
-        suspects=suspects_frame(findings.suspects, columns, provenance.values()),
-        classes=rows_frame(
-            spark, class_rows(findings, columns, provenance), schema.CLASSES, label_type
-        ),
-        pairs=rows_frame(spark, pair_rows(findings, columns, provenance), schema.PAIRS, label_type),
-        rejected=rejected_frame(findings.statistics.rejected, columns, provenance),
-        noise=findings.noise,
-        thresholds=findings.thresholds,
-        num_suspects=findings.suspects.num_suspects,
-        warnings=(*unstable, *findings.warnings),
-        _findings=findings,
-        _columns=columns,
-        _store=store,
-    )
-
-
-@contextmanager
-def _in_words_of_arguments() -> Iterator[None]:
-    """Name arguments of `audit` where errors name settings of a configuration."""
-    try:
-        yield
-    except (ConfigError, InputError) as exc:
-        findings = [
-            _SECTION.sub("", "the DataFrame is empty (0 rows to audit)" if text == EMPTY else text)
-            for text in exc.findings
-        ]
-        raise type(exc)(findings) from exc
-
-
-def _warn_of_unstable(df: DataFrame) -> tuple[str, ...]:
-    """Log that a frame may be another one each time that it is computed, and give that."""
-    unstable = find_unstable(df)
-    if unstable is None:
-        return ()
-    warning = (
-        f"the DataFrame depends on {unstable}: it may be another one each time that it is read, "
-        "and the audit reads it more than once. Write it to a table, and audit that"
-    )
-    _log.warning("%s", warning)
-    return (warning,)
+    given.verify()
+    own_print = fingerprint(config, AuditJob.name, AuditJob.sections, columns.classes)
+    provenance = Provenance(given.version, own_print, "interactive")
+    findings = in_words_of_the_call(findings, *unstable)
+    with errors_of_tasks():
+        return AuditResult.of(findings, columns, store, given, provenance)

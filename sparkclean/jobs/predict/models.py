@@ -33,9 +33,9 @@ def train_models(
     *,
     rare: Sequence[Any],
     predict: PredictSection,
-    pin: Pin,
+    pin: Pin | None = None,
 ) -> None:
-    """Train a model without each fold, and write manifest and pin beside them.
+    """Train a model without each fold, and write a manifest beside them.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def train_models(
     rare : sequence
         Classes that no model is trained on.
     predict : PredictSection
-    pin : Pin
-        What is read.
+    pin : Pin, optional
+        What is read, for who looks for it later.
 
     Raises
     ------
@@ -56,7 +56,8 @@ def train_models(
     with folder.new() as made:
         entries = engine.train(made, rare)
         comparison = engine.weigh(made, entries)
-        (made / PIN).write_text(pin.to_json())
+        if pin is not None:
+            (made / PIN).write_text(pin.to_json())
         write_manifest(
             made,
             entries,

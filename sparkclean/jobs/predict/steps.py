@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sparkclean import schema
 from sparkclean.config.classes import resolve_classes
 from sparkclean.config.sections import Config, PredictSection
-from sparkclean.errors import ConfigError, SparkCleanError
+from sparkclean.errors import ConfigError
 from sparkclean.examples.columns import check_classes
 from sparkclean.faults import fault_point
 from sparkclean.jobs.predict.checks import collect_checked_profile, find_rare_classes, plan_files
@@ -22,16 +22,18 @@ from sparkclean.jobs.predict.models import (
     train_models,
 )
 from sparkclean.jobs.predict.output import describe, numbers, stage_predictions, summarise
+from sparkclean.jobs.predict.prediction import (
+    LearningRows,
+    check_all_predicted,
+    collect_predictions,
+)
 from sparkclean.lake import Pin, TargetTable, open_source
 from sparkclean.learning.columns import LearningColumns
-from sparkclean.learning.engine import EngineInput
 from sparkclean.learning.engines import open_engine
 from sparkclean.learning.feature_files import FeatureFiles
 from sparkclean.learning.first_rows import FIRST_ROWS, check_first_rows
 from sparkclean.learning.model_folder import ModelFolder, model_folder
 from sparkclean.learning.profile import Profile
-from sparkclean.learning.scored import PREDICTED, quality_of
-from sparkclean.learning.trial import try_estimator
 from sparkclean.rows.columns import as_stored, where
 from sparkclean.rows.report import Report
 from sparkclean.runs.context import Context
@@ -124,19 +126,9 @@ def try_prediction(prepared: PredictPrepared, context: Context) -> None:
     -----
     See `try_estimator`.
     """
-    predict, columns = context.config.section(PredictSection), prepared.columns
-    num_texts, encoding = len(columns.features.texts), columns.features.encoding
+    predict = context.config.section(PredictSection)
     with context.progress.phase("try the estimator on a few rows"):
-        try_estimator(
-            columns.narrow(prepared.rows, predict, group=predict.group, n_folds=predict.n_folds),
-            open_engine(predict.engine).attempt(
-                context.spark, predict, num_texts=num_texts, encoding=encoding
-            ),
-            num_texts=num_texts,
-            impute=predict.missing == "impute",
-            classes=prepared.classes,
-            section="predict",
-        )
+        LearningRows(prepared.rows, prepared.columns, predict).try_estimator(prepared.classes)
 
 
 def describe_prediction(prepared: PredictPrepared, context: Context) -> Report:
@@ -177,7 +169,7 @@ def _look_at_sample(prepared: PredictPrepared, predict: PredictSection) -> str:
         return f"{rows:,} rows can be used"
     profile = collect_checked_profile(
         prepared.rows,
-        columns.narrow(prepared.rows, predict, group=predict.group, n_folds=predict.n_folds),
+        LearningRows(prepared.rows, columns, predict).narrowed,
         columns,
         predict,
         classes=prepared.classes or None,
@@ -212,7 +204,7 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
         context.run_id,
         execution.marks,
     )
-    narrowed = columns.narrow(prepared.rows, predict, group=predict.group, n_folds=predict.n_folds)
+    rows = LearningRows(prepared.rows, columns, predict)
     files = plan_files(
         prepared.input.frame,
         columns,
@@ -221,20 +213,9 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
         paths=prepared.input.source.plain_files(prepared.input.pin),
         work=execution.folder,
     )
-    profile = _check(prepared, execution, narrowed, files)
-    engine = open_engine(predict.engine)(
-        EngineInput(
-            spark=context.spark,
-            predict=predict,
-            frame=narrowed,
-            profile=profile,
-            num_texts=len(columns.features.texts),
-            id_types=columns.id_types,
-            label_type=columns.label_type,
-            files=files,
-            work=execution.folder,
-            progress=execution.progress,
-        )
+    profile = _check(prepared, execution, rows.narrowed, files)
+    engine = rows.open_engine(
+        profile, files=files, work=execution.folder, progress=execution.progress
     )
     if not folder.is_made(execution.made):
         train_models(
@@ -246,17 +227,9 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
         )
     execution.made()
     fault_point("predict.trained")
-    with execution.progress.phase("predict", of=profile.rows) as phase:
-        output = engine.predict(folder.path, folder.entries())
-        predicted = output.streams[PREDICTED]
-        quality = quality_of(output.states, predict.n_folds, len(profile.classes))
-        phase.rows = predicted.rows
+    predicted, quality = collect_predictions(engine, folder, profile, execution.progress)
     execution.computed()
-    if predicted.rows != profile.rows:
-        raise SparkCleanError(
-            f"predictions: {predicted.rows:,} rows were predicted where {profile.rows:,} must "
-            "be; nothing was published. The input may have changed: run again"
-        )
+    check_all_predicted(predicted, profile)
     outputs = execution.outputs
     if outputs.wants("predictions"):
         with execution.progress.phase("write predictions", of=profile.rows) as phase:
