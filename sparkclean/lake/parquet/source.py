@@ -205,10 +205,35 @@ class ParquetSource:
         -----
         One small job for each group of files with one schema.
         """
+        return self._frame(spark, pin)
+
+    def read_numbered(self, spark: SparkSession, pin: Pin, name: str) -> DataFrame:
+        """Return the rows of the pinned files, numbered in a column behind the others. Lazy.
+
+        Parameters
+        ----------
+        spark : SparkSession
+        pin : Pin
+        name : str
+            Of the column, which the table must not have.
+
+        Returns
+        -------
+        DataFrame
+            The number of a row is that of the first row of its file (`Pin.first_rows`), and its
+            place in the file.
+
+        Notes
+        -----
+        As `read`. Of several files, a join with the broadcast list of files.
+        """
+        return self._frame(spark, pin, number=name)
+
+    def _frame(self, spark: SparkSession, pin: Pin, number: str | None = None) -> DataFrame:
         from sparkclean.lake.parquet.frames import frame_of_pin  # noqa: PLC0415 (pins need no Spark)
 
         with translating_reads(pin):
-            return analysed(frame_of_pin(spark, pin))
+            return analysed(frame_of_pin(spark, pin, number=number))
 
     def plain_files(self, pin: Pin) -> Sequence[str]:
         """List the pinned files that have rows."""
