@@ -7,6 +7,7 @@ limited.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,17 @@ def read_text(path: Path, *, most: int = MOST_PARSED) -> str:
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {exc.start})") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_stdin() -> str:
+    """Read standard input as text of at most `MOST_PARSED` bytes; raise a `ConfigError` if not."""
+    content = sys.stdin.buffer.read(MOST_PARSED + 1)
+    if len(content) > MOST_PARSED:
+        raise ConfigError(f"standard input: is larger than {MOST_PARSED:,} bytes")
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"standard input: is not UTF-8 text (byte {exc.start})") from None
 
 
 def parse_text(path: Path, text: str, *, quotes: bool = True) -> Any:

@@ -118,7 +118,8 @@ def test_guess_classes_are_in_the_order_of_the_columns_named_for_them(tmp_path: 
 
 def test_guess_one_probability_column_is_none(tmp_path: Path) -> None:
     found = guess(tmp_path, id=[1, 2], label=[0, 1], p_value=[0.5, 0.5])
-    assert found.pred_probs == "pred_probs"
+    assert found.pred_probs is None
+    assert found.job == "run"
     assert "could not guess pred_probs" in found.comments["columns"]
 
 
@@ -158,7 +159,8 @@ def test_guess_labels_that_are_not_as_many_as_probabilities_are_left_open(tmp_pa
 @pytest.mark.parametrize("row", [[0.5, 0.2], [-0.5, 1.5], [3.0, 4.0], [float("nan"), 0.5]])
 def test_guess_numbers_that_are_no_probabilities_are_none(tmp_path: Path, row: list[float]) -> None:
     found = guess(tmp_path, id=[1, 2], label=[0, 1], embedding=pa.array([[0.5, 0.5], row]))
-    assert found.pred_probs == "pred_probs"
+    assert found.pred_probs is None
+    assert found.job == "run"
     assert "could not guess pred_probs" in found.comments["columns"]
 
 
@@ -177,8 +179,7 @@ def test_guess_one_file_is_a_table(tmp_path: Path) -> None:
 
 def test_guess_one_column_has_one_meaning(tmp_path: Path) -> None:
     found = guess(tmp_path, target_id=[1, 2], pred_probs=PROBS)
-    assert found.label == "target_id"
-    assert "could not guess id;" in found.comments["columns"]
+    assert (found.label, found.id) == ("target_id", None)
 
 
 def test_guess_table_without_rows_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sparkclean.errors import InputChangedError, InputError, UnsupportedFeatureE
 from sparkclean.lake.base import DataFile, Pin, version_name
 from sparkclean.lake.engine_errors import analysed, translating_reads
 from sparkclean.lake.files import changed_files, format_of_folder, list_data_files
+from sparkclean.lake.parquet.conversion import how_to_convert
 from sparkclean.lake.parquet.footers import Footer, Unreadable, read_footers
 from sparkclean.lake.parquet.layout import check_layout
 from sparkclean.lake.parquet.manifest import FOLDER, ManifestFile
@@ -163,6 +164,10 @@ class ParquetSource:
                 broken.append(found)
             else:
                 footers.append(found)
+        if broken and len(broken) == len(paths):
+            conversion = how_to_convert(self.path, paths)
+            if conversion is not None:
+                raise InputError(f"input.table: {self.location} {conversion}")
         if broken:
             shown = "; ".join(f"{file.path} ({file.reason})" for file in broken[:_SHOWN])
             more = "; ..." if len(broken) > _SHOWN else ""
