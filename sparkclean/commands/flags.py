@@ -200,13 +200,11 @@ def config_text(settings: Mapping[str, Any]) -> str:
     str
         YAML.
     """
-    import yaml  # noqa: PLC0415
+    from sparkclean.config.text import write_yaml  # noqa: PLC0415
 
     order = ("input", "columns", "classes")
     known = {key: settings[key] for key in order if key in settings}
-    shown = redact_config({**known, **{k: v for k, v in settings.items() if k not in known}})
-    text: str = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
-    return text
+    return write_yaml(redact_config(known | dict(settings)))
 
 
 # -- what is left out ----------------------------------------------------------------------------

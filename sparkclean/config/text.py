@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,14 @@ def _json_load(text: str) -> Any:
     if is_deeper(content, _DEEPEST):
         raise ConfigError("not JSON: it is nested too deeply")
     return content
+
+
+def write_yaml(content: Mapping[str, Any]) -> str:
+    """Write what `read_yaml` reads; keys stay in their order."""
+    import yaml  # noqa: PLC0415 (a JSON configuration works without it)
+
+    text: str = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
+    return text
 
 
 def read_yaml(text: str) -> Any:
