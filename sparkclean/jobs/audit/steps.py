@@ -32,6 +32,7 @@ from sparkclean.jobs.audit.sections import (
 from sparkclean.jobs.audit.stage import stage_cleaned, stage_findings
 from sparkclean.jobs.audit.summary import summarise
 from sparkclean.lake import Pin, Version, open_source, open_target, plan_copy
+from sparkclean.lake.base import OF_TABLE
 from sparkclean.rows.columns import find_columns, quoted, where
 from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.context import RUN_TIME, Context, Parent, PinnedTable
@@ -142,7 +143,11 @@ def prepare_audit(context: Context) -> AuditPrepared:
 def _check_same_pin(maker: Version | None, pin: Pin, predictions: str) -> None:
     """Refuse predictions of rows that may be numbered otherwise."""
     made_of = None if maker is None else maker.properties["input"]
-    if made_of != pin.dataset_version:
+    # a digest of files is of no other table, but the name of a version may be
+    is_same = maker is not None and (
+        pin.version is None or maker.properties.get(OF_TABLE) == pin.table_identity
+    )
+    if made_of != pin.dataset_version or not is_same:
         what = "an unknown version" if made_of is None else f"version {made_of}"
         raise InputError(
             f"input.predictions: {predictions} is of {what} of {pin.table}, which is now "
