@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _LABEL_NAMES = ("label", "labels", "given_label", "target", "class", "y", "category")
-_SHOWN = 5
+#: Labels that a remark shows; columns among which ids are looked for, whatever they are called.
+_SHOWN, _LISTED = 5, 10
 #: Rows whose labels are listed.
 _SAMPLE_ROWS = 10_000
 #: Values of a column that may be a label, at most; rows for each of them, at least.
@@ -281,7 +282,8 @@ def _find_id(look: Look, given: Given, guess: Guess) -> None:
     if look.keeps_order:
         guess.reasons["id"] = f"{why}; rows are numbered, for this version of the table alone"
     else:
-        guess.open["id"] = sorted(free, key=lambda name: look.count_unique(name) is None)
+        some = free[:_LISTED]  # a job for each
+        guess.open["id"] = sorted(some, key=lambda name: look.count_unique(name) is None)
 
 
 def _is_text(kind: pa.DataType) -> bool:
