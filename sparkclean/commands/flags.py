@@ -219,8 +219,11 @@ def _complete(settings: dict[str, Any], args: argparse.Namespace) -> None:
             "configuration (--config FILE)"
         )
     needs = _NEEDS.get(args.job, ())
+    if _value(settings, "input.predictions") is not None:  # it has them, and knows their classes
+        needs = tuple(key for key in needs if key != "columns.pred_probs")
     missing = [key for key in needs if not _is_given(settings, key)]
-    if not missing and "columns.pred_probs" not in needs:
+    has_probs = "columns.pred_probs" in needs
+    if not missing and not has_probs:
         return
     from sparkclean.commands.versions import session_for  # noqa: PLC0415 (imports Spark)
     from sparkclean.lake import needs_spark  # noqa: PLC0415
@@ -232,9 +235,9 @@ def _complete(settings: dict[str, Any], args: argparse.Namespace) -> None:
     given = Given(
         id=_value(settings, "columns.id"),
         label=_value(settings, "columns.label"),
-        pred_probs=_value(settings, "columns.pred_probs"),
+        pred_probs=_value(settings, "columns.pred_probs") if has_probs else None,
         classes=settings.get("classes"),
-        features=_features(settings) if "predict.features" in needs else None,
+        features=None if has_probs else _features(settings) or [],
         numbered=_is_given(settings, "columns.id") and _value(settings, "columns.id") is None,
     )
     with session_for(args, table) as spark:
@@ -247,7 +250,7 @@ def _complete(settings: dict[str, Any], args: argparse.Namespace) -> None:
         shown = "null" if value is None else value if isinstance(value, str) else ", ".join(value)
         why = guess.reasons.get(key.partition(".")[2], "")
         _log.info("guessed %s: %s (%s)", key, shown, why)
-    if "columns.pred_probs" in needs and settings.get("classes") is None and guess.classes:
+    if has_probs and settings.get("classes") is None and guess.classes:
         settings["classes"] = guess.classes
         shown = ", ".join(map(str, guess.classes))
         _log.info("guessed classes: %s (%s)", shown, guess.reasons["classes"])

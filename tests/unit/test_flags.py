@@ -94,6 +94,13 @@ def test_all_features_and_names_with_commas_pass(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.usefixtures("here")
+def test_predictions_have_the_probabilities(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--set", "input.predictions=in", "--pred-probs", "pred_probs")
+    columns = printed(capsys, "audit", "r.parquet", *flags)["columns"]
+    assert columns == {"id": None, "label": "label", "pred_probs": "pred_probs"}
+
+
+@pytest.mark.usefixtures("here")
 def test_train_has_a_mode_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     config = printed(capsys, "train", "r.parquet", "--features", "text", "--mode", "robust")
     assert config["train"]["mode"] == "robust"
