@@ -38,8 +38,7 @@ _log = logging.getLogger("sparkclean")
 _ABORTED = "nothing of this run counts until it is repeated with the same --run-id"
 
 _EXAMPLES = {
-    "run": "sparkclean run data/reviews.parquet --label label --features text,stars\n"
-    '  sparkclean run --config conf/predict.yaml --run-id "{{ run_id }}"',
+    "run": "sparkclean run data/reviews.parquet --label label --features text,stars",
     "init": "sparkclean init data/examples --to audit.yaml",
     "versions": "sparkclean versions out/examples/cleaned",
     "show": "sparkclean show out/examples/suspects -n 20",
