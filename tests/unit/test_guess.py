@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sparkclean.commands.guess import Given, Guess, guess_columns
+from sparkclean.commands.look import look_at
 from sparkclean.errors import InputError
 
 PROBS = pa.array([[0.5, 0.5], [0.1, 0.9]])
@@ -276,3 +277,16 @@ def test_guess_goes_by_what_is_given(tmp_path: Path) -> None:
     assert (found.id, found.label, found.job, found.features) == ("no", "y", "run", ["p"])
     with pytest.raises(InputError, match="column 'nope' is not in the table; it has: id, no"):
         guess_columns(str(tmp_path), given=Given(label="nope"))
+
+
+def test_guess_id_of_a_table_without_order_is_to_be_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = {"name": ["a", "a"], "no": [1, 2], "label": [0, 1], "pred_probs": PROBS}
+    pq.write_table(pa.table(columns), tmp_path / "part.parquet")
+    look = look_at(str(tmp_path))
+    monkeypatch.setattr(look, "keeps_order", False, raising=False)
+    monkeypatch.setattr("sparkclean.commands.guess.look_at", lambda *_: look)
+    found = guess_columns("lake.db.table")
+    assert found.open["id"] == ["no", "name"]
+    assert "could not guess id; the table has name" in found.comments["columns"]
