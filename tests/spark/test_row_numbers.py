@@ -169,6 +169,7 @@ def test_drop_keeps_all_other_rows_of_files_of_several_schemas(
     assert kept == set(range(ROWS)) - suspects
 
 
+@pytest.mark.full
 def test_predictions_match_their_own_version_alone(spark: SparkSession, tmp_path: Path) -> None:
     table = tmp_path / "in"
     table.mkdir()
