@@ -182,6 +182,8 @@ def test_predictions_match_their_own_version_alone(spark: SparkSession, tmp_path
     by_predictions = {"predictions": str(out / "predictions")}
     result = run("audit", table, out, input=by_predictions)
     assert result.metrics["rows"] == ROWS
+    trained = run("train", table, out, predict={"features": ["x", "y"]})
+    assert trained.metrics["rows"] == len(rows_of(spark, out / "cleaned")) < ROWS
     assert all(
         row["label"] == GIVEN[row[ROW_NUMBER]] for row in rows_of(spark, out / "predictions")
     )
