@@ -18,6 +18,31 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _PART = re.compile(r"`((?:[^`]|``)+)`|([^`.]+)")
 
 
+#: Names of columns that often hold an id of the row; endings of such names.
+_IDS = ("key", "uid", "uuid", "guid", "doc", "index", "row_number", "__index_level_0__")
+_ENDS_AS_ID = re.compile(r"(?:(?:^|[_ .-])(?i:id|uuid|guid)|[a-z]I[dD])$")
+
+
+def is_named_as_id(column: str) -> bool:
+    """Tell whether a column is called as if it held an id of the row.
+
+    Parameters
+    ----------
+    column : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> [is_named_as_id(name) for name in ("id", "review_id", "PassengerId", "run_id", "paid")]
+    [True, True, True, False, False]
+    """
+    is_run = column.lower().endswith("run_id")
+    return not is_run and bool(column.lower() in _IDS or _ENDS_AS_ID.search(column))
+
+
 @dataclass(frozen=True)
 class TableName:
     """What a configuration calls a table.

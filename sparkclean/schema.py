@@ -50,6 +50,8 @@ JOB: Final = "job"
 RUN_ID: Final = "run_id"
 CONFIG_FINGERPRINT: Final = "config_fingerprint"
 DATASET_VERSION: Final = "dataset_version"
+#: Record id of rows that have none: their place among the rows of the pinned files, from 0.
+ROW_NUMBER: Final = "row_number"
 
 GIVEN_LABEL: Final = "given_label"
 SUGGESTED_LABEL: Final = "suggested_label"

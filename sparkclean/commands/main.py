@@ -8,23 +8,23 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from sparkclean import registry
 from sparkclean.commands.completion import SHELLS, completion_script
+from sparkclean.commands.flags import add_flags, config_text, load_flagged
+from sparkclean.commands.init import add_init_flags, init
 from sparkclean.commands.jobs import new_run_id, open_jobs
 from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
 from sparkclean.commands.output import unfailing_output
 from sparkclean.commands.show import add_arguments as add_show_arguments
 from sparkclean.commands.show import show
-from sparkclean.commands.terminal import print_report, say
+from sparkclean.commands.terminal import print_report
 from sparkclean.commands.versions import (
     check_version,
     clean_up,
     revert,
-    session_for,
     versions,
 )
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
@@ -38,7 +38,7 @@ _log = logging.getLogger("sparkclean")
 _ABORTED = "nothing of this run counts until it is repeated with the same --run-id"
 
 _EXAMPLES = {
-    "run": 'sparkclean run --config conf/predict.yaml --run-id "{{ run_id }}"',
+    "run": "sparkclean run data/reviews.parquet --label label --features text,stars",
     "init": "sparkclean init data/examples --to audit.yaml",
     "versions": "sparkclean versions out/examples/cleaned",
     "show": "sparkclean show out/examples/suspects -n 20",
@@ -127,9 +127,10 @@ def _check_driver_packages() -> None:
 
 def _job(args: argparse.Namespace) -> None:
     """Run a job, or a sequence of jobs."""
-    from sparkclean.config.file import load_config  # noqa: PLC0415
-
-    config = load_config(args.config, overrides=args.set)
+    config, settings_given = load_flagged(args)
+    if args.print_config:
+        print(config_text(settings_given), end="")
+        return
     run_id = args.run_id or new_run_id()
     name_run(run_id)
     settings = read_properties(args.properties_file)
@@ -140,25 +141,6 @@ def _job(args: argparse.Namespace) -> None:
     with opened as jobs:
         for result in jobs.run(args.job, dry_run=args.dry_run):
             print_report(result.report)
-
-
-def _init(args: argparse.Namespace) -> None:
-    from sparkclean.commands.guess import guess_columns  # noqa: PLC0415
-    from sparkclean.config.template import config_template  # noqa: PLC0415
-
-    path = Path(args.to)
-    if path.exists() and not args.force:
-        raise ConfigError(f"{path} exists; choose another --to, or --force to replace it")
-    with session_for(args, args.table) as spark:
-        guess = guess_columns(args.table, spark)
-    text = config_template(table=args.table, **guess.options(), comments=guess.comments)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise ConfigError(f"--to {path}: cannot be written: {exc.strerror}") from exc
-    for key, remark in guess.comments.items():
-        _log.warning("%s: %s", key, remark)
-    say(f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run")
 
 
 def _schema(_: argparse.Namespace) -> None:
@@ -193,23 +175,13 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in helps.items():
         job = _command(commands, name, _job, text)
         job.set_defaults(job=name)
-        job.add_argument("--config", required=True, metavar="FILE", help="YAML or JSON")
-        job.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="SECTION.KEY=VALUE",
-            help="override a setting; may be repeated",
-        )
+        add_flags(job, name)
         job.add_argument("--run-id", help="stable over retries; the default is new for every call")
         job.add_argument(
             "--dry-run", action="store_true", help="check and show the plan; write nothing"
         )
 
-    init = _command(commands, "init", _init, "write a commented configuration for a table")
-    init.add_argument("table", help="directory of Parquet files, or one file")
-    init.add_argument("--to", default="audit.yaml", metavar="FILE")
-    init.add_argument("--force", action="store_true", help="replace the file if it exists")
+    add_init_flags(_command(commands, "init", init, "write a commented configuration for a table"))
 
     listed = _command(commands, "versions", versions, "list the versions of an output")
     listed.add_argument("target")

@@ -9,11 +9,15 @@ from typing import Any
 
 from sparkclean.config.model import parse_config, section_types
 from sparkclean.config.sections import Config
-from sparkclean.config.text import parse_text, read_text, read_yaml
+from sparkclean.config.text import parse_text, read_stdin, read_text, read_yaml
 from sparkclean.errors import ConfigError
 from sparkclean.texts import REDACTED, is_secret, remember_secrets
 
 _PREFIX = "SPARKCLEAN__"
+#: Names standard input in the place of a file.
+STDIN = "-"
+#: Endings of names that are files, and no tables of a catalog.
+_FILES = (".parquet", ".csv", ".json", ".jsonl")
 
 
 def load_config(
@@ -27,7 +31,8 @@ def load_config(
     Parameters
     ----------
     source : mapping, str or Path, or None
-        Sections by name, or a file of YAML or JSON that holds them; None: neither.
+        Sections by name, or a file of YAML or JSON that holds them; None: neither; ``-``: YAML on
+        standard input.
     overrides : sequence of str
         ``section.key=value`` each; they win over all else.
     environ : mapping, optional
@@ -40,7 +45,64 @@ def load_config(
     Raises
     ------
     ConfigError
-        With all findings at once.
+        With all findings at once. A place that is there beside the file only: places are relative
+        to the working directory.
+    """
+    return check_settings(load_settings(source, overrides=overrides, environ=environ), source)
+
+
+def check_settings(
+    settings: Mapping[str, Any], source: Mapping[str, Any] | str | Path | None
+) -> Config:
+    """Check settings, and that their places are not meant to be relative to their file.
+
+    Parameters
+    ----------
+    settings : mapping
+        Of `load_settings`.
+    source : mapping, str or Path, or None
+        From which they are.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigError
+    """
+    config = parse_config(settings)
+    if isinstance(source, str | Path) and str(source) != STDIN:
+        findings = _beside_findings(config, Path(source).parent)
+        if findings:
+            raise ConfigError(findings)
+    return config
+
+
+def load_settings(
+    source: Mapping[str, Any] | str | Path | None,
+    *,
+    flags: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Load the settings of a configuration, without those that have their default.
+
+    Parameters
+    ----------
+    source, overrides, environ
+        As for `load_config`.
+    flags : mapping, optional
+        Values by ``section.key``; they win over file and environment.
+
+    Returns
+    -------
+    dict
+        Sections by name; not checked.
+
+    Raises
+    ------
+    ConfigError
     """
     settings = _settings(source)
     environ = os.environ if environ is None else environ
@@ -49,15 +111,18 @@ def load_config(
             parts = name[len(_PREFIX) :].split("__", 1)
             section = parts[0].lower()
             rest = parts[1:] if section == "spark" else [part.lower() for part in parts[1:]]
-            _put(settings, [section, *rest], value, name)
+            _put(settings, [section, *rest], _parsed([section, *rest], value, name))
+    for key, value in (flags or {}).items():
+        _put(settings, key.split(".", 1), value)
     for override in overrides:
         key, sign, value = override.partition("=")
         if not sign or not key.strip():
             shown = REDACTED if is_secret(override) else repr(override)
             raise ConfigError(f"--set {shown}: write section.key=value")
-        _put(settings, key.strip().split(".", 1), value, f"--set {key.strip()}")
+        keys = key.strip().split(".", 1)
+        _put(settings, keys, _parsed(keys, value, f"--set {key.strip()}"))
     remember_secrets(settings.get("spark"))
-    return parse_config(settings)
+    return settings
 
 
 def _settings(source: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:
@@ -73,9 +138,34 @@ def _settings(source: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:
     return _read_mapping(Path(source))
 
 
-def _put(settings: dict[str, Any], keys: list[str], value: str, origin: str) -> None:
+def _beside_findings(config: Config, folder: Path) -> list[str]:
+    """Find places that are not there, while there is such a file beside the configuration."""
+    named = {key: place for section in config.sections() for key, place in section.tables().items()}
+    if isinstance(config.classes, str):
+        named["classes"] = config.classes
+    here = Path.cwd()
+    findings = []
+    for key, place in named.items():
+        try:
+            is_there = Path(place).is_absolute() or Path(place).exists()
+            is_path = "/" in place or place.endswith(_FILES) or key == "classes"
+            if is_there or not is_path or not (folder / place).exists():
+                continue
+        except (OSError, ValueError):  # no path
+            continue
+        findings.append(
+            f"{key}: {place} is not in the working directory ({here}), to which places are "
+            f"relative, but beside the configuration; write {folder / place}"
+        )
+    return findings
+
+
+def _parsed(keys: list[str], text: str, origin: str) -> Any:
     # a predicate is SQL, whose quotes and hashes YAML would read in its own way
-    parsed = _predicate(value) if keys == ["input", "where"] else _scalar(value, origin)
+    return _predicate(text) if keys == ["input", "where"] else _scalar(text, origin)
+
+
+def _put(settings: dict[str, Any], keys: list[str], parsed: Any) -> None:
     if len(keys) == 1:
         settings[keys[0]] = parsed
         return
@@ -97,7 +187,7 @@ def _scalar(text: str, origin: str) -> Any:
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
-    content = parse_text(path, read_text(path))
+    content = parse_text(path, read_stdin() if str(path) == STDIN else read_text(path))
     if content is None:
         raise ConfigError(f"{path}: is empty; `sparkclean init TABLE` writes a configuration")
     if not isinstance(content, dict):

@@ -12,6 +12,7 @@ from sparkclean.config.safe_mode import is_safe_mode, unsafe_findings
 from sparkclean.config.values import Positive, Seed, Several, Switch
 from sparkclean.errors import ConfigError
 from sparkclean.names import Format
+from sparkclean.schema import ROW_NUMBER
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -182,9 +183,10 @@ class InputSection(Section):
 class ColumnsSection(Section):
     """Which columns hold what."""
 
-    id: StrictStr | list[StrictStr] = setting(
+    id: StrictStr | list[StrictStr] | None = setting(
         "id",
-        description="Record id, unique and never null: a column or a list of columns.",
+        description="Record id, unique and never null: a column or a list of columns; null: rows "
+        "of Parquet files are numbered, which holds for this version of the table alone.",
         result=True,
     )
     label: StrictStr = setting(
@@ -222,8 +224,15 @@ class ColumnsSection(Section):
         return findings
 
     @property
+    def is_numbered(self) -> bool:
+        """Whether the rows have no record id of their own, and are numbered."""
+        return self.id is None
+
+    @property
     def id_columns(self) -> tuple[str, ...]:
         """Record id columns."""
+        if self.id is None:
+            return (ROW_NUMBER,)
         return (self.id,) if isinstance(self.id, str) else tuple(self.id)
 
     @property

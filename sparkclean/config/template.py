@@ -29,11 +29,13 @@ _WIDTH, _REMARK = 100, 32
 def config_template(
     *,
     table: str,
-    id: str | Sequence[str],  # noqa: A002 (the name of the key)
+    id: str | Sequence[str] | None,  # noqa: A002 (the name of the key)
     label: str,
     pred_probs: str | Sequence[str],
     classes: Sequence[Any] | None = None,
+    features: Sequence[str] = (),
     comments: Mapping[str, str] | None = None,
+    command: str = "audit",
 ) -> str:
     """Write a commented configuration for a table.
 
@@ -43,8 +45,12 @@ def config_template(
     id, label, pred_probs
         Columns.
     classes : sequence or None
+    features : sequence of str
+        Columns that a model may see, where probabilities are to be predicted.
     comments : mapping
         Remarks on ``columns`` and ``classes``.
+    command : str
+        That takes the configuration.
 
     Returns
     -------
@@ -58,11 +64,13 @@ def config_template(
         ("columns", "pred_probs"): pred_probs,
         ("classes",): classes,
     }
+    if features:
+        given["predict",] = {"features": list(features)}
     remarks = {
         key: "  # " + _UNREADABLE.sub("?", re.sub(r"\s", " ", text))
         for key, text in (comments or {}).items()
     }
-    lines = ["# sparkclean audit --config THIS_FILE"]
+    lines = [f"# sparkclean {command} --config THIS_FILE"]
     for name, field in config_model().model_fields.items():
         lines += ["", *_entry(name, field, given, remarks.get(name, ""))]
     return "\n".join(lines) + "\n"

@@ -7,6 +7,8 @@ limited.
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,17 @@ def read_text(path: Path, *, most: int = MOST_PARSED) -> str:
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {exc.start})") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_stdin() -> str:
+    """Read standard input as text of at most `MOST_PARSED` bytes; raise a `ConfigError` if not."""
+    content = sys.stdin.buffer.read(MOST_PARSED + 1)
+    if len(content) > MOST_PARSED:
+        raise ConfigError(f"standard input: is larger than {MOST_PARSED:,} bytes")
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"standard input: is not UTF-8 text (byte {exc.start})") from None
 
 
 def parse_text(path: Path, text: str, *, quotes: bool = True) -> Any:
@@ -91,6 +104,14 @@ def _json_load(text: str) -> Any:
     if is_deeper(content, _DEEPEST):
         raise ConfigError("not JSON: it is nested too deeply")
     return content
+
+
+def write_yaml(content: Mapping[str, Any]) -> str:
+    """Write what `read_yaml` reads; keys stay in their order."""
+    import yaml  # noqa: PLC0415 (a JSON configuration works without it)
+
+    text: str = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
+    return text
 
 
 def read_yaml(text: str) -> Any:

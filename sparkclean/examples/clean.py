@@ -112,6 +112,7 @@ def clean_dataset(
     rows: int,
     keep_original: bool = True,
     class_weights: Sequence[float] = (),
+    is_numbered: bool = False,
 ) -> Cleaned:
     """Build the cleaned versions of the input.
 
@@ -131,6 +132,8 @@ def clean_dataset(
         Whether ``relabel`` adds the given label and a mark.
     class_weights : sequence of float, length K
         For ``weight``: of rows of each given class that are no suspects.
+    is_numbered : bool
+        Whether the record id is the number of the row, which is not among the columns to keep.
 
     Returns
     -------
@@ -142,7 +145,7 @@ def clean_dataset(
     One join by record id. The table is not shuffled while at most a million rows are suspects or
     rejected; beyond, Spark decides.
     """
-    names = table.columns
+    names = [name for name in table.columns if not (is_numbered and name == schema.ROW_NUMBER)]
     fate, suggested = unused_name("__fate", names), unused_name("__suggested", names)
     keys = [unused_name(f"{ID_PREFIX}{i}", names) for i in range(len(columns.ids))]
     ids = [F.col(f"{ID_PREFIX}{i}").alias(key) for i, key in enumerate(keys)]
@@ -174,7 +177,7 @@ def clean_dataset(
     every = [table[quote_name((name,))] for name in names]
     kept = rows - rejected.removed
     if mode == "relabel":
-        new = _relabelled(table, columns, suspect, F.col(suggested))
+        new = _relabelled(table, names, columns, suspect, F.col(suggested))
         new = new if keep_original else new[: len(names)]
         return Cleaned(marked.select(*new), kept)
     if mode == "weight":
@@ -226,14 +229,13 @@ def edit_dataset(
 
 
 def _relabelled(
-    table: DataFrame, columns: Columns, suspect: Column, suggested: Column
+    table: DataFrame, names: Sequence[str], columns: Columns, suspect: Column, suggested: Column
 ) -> list[Column]:
     label = table[quote_name((columns.label,))]
     # low_* may suggest the label that is given: nothing changes then
     new = F.when(suspect, suggested).otherwise(label)
     selected = [
-        new.alias(name) if name == columns.label else table[quote_name((name,))]
-        for name in table.columns
+        new.alias(name) if name == columns.label else table[quote_name((name,))] for name in names
     ]
     changed = suspect & ~suggested.eqNullSafe(label)
     return [

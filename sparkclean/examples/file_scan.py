@@ -9,7 +9,8 @@ workers can open them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
@@ -31,6 +32,7 @@ from sparkclean.rows.row_groups import RowGroups, consecutive, read_row_groups, 
 from sparkclean.rows.streams import RowStore, Stream
 from sparkclean.rows.tasks import map_in_arrow
 from sparkclean.rows.types import spark_type
+from sparkclean.schema import ROW_NUMBER
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -107,7 +109,9 @@ class FileScan:
         return np.concatenate(given), np.concatenate(pred_probs)
 
     def collect_rising_ids(self) -> int | None:
-        """Count the rows as `collect_rising_ids_of_files`."""
+        """Count the rows as `collect_rising_ids_of_files`; numbers of rows stand once."""
+        if any(group.numbers for group in self.groups):
+            return sum(group.rows for group in self.groups)
         return collect_rising_ids_of_files(self.spark, self.groups, self.columns, self.id_types)
 
 
@@ -164,7 +168,11 @@ def _hash(text: str) -> str:
 
 
 def plan_file_scan(
-    columns: Columns, reader: BatchReader, table: DataFrame, paths: Sequence[str]
+    columns: Columns,
+    reader: BatchReader,
+    table: DataFrame,
+    paths: Sequence[str],
+    first_rows: Mapping[str, int] | None = None,
 ) -> FileScan | str:
     """Plan scans of files, if they can be read so.
 
@@ -176,6 +184,8 @@ def plan_file_scan(
         What a DataFrame scan would read.
     paths : sequence of str
         Parquet files that hold exactly the rows to scan.
+    first_rows : mapping, optional
+        Number of the first row of each file, by path, where rows are numbered.
 
     Returns
     -------
@@ -194,14 +204,17 @@ def plan_file_scan(
         names += [(f"{PROBS_PREFIX}{k}", name) for k, name in enumerate(columns.probs)]
     else:
         names.append((PROBS, columns.probs[0]))
-    groups = find_groups(table, [name for _, name in names], paths)
+    groups = find_groups(table, [name for _, name in names], paths, first_rows)
     if isinstance(groups, str):
         return groups
     return FileScan(table.sparkSession, reader, columns.id_types, tuple(names), groups)
 
 
 def find_groups(
-    table: DataFrame, names: Sequence[str], paths: Sequence[str]
+    table: DataFrame,
+    names: Sequence[str],
+    paths: Sequence[str],
+    first_rows: Mapping[str, int] | None = None,
 ) -> tuple[RowGroups, ...] | str:
     """List the row groups of files, if their columns can be read as those of a table.
 
@@ -212,6 +225,9 @@ def find_groups(
     names : sequence of str
         Of the columns.
     paths : sequence of str
+    first_rows : mapping, optional
+        Number of the first row of each file, by path, where rows are numbered: column `ROW_NUMBER`
+        is not in the files.
 
     Returns
     -------
@@ -223,6 +239,8 @@ def find_groups(
     Reads the footer of every file on the driver, 16 at a time.
     """
     schema = table.schema
+    if first_rows is not None:
+        names = [name for name in names if name != ROW_NUMBER]
     padded = [
         name for name in names if schema[name].metadata.get(_TEXT_TYPE, "").startswith("char")
     ]
@@ -230,11 +248,33 @@ def find_groups(
         return f"column {padded[0]!r} is CHAR, which Spark pads as it reads"
     types = {name: schema[name].dataType.simpleString() for name in names}
     groups: list[RowGroups] = []
-    for found in in_threads(lambda path: find_row_groups(path, types), paths):
+    of_files = in_threads(lambda path: find_row_groups(path, types), paths)
+    for path, found in zip(paths, of_files, strict=True):
         if isinstance(found, str):
             return found
-        groups += found
+        groups += found if first_rows is None else number_groups(found, first_rows[path])
     return tuple(groups)
+
+
+def number_groups(groups: Sequence[RowGroups], first: int) -> list[RowGroups]:
+    """Give the rows of a file their numbers.
+
+    Parameters
+    ----------
+    groups : sequence of RowGroups
+        All of the file that have rows, one row group each, in their order.
+    first : int
+        Number of the first row.
+
+    Returns
+    -------
+    list of RowGroups
+    """
+    ends = itertools.accumulate((group.rows for group in groups), initial=first)
+    return [
+        replace(group, numbers=(range(start, end),))
+        for group, (start, end) in zip(groups, itertools.pairwise(ends), strict=True)
+    ]
 
 
 def find_row_groups(path: str, types: dict[str, str]) -> list[RowGroups] | str:

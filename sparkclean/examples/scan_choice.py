@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sparkclean.errors import UnsupportedFeatureError
@@ -27,6 +28,7 @@ def choose_scan(
     scan: str,
     row_sum_tolerance: float,
     is_filtered: bool,
+    first_rows: Mapping[str, int] | None = None,
 ) -> Scan:
     """Choose between files and the DataFrame.
 
@@ -41,6 +43,8 @@ def choose_scan(
     row_sum_tolerance : float
     is_filtered : bool
         Whether only some rows of the pin are audited.
+    first_rows : mapping, optional
+        Number of the first row of each file, by path, where rows are numbered.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def choose_scan(
     reader = columns.reader(row_sum_tolerance)
     if scan != "dataframe":
         reason = "input.where is set" if is_filtered else None
-        found = reason or _file_scan(source, pin, audited, columns, reader)
+        found = reason or _file_scan(source, pin, audited, columns, reader, first_rows=first_rows)
         if not isinstance(found, str):
             return found
         if scan == "files":
@@ -75,9 +79,11 @@ def _file_scan(
     audited: DataFrame,
     columns: Columns,
     reader: BatchReader,
+    *,
+    first_rows: Mapping[str, int] | None,
 ) -> FileScan | str:
     """Plan the scan of files, or say why there is none."""
     files = source.plain_files(pin)
     if isinstance(files, NoPlainFiles):
         return files.reason
-    return plan_file_scan(columns, reader, audited, files)
+    return plan_file_scan(columns, reader, audited, files, first_rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -89,6 +90,17 @@ class Pin:
     def table_identity(self) -> str:
         """Tell the table from others, whatever its version: by its id, else by its place."""
         return self.table if self.table_id is None else f"{self.format}:{self.table_id}"
+
+    def first_rows(self) -> dict[str, int]:
+        """Give the number of the first row of each file, all rows being numbered in their order.
+
+        Returns
+        -------
+        dict
+            Numbers by path.
+        """
+        ends = itertools.accumulate(file.rows for file in self.files)
+        return {file.path: end - file.rows for file, end in zip(self.files, ends, strict=True)}
 
     def to_json(self) -> str:
         """Write the pin down."""

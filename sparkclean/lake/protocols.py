@@ -29,6 +29,12 @@ class SourceTable(Protocol):
     def read(self, spark: SparkSession, pin: Pin) -> DataFrame:
         """Return the rows of exactly the pinned version. Lazy."""
 
+    def read_numbered(self, spark: SparkSession, pin: Pin, name: str) -> DataFrame | None:
+        """Read as `read`, with a column behind the others that numbers the rows (`Pin.first_rows`).
+
+        None where the format keeps no order of rows. Lazy.
+        """
+
     def plain_files(self, pin: Pin) -> Sequence[str] | NoPlainFiles:
         """List local Parquet files that hold exactly the rows of `read`, by the same names."""
 

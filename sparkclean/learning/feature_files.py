@@ -130,6 +130,7 @@ def plan_feature_files(
     predict: PredictSection,
     paths: Sequence[str] | NoPlainFiles,
     work: Path,
+    first_rows: Mapping[str, int] | None = None,
 ) -> FeatureFiles | str:
     """Plan to read record ids, labels, features and folds from files.
 
@@ -144,6 +145,8 @@ def plan_feature_files(
         Of the pin.
     work : Path
         Folder that driver and executors share, for what is removed at the end of the run.
+    first_rows : mapping, optional
+        Number of the first row of each file, by path, where rows are numbered.
 
     Returns
     -------
@@ -162,7 +165,7 @@ def plan_feature_files(
     if isinstance(paths, NoPlainFiles):
         return paths.reason
     groups = _reason(config, predict, features) or find_groups(
-        table, [name for _, name in names], paths
+        table, [name for _, name in names], paths, first_rows
     )
     if isinstance(groups, str):
         return groups

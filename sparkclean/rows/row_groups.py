@@ -6,13 +6,16 @@ Runs on executors: numpy and pyarrow only.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sparkclean.rows.types import plain_array
+from sparkclean.schema import ROW_NUMBER
 
 #: Bytes of the columns that one task reads, compressed: at most; and at least, as to begin a task
 #: takes a worker a fifth of a second.
@@ -39,12 +42,15 @@ class RowGroups:
     size_bytes : int
         Of the columns that are read, compressed.
     rows : int
+    numbers : tuple of range
+        Of the rows of each row group, where rows are numbered: column `ROW_NUMBER` holds them.
     """
 
     path: str
     indices: tuple[int, ...]
     size_bytes: int
     rows: int
+    numbers: tuple[range, ...] = ()
 
 
 def balanced(groups: Sequence[RowGroups], slots: int) -> list[list[RowGroups]]:
@@ -113,6 +119,8 @@ def joined(task: Sequence[RowGroups]) -> list[RowGroups]:
             tuple(sorted(index for part in parts for index in part.indices)),
             sum(part.size_bytes for part in parts),
             sum(part.rows for part in parts),
+            # numbers rise as indices do
+            tuple(sorted((r for part in parts for r in part.numbers), key=lambda r: r.start)),
         )
         for path, parts in files.items()
     ]
@@ -142,7 +150,7 @@ def read_row_groups(
     pyarrow.RecordBatch
     """
     for groups in task:
-        batches = _batches(groups, sorted({name for _, name in columns}), rows)
+        batches = _batches(groups, {name for _, name in columns}, rows)
         while True:
             try:
                 batch = next(batches, None)
@@ -161,9 +169,16 @@ def read_row_groups(
             )
 
 
-def _batches(groups: RowGroups, names: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+def _batches(groups: RowGroups, names: Set[str], rows: int) -> Iterator[pa.RecordBatch]:
+    is_numbered = bool(groups.numbers) and ROW_NUMBER in names
+    own = sorted(names - {ROW_NUMBER} if is_numbered else names)
+    numbers = itertools.chain.from_iterable(groups.numbers)
     # without pre_buffer: it holds all row groups of the task, until the last one is read
     with pq.ParquetFile(groups.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
-        yield from file.iter_batches(
-            rows, row_groups=list(groups.indices), columns=names, use_threads=False
-        )
+        for batch in file.iter_batches(
+            rows, row_groups=list(groups.indices), columns=own, use_threads=False
+        ):
+            if is_numbered:
+                some = np.fromiter(numbers, np.int64, batch.num_rows)
+                batch = batch.append_column(ROW_NUMBER, pa.array(some))  # noqa: PLW2901
+            yield batch

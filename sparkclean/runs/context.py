@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sparkclean.errors import InputError
+from sparkclean.errors import InputError, first_of
+from sparkclean.names import is_named_as_id
+from sparkclean.schema import ROW_NUMBER
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 #: By which name state, records and versions of a run carry what ``:run_time`` stands for.
 RUN_TIME: Final = "run_time"
+_TYPES_OF_IDS: Final = ("tinyint", "smallint", "int", "bigint", "string")
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,35 @@ class PinnedTable:
     pin : Pin
     frame : DataFrame
         The rows of exactly that version. Lazy.
+    is_numbered : bool
+        Whether the frame numbers its rows, in a column `ROW_NUMBER` that the table does not have.
     """
 
     source: SourceTable
     pin: Pin
     frame: DataFrame
+    is_numbered: bool = False
+
+    @property
+    def own_frame(self) -> DataFrame:
+        """The rows without their numbers. Lazy."""
+        return self.frame.drop(ROW_NUMBER) if self.is_numbered else self.frame
+
+    @property
+    def about_ids(self) -> tuple[str, ...]:
+        """What people should know of the record ids."""
+        if not self.is_numbered:
+            return ()
+        return (
+            f"record ids: none, so rows are numbered from 0 ({ROW_NUMBER}), by the order of the "
+            "files and their place in the file; good for this version of the table "
+            f"({self.pin.dataset_version}) alone",
+        )
+
+    @property
+    def first_rows(self) -> dict[str, int] | None:
+        """Number of the first row of each file, by path; None where rows are not numbered."""
+        return self.pin.first_rows() if self.is_numbered else None
 
     def verify(self) -> None:
         """Raise `InputChangedError` if what was pinned is no longer there."""
@@ -59,6 +86,20 @@ class PinnedTable:
                 f"{len(self.pin.files):,} files hold {self.pin.rows:,}; nothing was published. "
                 "Write the table anew into a folder of its own"
             )
+
+
+def _without_order(pin: Pin, frame: DataFrame) -> str:
+    """Say that a table needs a record id, and which of its columns may be one."""
+    fitting = [
+        field.name for field in frame.schema if field.dataType.simpleString() in _TYPES_OF_IDS
+    ]
+    shown = first_of(sorted(fitting, key=lambda name: not is_named_as_id(name)), 10)
+    some = f"name a column whose values are unique (--id, columns.id): {shown}"
+    none = "no column of it is an integer or a string: add one to the table"
+    return (
+        f"columns.id: null numbers the rows of Parquet files alone, and {pin.table} is a table of "
+        f"format {pin.format}, whose rows have no order; {some if fitting else none}"
+    )
 
 
 @dataclass(frozen=True)
@@ -110,6 +151,7 @@ class Context:
         version: str | int | None = None,
         *,
         found: Pin | None = None,
+        numbered: bool = False,
     ) -> PinnedTable:
         """Pin a table: as an unfinished attempt has pinned it, as given, or as it is now.
 
@@ -122,21 +164,34 @@ class Context:
             The current one by default.
         found : Pin, optional
             What a new run reads, where the job has pinned the table itself.
+        numbered : bool
+            Whether the rows have no record id, and are numbered.
 
         Returns
         -------
         PinnedTable
+
+        Raises
+        ------
+        InputError
+            If rows are to be numbered, and the format keeps no order of them.
         """
         pin = None if self.state is None else self.state.pins.get(name)
         if pin is not None:
             source.verify(pin)
         else:
             pin = self.given.get(name) or found or source.pin(version)
-        return PinnedTable(source, pin, self.frame_of(source, pin))
+        frame = self.frame_of(source, pin, numbered=numbered)
+        return PinnedTable(source, pin, frame, is_numbered=numbered)
 
-    def frame_of(self, source: SourceTable, pin: Pin) -> DataFrame:
-        """Give the rows of a pinned table. Lazy."""
-        return source.read(self.spark, pin)
+    def frame_of(self, source: SourceTable, pin: Pin, *, numbered: bool) -> DataFrame:
+        """Give the rows of a pinned table, numbered or not. Lazy."""
+        if not numbered:
+            return source.read(self.spark, pin)
+        frame = source.read_numbered(self.spark, pin, ROW_NUMBER)
+        if frame is None:
+            raise InputError(_without_order(pin, source.read(self.spark, pin)))
+        return frame
 
     def note(self, name: str) -> str | None:
         """Give what an unfinished attempt of this run has noted (`Prepared.notes`)."""

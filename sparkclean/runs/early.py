@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sparkclean.errors import SparkCleanError
 from sparkclean.lake import Pin, SourceTable
 from sparkclean.runs.context import Context
+from sparkclean.schema import ROW_NUMBER
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -63,6 +64,11 @@ class FooterFrame:
         """The setting whether columns are told apart by case: no two of them differ by it alone."""
         return {_CASE: "false"}
 
+    def drop(self, name: str) -> FooterFrame:
+        """Leave a column out."""
+        fields = [field for field in self.schema if field.name != name]
+        return FooterFrame(type(self.schema)(fields), self.session)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.session, name)
 
@@ -71,13 +77,19 @@ class FooterFrame:
 class EarlyContext(Context):
     """Prepares a job with what footers say."""
 
-    def frame_of(self, source: SourceTable, pin: Pin) -> DataFrame:
+    def frame_of(self, source: SourceTable, pin: Pin, *, numbered: bool) -> DataFrame:
         """Give columns and types of a pinned table; its rows are not there."""
+        from pyspark.sql.types import LongType, StructField  # noqa: PLC0415
+
         from sparkclean.lake.parquet.frames import schema_of_footers  # noqa: PLC0415 (loads Spark)
 
         schema = schema_of_footers(pin) if source.format == "parquet" else None
         if schema is None:
             raise NeedsSparkError(source.format)
+        if numbered:
+            if ROW_NUMBER in map(str.lower, schema.names):
+                raise NeedsSparkError(ROW_NUMBER)
+            schema = type(schema)([*schema.fields, StructField(ROW_NUMBER, LongType())])
         return cast("DataFrame", FooterFrame(schema, cast("NoSession", self.spark)))
 
 

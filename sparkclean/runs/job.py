@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sparkclean.faults import fault_point
-from sparkclean.rows.report import Report
+from sparkclean.rows.report import Line, Report
 from sparkclean.runs.context import RUN_TIME, Context, Parent, PinnedTable
 from sparkclean.runs.gates import Verdict, gate_error
 
@@ -69,6 +69,11 @@ class Prepared:
     def input(self) -> PinnedTable:
         """The table that the run is about."""
         return self.tables["input"]
+
+    @property
+    def about_ids(self) -> list[Line]:
+        """What people should know of the record ids."""
+        return [Line(text) for text in self.input.about_ids]
 
     @property
     def moment(self) -> dict[str, str]:

@@ -199,7 +199,7 @@ class Runner:
         self._check_outputs(prepared, self._find_published())
         with engine_errors(prepared.input.pin, self.home):
             plan = describe()
-        return self._planned(plan, [])
+        return self._planned(plan, prepared.about_ids)
 
     def _is_ours(self, state: RunState, record: Mapping[str, Any] | None) -> bool:
         """Tell whether a state of before, when an id was one job's alone, is that of this job."""
@@ -264,7 +264,7 @@ class Runner:
 
     def describe(self, run: PreparedRun) -> JobResult:
         """Say what a run would do. Writes nothing."""
-        about = [Line(f"config fingerprint {run.fingerprint}")]
+        about = [*run.prepared.about_ids, Line(f"config fingerprint {run.fingerprint}")]
         if self.is_finished(run):
             about.append(Line(f"run {self.run_id} has finished before; nothing would be done"))
         self._try_out(run)
@@ -318,7 +318,8 @@ class Runner:
             self._leftovers = attempt.leftovers()
             self.discard()
         self._forget(run)
-        return self._result(PUBLISHED, _report(result, outputs), outputs.versions(), result)
+        report = _report(result, outputs, run.prepared.about_ids)
+        return self._result(PUBLISHED, report, outputs.versions(), result)
 
     def _outputs(self, run: PreparedRun) -> Outputs:
         properties = {
@@ -401,10 +402,10 @@ class Runner:
                 staging.discard()
 
 
-def _report(result: Result, outputs: Outputs) -> Report:
+def _report(result: Result, outputs: Outputs, about: Sequence[Line]) -> Report:
     """Say what was found, then where it is."""
     places = {name: str(place) for name, place in result.places.items()} | outputs.places()
-    parts: list[Line | Grid] = [*result.report.parts]
+    parts: list[Line | Grid] = [*result.report.parts, *([Line("")] if about else []), *about]
     if places:
         parts += [Line(""), Grid(list(places.items()))]
     return Report(parts)

@@ -58,7 +58,7 @@ def check_columns(
         # a dataset has the columns of the input
         schema = schema_json([*prepared.ids, *columns] if spec.keyed else columns)
         if not spec.columns:
-            schema = prepared.input.frame.schema.json()
+            schema = prepared.input.own_frame.schema.json()
         findings += [
             f"{about}: {unheld}, which this output of format {target.format} cannot hold; choose "
             "another output.format, or a new place, or leave the column out of the table"

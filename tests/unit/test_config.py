@@ -854,3 +854,16 @@ def test_config_places_with_variables_are_all_named() -> None:
         parse_config({"input": {"table": "$IN"}, "classes": "$HOME/labels.txt", "output": output})
     keys = {finding.partition(":")[0] for finding in caught.value.findings}
     assert keys == {"input.table", "classes", "output.suspects", "output.work"}
+
+
+def test_rows_without_a_record_id_are_numbered_by_another_fingerprint() -> None:
+    def of(columns: dict[str, Any]) -> str:
+        config = parse_config(merged({"columns": columns}))
+        return fingerprint_of(config, "audit", AuditJob.sections, ())
+
+    numbered = parse_config(merged({"columns": {"id": None}})).columns
+    assert (numbered.is_numbered, numbered.id_columns) == (True, ("row_number",))
+    assert of({}) == of({"id": "id"})
+    assert len({of({}), of({"id": None}), of({"id": "row_number"})}) == 3
+    finding = finding_of({"columns": {"id": None, "label": "row_number"}})
+    assert "'row_number' is named 2 times" in finding

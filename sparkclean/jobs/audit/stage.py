@@ -134,6 +134,7 @@ def stage_cleaned(
         rows=rows_in_table,
         keep_original=clean.keep_original,
         class_weights=findings.noise.class_weights.tolist(),
+        is_numbered=table.is_numbered,
     )
     written = 0
     if cleaned.quarantine is not None and outputs.wants("quarantine"):

@@ -32,6 +32,7 @@ from sparkclean.jobs.audit.sections import (
 from sparkclean.jobs.audit.stage import stage_cleaned, stage_findings
 from sparkclean.jobs.audit.summary import summarise
 from sparkclean.lake import Pin, Version, open_source, open_target, plan_copy
+from sparkclean.lake.base import OF_TABLE
 from sparkclean.rows.columns import find_columns, quoted, where
 from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.context import RUN_TIME, Context, Parent, PinnedTable
@@ -105,6 +106,8 @@ def prepare_audit(context: Context) -> AuditPrepared:
         predictions = open_source(config.input.predictions, "auto", spark=context.spark)
         tables["predictions"] = context.pin("predictions", predictions)
         maker = _find_maker(config.input.predictions, tables["predictions"], context)
+        if tables["input"].is_numbered:
+            _check_same_pin(maker, tables["input"].pin, config.input.predictions)
     noted = {} if maker is None else maker.properties
     if classes is None and maker is not None:
         classes = tuple(json.loads(noted[_CLASSES]))
@@ -137,6 +140,22 @@ def prepare_audit(context: Context) -> AuditPrepared:
     )
 
 
+def _check_same_pin(maker: Version | None, pin: Pin, predictions: str) -> None:
+    """Refuse predictions of rows that may be numbered otherwise."""
+    made_of = None if maker is None else maker.properties["input"]
+    # a digest of files is of no other table, but the name of a version may be
+    is_same = maker is not None and (
+        pin.version is None or maker.properties.get(OF_TABLE) == pin.table_identity
+    )
+    if made_of != pin.dataset_version or not is_same:
+        what = "an unknown version" if made_of is None else f"version {made_of}"
+        raise InputError(
+            f"input.predictions: {predictions} is of {what} of {pin.table}, which is now "
+            f"{pin.dataset_version}; numbers of rows (columns.id: null) are good for one version "
+            "alone. Predict again (sparkclean run), or name a record id"
+        )
+
+
 def _plan_copy(pin: Pin, context: Context) -> str | None:
     """Choose how the cleaned version stores moments, and say which columns it cannot keep."""
     if "cleaned" not in context.targets or resolve_layout(context.config) != "copy":
@@ -157,10 +176,10 @@ def open_input(context: Context) -> PinnedTable:
     config = context.config
     source = open_source(config.input.table, config.input.format, spark=context.spark)
     check_layout(config, source.format)
-    table = context.pin("input", source, config.input.version)
+    table = context.pin("input", source, config.input.version, numbered=config.columns.is_numbered)
     (label,) = find_columns(table.frame, [config.columns.label], "columns.label")
     clean = config.section(CleanSection)
-    check_free_names(table.frame.columns, label, clean.mode, keep_original=clean.keep_original)
+    check_free_names(table.own_frame.columns, label, clean.mode, keep_original=clean.keep_original)
     return table
 
 
@@ -280,6 +299,7 @@ def scan_of(prepared: AuditPrepared, config: Config) -> Scan:
         scan=config.scan,
         row_sum_tolerance=config.section(AdmissionSection).row_sum_tolerance,
         is_filtered=config.input.where is not None and not prepared.has_predictions,
+        first_rows=prepared.scanned.first_rows,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ def plan_files(
     predict: PredictSection,
     paths: Sequence[str] | NoPlainFiles,
     work: Path,
+    first_rows: Mapping[str, int] | None,
 ) -> FeatureFiles | None:
     """Plan to read the features from files, if they can be; say why, if they cannot.
 
@@ -48,13 +49,21 @@ def plan_files(
         Of the pin.
     work : Path
         Folder that driver and executors share, for what is removed at the end of the run.
+    first_rows : mapping or None
+        Number of the first row of each file, by path, where rows are numbered.
 
     Returns
     -------
     FeatureFiles or None
     """
     found = plan_feature_files(
-        table, columns, config=config, predict=predict, paths=paths, work=work
+        table,
+        columns,
+        config=config,
+        predict=predict,
+        paths=paths,
+        work=work,
+        first_rows=first_rows,
     )
     if not isinstance(found, str):
         return found

@@ -86,7 +86,7 @@ def prepare_prediction(context: Context) -> PredictPrepared:
         config.output.needed(name, _JOB)
     open_engine(predict.engine).check(context.spark, predict)
     source = open_source(config.input.table, config.input.format, spark=context.spark)
-    table = context.pin("input", source, config.input.version)
+    table = context.pin("input", source, config.input.version, numbered=config.columns.is_numbered)
     run_time = context.run_time()
     rows = where(table.frame, config.input.where, run_time)
     reserved = {name for name, _ in schema.PREDICTIONS}
@@ -212,6 +212,7 @@ def execute_prediction(prepared: PredictPrepared, execution: Execution) -> Resul
         predict=predict,
         paths=prepared.input.source.plain_files(prepared.input.pin),
         work=execution.folder,
+        first_rows=prepared.input.first_rows,
     )
     profile = _check(prepared, execution, rows.narrowed, files)
     engine = rows.open_engine(

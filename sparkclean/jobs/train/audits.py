@@ -162,9 +162,9 @@ def _last_audit(
 
 
 def _key_columns(config: Mapping[str, Any]) -> tuple[list[str], str]:
-    """Give record id and label of a configuration, as a record has it."""
+    """Give record id (no column, where rows are numbered) and label, as a record has them."""
     ids, label = config["columns"]["id"], config["columns"]["label"]
-    return [ids] if isinstance(ids, str) else list(ids), label
+    return [ids] if isinstance(ids, str) else list(ids or ()), label
 
 
 def _shown(columns: tuple[list[str], str]) -> str:

@@ -114,7 +114,7 @@ def prepare_training(context: Context) -> TrainPrepared:
         pin=state is None,
         is_finished=state is None and record is not None and record["status"] == PUBLISHED,
     )
-    tables = {"input": context.pin("input", source, found=pin)}
+    tables = {"input": context.pin("input", source, found=pin, numbered=config.columns.is_numbered)}
     run_time = context.run_time(audit.input.get(RUN_TIME))
     audited = where(tables["input"].frame, config.input.where, run_time)
     columns = prepare_columns(context, tables["input"], audited)

@@ -59,7 +59,11 @@ def open_trusted(context: Context, table: str, columns: LearningColumns) -> Pinn
     keys = [*columns.ids, columns.label]
     types = dict(zip(keys, (*columns.id_types, columns.label_type), strict=True))
     with about("train.test"):
-        test = context.pin("test", open_source(table, "auto", spark=context.spark))
+        test = context.pin(
+            "test",
+            open_source(table, "auto", spark=context.spark),
+            numbered=context.config.columns.is_numbered,
+        )
         schema = test.frame.schema
         find_columns(test.frame, keys, "train.test")
         features = find_columns(test.frame, columns.features.names, "train.test")
@@ -197,7 +201,10 @@ def count_overlap(
         _refuse_trained_on(tested.join(trained, [_SAME, *names], "left_semi"), names)
     found = Overlap(
         alike=alike,
-        ids=tested.select(*names).join(trained.select(*names), names, "left_semi").count(),
+        # numbers of rows of two tables have nothing in common
+        ids=0
+        if test.is_numbered
+        else tested.select(*names).join(trained.select(*names), names, "left_semi").count(),
         groups=_count_same_groups(test.frame, trained_on, group),
     )
     _warn_of_overlap(found, group)

@@ -107,6 +107,9 @@ class DeltaSource:
             reader = spark.read.format("delta").option("versionAsOf", str(pin.version))
             return analysed(reader.load(self.name.path))
 
+    def read_numbered(self, spark: SparkSession, pin: Pin, name: str) -> None:
+        """Leave it: the rows of a Delta table have no order."""
+
     def plain_files(self, pin: Pin) -> Sequence[str] | NoPlainFiles:
         """List the data files of the pinned version, unless the table changes what they mean.
 

@@ -189,6 +189,9 @@ class IcebergSource:
             reader = spark.read.format("iceberg").option("versionAsOf", str(pin.version))
             return analysed(reader.load(self.name.path))
 
+    def read_numbered(self, spark: SparkSession, pin: Pin, name: str) -> None:
+        """Leave it: the rows of an Iceberg table have no order."""
+
     def plain_files(self, pin: Pin) -> Sequence[str] | NoPlainFiles:
         """List the data files of the pinned snapshot, unless the table changes what they mean.
 

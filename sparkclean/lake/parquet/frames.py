@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,13 +71,15 @@ def frame_of_groups(
     return _united(frames, whole) if frames else spark.createDataFrame([], whole)
 
 
-def frame_of_pin(spark: SparkSession, pin: Pin) -> DataFrame:
+def frame_of_pin(spark: SparkSession, pin: Pin, *, number: str | None = None) -> DataFrame:
     """Return the rows of exactly the pinned files.
 
     Parameters
     ----------
     spark : SparkSession
     pin : Pin
+    number : str, optional
+        Name of a column that numbers the rows of all files, as `Pin.first_rows` does.
 
     Returns
     -------
@@ -98,15 +100,23 @@ def frame_of_pin(spark: SparkSession, pin: Pin) -> DataFrame:
     """
     paths = [[Path(pin.files[index].path) for index in group] for group in pin.schema_groups]
     partitions = partition_types(pin.root, (file.path for file in pin.files))
+    first = pin.first_rows()
+
+    def read(reader: DataFrameReader, group: Sequence[Path]) -> DataFrame:
+        frame = reader.parquet(*spark_paths(group))
+        if number is None:
+            return frame
+        return _numbered(frame, {str(path): first[str(path)] for path in group}, number)
+
     if len(paths) == 1 and not partitions:
-        return _reader(spark, pin.root).parquet(*spark_paths(paths[0]))
+        return read(_reader(spark, pin.root), paths[0])
     frames, texts = [], []
     for group in paths:
         own = json.loads(_reader(spark, pin.root).parquet(*spark_paths(group[:1])).schema.json())
         for field in own["fields"]:
             field["type"] = partitions.get(field["name"], field["type"])
         reader = _reader(spark, pin.root).schema(StructType.fromJson(own))
-        frame = _without_types_of_nulls(reader.parquet(*spark_paths(group)), group[0])
+        frame = _without_types_of_nulls(read(reader, group), group[0])
         texts.append(frame.schema.json())
         frames.append(frame)
     whole = texts[0]
@@ -120,6 +130,30 @@ def frame_of_pin(spark: SparkSession, pin: Pin) -> DataFrame:
                 f"{group[0]}; write all files with one type"
             ) from exc
     return _united(frames, StructType.fromJson(json.loads(whole, object_hook=_with_type)))
+
+
+def _numbered(frame: DataFrame, first: Mapping[str, int], number: str) -> DataFrame:
+    """Add the numbers of rows behind the other columns, by those of the first of each file."""
+    taken = {name.lower() for name in frame.columns} & {number.lower(), "_metadata"}
+    if taken:
+        raise InputError(
+            f"columns.id: null numbers the rows of the table, in a column {number!r}, but the "
+            f"table has a column {taken.pop()!r}; rename it, or name the record id"
+        )
+    index, path = F.col("_metadata.row_index"), F.col("_metadata.file_path")
+    if len(first) == 1:
+        return frame.select("*", (index + F.lit(*first.values())).cast("bigint").alias(number))
+    file, start, place = (f"{name}_of_{number}" for name in ("file", "start", "place"))
+    # a URI: one quotes blanks and percent signs in it, and no plus
+    plain = F.url_decode(F.replace(path, F.lit("+"), F.lit("%2B")))
+    plain = F.regexp_replace(plain, "^file:/+", "/")
+    placed = frame.select("*", plain.alias(file), index.alias(place))
+    entries = F.from_json(F.lit(json.dumps(list(first.items()))), "array<array<string>>")
+    one = frame.sparkSession.range(1).select(F.explode(entries).alias(file))
+    files = one.select(F.get(file, F.lit(0)).alias(file), F.get(file, F.lit(1)).alias(start))
+    found = placed.join(F.broadcast(files), file, "left")
+    whole = [F.col(quote_name((name,))) for name in frame.columns]
+    return found.select(*whole, (F.col(start).cast("bigint") + F.col(place)).alias(number))
 
 
 def _with_type(part: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sparkclean.errors import InputChangedError, InputError, UnsupportedFeatureE
 from sparkclean.lake.base import DataFile, Pin, version_name
 from sparkclean.lake.engine_errors import analysed, translating_reads
 from sparkclean.lake.files import changed_files, format_of_folder, list_data_files
+from sparkclean.lake.parquet.conversion import how_to_convert
 from sparkclean.lake.parquet.footers import Footer, Unreadable, read_footers
 from sparkclean.lake.parquet.layout import check_layout
 from sparkclean.lake.parquet.manifest import FOLDER, ManifestFile
@@ -163,6 +164,10 @@ class ParquetSource:
                 broken.append(found)
             else:
                 footers.append(found)
+        if broken and len(broken) == len(paths):
+            conversion = how_to_convert(self.path, paths)
+            if conversion is not None:
+                raise InputError(f"input.table: {self.location} {conversion}")
         if broken:
             shown = "; ".join(f"{file.path} ({file.reason})" for file in broken[:_SHOWN])
             more = "; ..." if len(broken) > _SHOWN else ""
@@ -205,10 +210,35 @@ class ParquetSource:
         -----
         One small job for each group of files with one schema.
         """
+        return self._frame(spark, pin)
+
+    def read_numbered(self, spark: SparkSession, pin: Pin, name: str) -> DataFrame:
+        """Return the rows of the pinned files, numbered in a column behind the others. Lazy.
+
+        Parameters
+        ----------
+        spark : SparkSession
+        pin : Pin
+        name : str
+            Of the column, which the table must not have.
+
+        Returns
+        -------
+        DataFrame
+            The number of a row is that of the first row of its file (`Pin.first_rows`), and its
+            place in the file.
+
+        Notes
+        -----
+        As `read`. Of several files, a join with the broadcast list of files.
+        """
+        return self._frame(spark, pin, number=name)
+
+    def _frame(self, spark: SparkSession, pin: Pin, number: str | None = None) -> DataFrame:
         from sparkclean.lake.parquet.frames import frame_of_pin  # noqa: PLC0415 (pins need no Spark)
 
         with translating_reads(pin):
-            return analysed(frame_of_pin(spark, pin))
+            return analysed(frame_of_pin(spark, pin, number=number))
 
     def plain_files(self, pin: Pin) -> Sequence[str]:
         """List the pinned files that have rows."""

@@ -1,0 +1,327 @@
+"""Jobs in one line: flags for what people set first, and guesses of what they leave out."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import logging
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparkclean.errors import ConfigError, first_of
+from sparkclean.names import FORMATS
+from sparkclean.schema import FILTERS
+from sparkclean.texts import redact_config
+
+if TYPE_CHECKING:
+    from sparkclean.commands.guess import Guess
+    from sparkclean.config.sections import Config
+
+_log = logging.getLogger("sparkclean")
+
+#: What a job must know of a table; other jobs take what is given.
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "audit": ("columns.id", "columns.label", "columns.pred_probs"),
+    "predict": ("columns.id", "columns.label", "predict.features"),
+    "run": ("columns.id", "columns.label", "predict.features"),
+    "train": ("columns.id", "columns.label", "predict.features"),
+}
+_FILES = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+
+
+def add_flags(parser: argparse.ArgumentParser, job: str) -> None:
+    """Add the table and the flags of a job; ``dest`` is the key of the configuration.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    job : str
+    """
+    parser.add_argument(
+        "input.table",
+        nargs="?",
+        metavar="TABLE",
+        help="Parquet file or folder, table of Delta, name in a catalog; wins over --config",
+    )
+    parser.add_argument("--config", metavar="FILE", help="YAML or JSON; - reads standard input")
+    group = parser.add_argument_group(
+        "settings", "They win over --config; what is left out without one is guessed, if surely."
+    )
+
+    def add(flag: str, key: str, kind: Callable[[str], Any], metavar: str, text: str) -> None:
+        group.add_argument(flag, dest=key, type=kind, metavar=metavar, help=text)
+
+    add(
+        "--id",
+        "columns.id",
+        read_columns,
+        "COLUMN[,...]",
+        "record id; left out: guessed, or numbers",
+    )
+    add("--label", "columns.label", str, "COLUMN", "given label")
+    text = "probabilities: a column, or one for each class"
+    add("--pred-probs", "columns.pred_probs", read_columns, "COLUMN[,...]", text)
+    text = "of the model that predicts: numbers, lists of numbers, texts; or all"
+    add("--features", "predict.features", read_columns, "COLUMN[,...]", text)
+    text = "labels in the order of the probabilities, or a file that lists them"
+    add("--classes", "classes", _classes, "LABEL,...", text)
+    add("--estimator", "predict.estimator", str, "CLASS", "import path of a classifier")
+    group.add_argument(
+        "--filter",
+        dest="method.filter_by",
+        choices=FILTERS,
+        metavar="FILTER",
+        help=f"which rows are suspects: {', '.join(FILTERS)}",
+    )
+    modes = "cleaned, weights, robust" if job == "train" else "drop, relabel, weight, none, ..."
+    text = f"how the {'model is trained' if job == 'train' else 'table is cleaned'}: {modes}"
+    add("--mode", "train.mode" if job == "train" else "clean.mode", str, "MODE", text)
+    group.add_argument("--out", metavar="FOLDER", help="of all outputs; default: out/TABLE")
+    group.add_argument(
+        "--format", dest="output.format", choices=FORMATS, help="of the outputs (parquet)"
+    )
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="any other setting; wins over all else; may be repeated",
+    )
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print the equivalent configuration, which --config takes, and do nothing else",
+    )
+
+
+def read_columns(text: str) -> str | list[str]:
+    """Read names of columns.
+
+    Parameters
+    ----------
+    text : str
+        With commas between them; one that holds a comma stands in double quotes.
+
+    Returns
+    -------
+    str or list of str
+        One name, or several.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If one is empty.
+    """
+    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not names or not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} leaves a name of a column empty")
+    return names[0] if len(names) == 1 else names
+
+
+def _classes(text: str) -> str | list[Any]:
+    """Read labels with commas between them, or the name of a file."""
+    labels = read_columns(text)
+    if isinstance(labels, str):
+        return labels
+    if all(label.removeprefix("-").isdecimal() for label in labels):
+        return [int(label) for label in labels]
+    return labels
+
+
+def load_flagged(args: argparse.Namespace) -> tuple[Config, dict[str, Any]]:
+    """Load the configuration of a job: of its file, or of its flags and what is guessed.
+
+    Parameters
+    ----------
+    args : Namespace
+        Of `add_flags`.
+
+    Returns
+    -------
+    config : Config
+    settings : dict
+        The same, without settings that have their default.
+
+    Raises
+    ------
+    ConfigError, InputError
+
+    Notes
+    -----
+    Without a file: reads what `guess_columns` reads. A session is begun for that only where the
+    table is not Parquet, and something that the job must know is left out.
+    """
+    from sparkclean.config.file import check_settings, load_settings  # noqa: PLC0415 (pydantic)
+
+    given = {key: value for key, value in vars(args).items() if value is not None}
+    flags = {key: value for key, value in given.items() if "." in key or key == "classes"}
+    if "input.table" in flags:
+        flags["input.table"] = _as_path(flags["input.table"])
+    if args.out is not None:
+        flags = _places(args.out) | flags
+    settings = load_settings(args.config, flags=flags, overrides=args.set)
+    if args.config is None:
+        _complete(settings, args)
+    return check_settings(settings, args.config), settings
+
+
+def _as_path(table: str) -> str:
+    """Write a name of a file that is not there as a path: it is looked for in no catalog."""
+    is_file = "/" not in table and table.lower().endswith(_FILES)
+    return f"./{table}" if is_file and not Path(table).exists() else table
+
+
+def _places(folder: str) -> dict[str, str]:
+    """Give the places of all outputs in a folder."""
+    from sparkclean.config.model import config_model  # noqa: PLC0415
+    from sparkclean.config.places import TABLE  # noqa: PLC0415
+
+    section: Any = config_model().model_fields["output"].annotation
+    fields = section.model_fields.items()
+    return {
+        f"output.{key}": str(field.default).replace(f"out/{TABLE}", folder.rstrip("/") or "/")
+        for key, field in fields
+        if TABLE in str(field.default)
+    }
+
+
+def config_text(settings: Mapping[str, Any]) -> str:
+    """Write settings as a configuration; secrets of Spark are left out.
+
+    Parameters
+    ----------
+    settings : mapping
+
+    Returns
+    -------
+    str
+        YAML.
+    """
+    from sparkclean.config.text import write_yaml  # noqa: PLC0415
+
+    order = ("input", "columns", "classes")
+    known = {key: settings[key] for key in order if key in settings}
+    return write_yaml(redact_config(known | dict(settings)))
+
+
+# -- what is left out ----------------------------------------------------------------------------
+
+
+def _complete(settings: dict[str, Any], args: argparse.Namespace) -> None:
+    """Guess what a job must know and nobody has said; say what was guessed."""
+    table = _value(settings, "input.table")
+    if not isinstance(table, str):
+        raise ConfigError(
+            f"name a table (sparkclean {args.job} data/reviews.parquet --label label), or a "
+            "configuration (--config FILE)"
+        )
+    needs = _NEEDS.get(args.job, ())
+    if _value(settings, "input.predictions") is not None:  # it has them, and knows their classes
+        needs = tuple(key for key in needs if key != "columns.pred_probs")
+    missing = [key for key in needs if not _is_given(settings, key)]
+    has_probs = "columns.pred_probs" in needs
+    if not missing and not has_probs:
+        return
+    from sparkclean.commands.versions import session_for  # noqa: PLC0415 (imports Spark)
+    from sparkclean.lake import needs_spark  # noqa: PLC0415
+
+    if not missing and needs_spark(table):
+        return  # classes: what is wrong with them is found when the table is read
+    from sparkclean.commands.guess import Given, guess_columns  # noqa: PLC0415
+
+    given = Given(
+        id=_value(settings, "columns.id"),
+        label=_value(settings, "columns.label"),
+        pred_probs=_value(settings, "columns.pred_probs") if has_probs else None,
+        classes=settings.get("classes"),
+        features=None if has_probs else _features(settings) or [],
+        numbered=_is_given(settings, "columns.id") and _value(settings, "columns.id") is None,
+    )
+    with session_for(args, table) as spark:
+        guess = guess_columns(table, spark, given)
+    if findings := _unsure(guess, missing, args):
+        raise ConfigError(findings)
+    for key in missing:
+        value = getattr(guess, key.partition(".")[2])
+        _put(settings, key, value)
+        shown = "null" if value is None else value if isinstance(value, str) else ", ".join(value)
+        why = guess.reasons.get(key.partition(".")[2], "")
+        _log.info("guessed %s: %s (%s)", key, shown, why)
+    if has_probs and settings.get("classes") is None and guess.classes:
+        settings["classes"] = guess.classes
+        shown = ", ".join(map(str, guess.classes))
+        _log.info("guessed classes: %s (%s)", shown, guess.reasons["classes"])
+
+
+def _unsure(guess: Guess, missing: Sequence[str], args: argparse.Namespace) -> list[str]:
+    """Say which flags to give for what could not be guessed surely, and what they may be."""
+    findings = []
+    if "columns.id" in missing and "id" in guess.open:
+        findings.append(
+            "--id: the table needs a record id, and no column is called so; give one whose "
+            f"values are unique, or a list: {_shown(guess.open['id'])}"
+        )
+    if "columns.label" in missing and ("label" in guess.open or guess.label is None):
+        findings.append(
+            "--label: cannot be guessed surely; give the column of the given label: "
+            f"{_shown(guess.open.get('label', []))}"
+        )
+    if "columns.pred_probs" in missing and (guess.pred_probs is None or "pred_probs" in guess.open):
+        some = guess.open["pred_probs"]
+        may = f"it may be {_shown(some)}" if some else "no column may be it by its type"
+        features = _as_flag(guess.features) or "..."
+        table = shlex.quote(vars(args)["input.table"] or "TABLE")
+        findings.append(
+            f"--pred-probs: cannot be guessed surely; {may}. Without probabilities: "
+            f"sparkclean run {table} --features {features}"
+        )
+    if "predict.features" in missing:
+        names = _as_flag(guess.features)
+        findings.append(
+            "--features: name the columns that the model may see; it may not see what the label "
+            f"was made of. They may be: --features {names or '(none fits)'}"
+        )
+    is_open = args.job == "audit" and "classes" in guess.open and "label" not in guess.open
+    if is_open and guess.pred_probs is not None:
+        labels = _as_flag(guess.open["classes"])
+        findings.append(
+            f"--classes: labels of column {guess.label!r} are texts; list them in the order of "
+            f"the probabilities. Those seen, in alphabetical order: --classes {labels}"
+        )
+    return findings
+
+
+def _as_flag(names: Sequence[Any]) -> str:
+    """Write names as `read_columns` reads them, for a shell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(names)
+    return shlex.quote(text.getvalue()) if names else ""
+
+
+def _shown(names: Sequence[str]) -> str:
+    return first_of(list(names), 10) if names else "no column fits"
+
+
+def _features(settings: Mapping[str, Any]) -> list[str] | None:
+    value = _value(settings, "predict.features")
+    return [value] if isinstance(value, str) else value
+
+
+def _is_given(settings: Mapping[str, Any], key: str) -> bool:
+    section, name = key.split(".")
+    values = settings.get(section)
+    return isinstance(values, Mapping) and name in values
+
+
+def _value(settings: Mapping[str, Any], key: str) -> Any:
+    section, name = key.split(".")
+    values = settings.get(section)
+    return values.get(name) if isinstance(values, Mapping) else None
+
+
+def _put(settings: dict[str, Any], key: str, value: Any) -> None:
+    section, name = key.split(".")
+    settings[section] = {**(settings.get(section) or {}), name: value}
