@@ -71,11 +71,14 @@ def last_part(table: str) -> str:
     Returns
     -------
     str
-        A name that a folder can have; ``table`` where there is none.
+        A name that a folder can have; ``table`` where there is none. Of a path without
+        ``.parquet``.
     """
     try:
         name = parse_table_name(table)
         last = name.parts[-1] if name.path is None else _end_of_path(name.path)
+        if name.path is not None:
+            last = last.removesuffix(".parquet")
     except (ConfigError, ValueError):  # what is wrong with it is found elsewhere
         last = ""
     return _NO_NAME.sub("_", last).strip(".") or "table"

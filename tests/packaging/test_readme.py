@@ -59,6 +59,8 @@ def test_readme_commands_are_those_that_are_known() -> None:
     assert [line.split("#")[0].strip() for line in SHELL_LINES] == [
         "make demo",
         "make test",
+        "sparkclean run out/demo/examples --label label --features image --out out/mine",
+        "sparkclean show out/mine/suspects -n 10",
         "sparkclean init out/demo/predictions --to out/audit.yaml --force",
         "sparkclean audit --config out/audit.yaml --dry-run",
         "sparkclean run --config conf/demo.yaml --run-id nightly-1",
@@ -73,7 +75,7 @@ def test_readme_commands_are_those_that_are_known() -> None:
 
 
 def test_readme_commands_all_run(ran: dict[str, str]) -> None:
-    assert len(ran) == len(COMMANDS) + 1 == 10
+    assert len(ran) == len(COMMANDS) + 1 == 12
 
 
 @pytest.mark.parametrize("demo", ["make demo", "make demo-delta", "make demo-iceberg"])

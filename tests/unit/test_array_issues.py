@@ -205,7 +205,7 @@ def test_example_in_the_documentation_runs() -> None:
 
 
 def test_page_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "arrays.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "getting-started" / "arrays.md").read_text()
     names: dict[str, Any] = {}
     for block in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         exec(block, names)

@@ -17,7 +17,7 @@ from sparkclean.config.places import last_part, places_before
         ("data/examples/", "examples"),
         ("s3://bucket/lake/examples/", "examples"),
         ("file:///data/examples", "examples"),
-        ("data/examples.parquet", "examples.parquet"),
+        ("data/examples.parquet", "examples"),
         ("lake.db.examples", "examples"),
         ("lake.db.`my.table`", "my.table"),
         ("lake.db.`a/b c`", "a_b_c"),

@@ -14,7 +14,7 @@ from sparkclean.config.sections import PredictSection
 from sparkclean.examples.given_rows import MOST_BYTES
 from tests.packaging.checkout import REPOSITORY
 
-PAGE = (REPOSITORY / "docs" / "notebooks.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs" / "getting-started" / "dataframe.md").read_text(encoding="utf-8")
 CELLS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 

@@ -11,7 +11,7 @@ import pytest
 from sparkclean.commands.flags import add_flags
 from tests.packaging.checkout import REPOSITORY, run
 
-PAGE = (REPOSITORY / "docs" / "one-line.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs" / "getting-started" / "parquet-file.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
 
@@ -51,7 +51,7 @@ def test_commands_say_what_the_page_says(ran: dict[str, str]) -> None:
         "sparkclean init"
     )
     assert "rows are numbered from 0 (row_number)" in of("sparkclean run noid.parquet")
-    assert "row_number" in of("sparkclean show out/noid.parquet")
+    assert "row_number" in of("sparkclean show out/noid")
     command = of("sparkclean run wine.csv").partition(" then: ")[2].split(" -c ", 1)[1]
     (shown,) = (line for line in ran if line.endswith(" wine.csv wine.parquet"))
     assert command.rpartition("'")[0] == shown.split(" -c ", 1)[1].rpartition("'")[0]
