@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from sparkclean.errors import ConfigError, InputError, first_of
+from sparkclean.schema import ROW_NUMBER
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,6 +61,9 @@ def join_columns(
     ids = json.loads(record["config"])["columns"]["id"]
     ids = [ids] if isinstance(ids, str) else list(ids or ())
     there = {name.lower(): name for name in table.column_names}
+    is_numbered = not ids and ROW_NUMBER in there
+    if is_numbered:
+        ids = [ROW_NUMBER]
     if not ids or any(name.lower() not in there for name in ids):
         raise ConfigError(
             f"--with: rows are joined by the record id ({first_of(ids) or 'there is none'}), "
@@ -69,7 +73,8 @@ def join_columns(
     keys: list[_Key] = list(zip(*columns, strict=True))
     source, pin = _open_read(record, spark)
     if source.format == "parquet":
-        found = _of_files(source, pin, ids, names, set(keys))
+        first = pin.first_rows() if is_numbered else dict[str, int]()
+        found = _of_files(source, pin, first, (ids, names), set(keys))
     elif spark is None:
         raise ConfigError(
             f"--with: {pin.table} is {pin.format}, which is read by Spark; give the command the "
@@ -83,7 +88,7 @@ def join_columns(
     return table
 
 
-def _array(values: list[Any]) -> pa.Array:
+def _array(values: Sequence[Any]) -> pa.Array:
     import pyarrow as pa  # noqa: PLC0415 (slow; commands begin without it)
 
     return pa.array(values)
@@ -127,8 +132,13 @@ def _wanted(there: Sequence[str], ids: Sequence[str], names: Sequence[str]) -> l
 
 
 def _of_files(
-    source: SourceTable, pin: Pin, ids: Sequence[str], names: Sequence[str], keys: set[_Key]
+    source: SourceTable,
+    pin: Pin,
+    first_rows: Mapping[str, int],
+    columns: tuple[Sequence[str], Sequence[str]],
+    keys: set[_Key],
 ) -> dict[str, dict[_Key, Any]]:
+    """Look into files; where ids are numbers of rows, with that of the first row of each."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -137,14 +147,15 @@ def _of_files(
     try:
         there = list(dict.fromkeys(n for path in paths for n in pq.read_schema(path).names))
         there += [n for n in _partitions(paths[0], pin.root) if n not in there] if paths else []
-        wanted = _wanted(there, ids, names)
-        found = {name: {} for name in wanted}
+        ids = columns[0]
+        found = {name: {} for name in _wanted(there, *columns)}
         left = set(keys)
         for path in paths:
             if not left:
                 break
             with pq.ParquetFile(path) as file:
-                _look_in(file, _partitions(path, pin.root), ids, left, found)
+                more = _partitions(path, pin.root)
+                _look_in(file, more, ids, left, found, number=first_rows.get(path, 0))
     except (OSError, pa.ArrowException) as exc:
         raise InputError(f"--with: {pin.table} cannot be read: {exc}") from exc
     return found
@@ -156,8 +167,13 @@ def _look_in(
     ids: Sequence[str],
     left: set[_Key],
     found: dict[str, dict[_Key, Any]],
+    *,
+    number: int,
 ) -> None:
-    """Look for rows in a file; take those that are found away from those that are left."""
+    """Look for rows in a file; take those that are found away from those that are left.
+
+    ``number`` is that of the file's first row.
+    """
     import pyarrow.compute as pc  # noqa: PLC0415
 
     spelt = {name.lower(): name for name in file.schema_arrow.names}
@@ -168,11 +184,16 @@ def _look_in(
         if own is not None:
             return file.read_row_group(group, columns=[own]).column(own)
         rows = file.metadata.row_group(group).num_rows
+        if name == ROW_NUMBER and name not in partitions:
+            return _array(range(begin, begin + rows))
         return _array([partitions.get(name)] * rows)
 
+    begin = number
     for group in range(file.num_row_groups):
         if not left:
             return
+        if group:
+            begin += file.metadata.row_group(group - 1).num_rows
         first, *others = (column(group, name) for name in ids)
         # most rows are none of them: Arrow finds that out
         near = pc.indices_nonzero(pc.is_in(first, _array([k[0] for k in left]).cast(first.type)))

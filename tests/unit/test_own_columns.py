@@ -56,6 +56,13 @@ def test_columns_are_joined_by_record_id_in_the_order_of_the_rows(folder: Path) 
     assert table.column("list").to_pylist() == [[9, 10], [2, 3], [5, 6]]
 
 
+def test_rows_without_a_record_id_are_joined_by_their_number(folder: Path) -> None:
+    rows = pa.table({"row_number": [9, 2, 5], "given_label": ["b", "a", "a"]})
+    table = joined(folder, ["text", "ID"], rows, ids=None)
+    assert table.column("text").to_pylist() == ["text 9", "text 2", "text 5"]
+    assert table.column("ID").to_pylist() == [9, 2, 5]
+
+
 def test_column_is_found_whatever_its_case(folder: Path) -> None:
     assert joined(folder, ["TEXT"]).column("text").to_pylist()[0] == "text 9"
 
