@@ -48,7 +48,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for line in COMMANDS:
         # the shell strips what follows the #
         command = " ".join(make_command()) + line.removeprefix("make")
-        done = run(command if line.startswith("make ") else line, checkout, timeout=240)
+        done = run(command if line.startswith("make ") else line, checkout, timeout=600)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         outputs[line.split("#")[0].strip()] = done.stdout
@@ -141,7 +141,7 @@ def test_readme_python_runs_in_a_session(ran: dict[str, str]) -> None:
     )
     script = Path(ran["checkout"]) / "notebook.py"
     script.write_text(session + audit + noise + job)
-    done = run(["python", script.name], script.parent, timeout=240)
+    done = run(["python", script.name], script.parent, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "suggested_label" in done.stdout
     assert re.search(r"^noise 0\.0\d+ 10 \d+$", done.stdout, re.MULTILINE)
