@@ -33,7 +33,7 @@ def overlap(test: DataFrame, trained: DataFrame, group: str | None = None) -> Ov
     kind = trained.schema["id"].dataType
     columns = LearningColumns(("id",), "label", features, (kind,), kind)
     profile = Profile(3, (0, 1), np.ones((1, 2), np.int64), 30, 0)
-    pinned: Any = SimpleNamespace(frame=test)
+    pinned: Any = SimpleNamespace(frame=test, is_numbered=False)
     return count_overlap(pinned, trained, columns, profile, group=group)
 
 
