@@ -218,7 +218,7 @@ def differing(folder: Path) -> Path:
     [
         (corrupt, ["1 of 1 files", "part-00000.parquet", "Write them again"]),
         (empty_file, ["1 of 2 files", "part-00001.parquet"]),
-        (csv, ["data.csv", "not readable Parquet"]),
+        (csv, ["data.csv", "Convert it once"]),
         (no_files, ["holds no Parquet files"]),
         (float16, ["'half'", "float16", "float32"]),
         (no_rows, ["empty"]),
