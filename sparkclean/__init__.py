@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sparkclean import functions
     from sparkclean.commands.jobs import run_job
     from sparkclean.confident.issues import find_label_issues
+    from sparkclean.errors import ConfigError, InputError, SparkCleanError
     from sparkclean.jobs.audit.api import audit
     from sparkclean.jobs.audit.result import AuditResult
     from sparkclean.jobs.predict.api import predict
@@ -23,7 +24,10 @@ from sparkclean.version import __version__
 
 __all__ = [
     "AuditResult",
+    "ConfigError",
+    "InputError",
     "RobustClassifier",
+    "SparkCleanError",
     "__version__",
     "audit",
     "find_label_issues",
@@ -39,7 +43,10 @@ __all__ = [
 # executors import this package: each name is loaded when it is first asked for
 _HOMES = {
     "AuditResult": "sparkclean.jobs.audit.result",
+    "ConfigError": "sparkclean.errors",
+    "InputError": "sparkclean.errors",
     "RobustClassifier": "sparkclean.learning.robust_classifier",
+    "SparkCleanError": "sparkclean.errors",
     "audit": "sparkclean.jobs.audit.api",
     "find_label_issues": "sparkclean.confident.issues",
     "find_label_issues_from_features": "sparkclean.learning.array_issues",

@@ -276,7 +276,8 @@ def _find_id(look: Look, given: Given, guess: Guess) -> None:
         rows = look.count_unique(name)
         if rows is not None:
             guess.id = name
-            guess.reasons["id"] = f"called like an id, no value twice in {rows:,} rows"
+            why = "the index of pandas" if name in look.index else "called like an id"
+            guess.reasons["id"] = f"{why}, no value twice in {rows:,} rows"
             return
     why = f"{first_of(named)}: has values twice, or none" if named else "no column is called so"
     if look.keeps_order:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import json
 import logging
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -35,7 +37,7 @@ from sparkclean.version import __version__
 
 _log = logging.getLogger("sparkclean")
 
-_ABORTED = "nothing of this run counts until it is repeated with the same --run-id"
+_ABORTED = "nothing of this run counts until it is repeated with --run-id {}"
 
 _EXAMPLES = {
     "run": "sparkclean run data/reviews.parquet --label label --features text,stars",
@@ -65,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         safe; 6 commit state unknown; 130 interrupted, 143 terminated, before all was published.
     """
     with unfailing_output():
-        args = _parser().parse_args(argv)
+        args = _parse(argv)
         configure_logging(args.log_format, debug=args.debug)
         try:
             with raising_interrupts():
@@ -77,10 +79,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             interrupt = interrupt_behind(exc)
             if interrupt is not None:
                 word, code = outcome_of(interrupt)
-                _log.error("%s; %s", word, _ABORTED)
+                said = _ABORTED.format(shlex.quote(args.run_id)) if _is_job(args) else ""
+                _log.error("%s%s", word, said and f"; {said}")
                 return code
             return _fail(args, exc, exc.exit_code if isinstance(exc, SparkCleanError) else 1)
     return 0
+
+
+def _is_job(args: argparse.Namespace) -> bool:
+    """Tell whether a run was going, whose id is known by now."""
+    return hasattr(args, "job") and args.run_id is not None
 
 
 def _fail(args: argparse.Namespace, exc: BaseException, code: int) -> int:
@@ -131,7 +139,7 @@ def _job(args: argparse.Namespace) -> None:
     if args.print_config:
         print(config_text(settings_given), end="")
         return
-    run_id = args.run_id or new_run_id()
+    run_id = args.run_id = args.run_id or new_run_id()
     name_run(run_id)
     settings = read_properties(args.properties_file)
     listener = phase_listener(args.log_format)
@@ -159,6 +167,18 @@ def _completion(args: argparse.Namespace) -> None:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the arguments; of one that is unknown, say which was perhaps meant."""
+    args, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        parser: argparse.ArgumentParser = args.parser
+        flags = [flag for action in parser._actions for flag in action.option_strings]
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], flags, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    return args
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -239,7 +259,7 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # else the --conf of spark-submit would be taken for --config
     )
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=run, parser=parser)
     if name not in ("schema", "completion"):
         parser.add_argument(
             "--properties-file",

@@ -87,4 +87,4 @@ def in_words_of_arguments() -> Iterator[None]:
     try:
         yield
     except (ConfigError, InputError) as exc:
-        raise type(exc)([words_of_arguments(text) for text in exc.findings]) from exc
+        raise type(exc)([words_of_arguments(text) for text in exc.findings]) from exc.__cause__

@@ -132,15 +132,18 @@ class Java:
                     subprocess.Popen,
                     command,
                     stdin=subprocess.PIPE,  # Java ends when this does
-                    stderr=subprocess.PIPE if self._quiet else None,
+                    # not our own streams: Java may live longer than we do, and who reads our
+                    # output would wait for it
+                    stdout=subprocess.PIPE if self._quiet else None,
+                    stderr=subprocess.STDOUT if self._quiet else None,
                     env=os.environ | variables,
                     start_new_session=True,  # Ctrl-C on a terminal is for us alone
                 )
         finally:
             if started is not None:
                 self.process = started.result()
-        if self.process.stderr is not None:
-            self._words = forward(self.process.stderr)
+        if self.process.stdout is not None:
+            self._words = forward(self.process.stdout)
         return self.process
 
     def interrupted(self) -> None:

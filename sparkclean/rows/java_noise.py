@@ -79,7 +79,7 @@ def forward(pipe: IO[bytes]) -> threading.Thread:
     Parameters
     ----------
     pipe : binary file
-        Their stderr.
+        Their stdout and stderr.
 
     Returns
     -------

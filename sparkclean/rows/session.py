@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
@@ -33,6 +34,8 @@ _LARGE_BATCH = 64 << 20
 #: Bytes of probabilities in one Arrow batch of a session that we create.
 _BATCH_BYTES = 16 << 20
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+#: Seconds after which an archive of classes that was not used is removed.
+_UNUSED_SECONDS = 30 * 86400.0
 #: Bytes of a file of settings.
 _MOST_SETTINGS = 1 << 20
 
@@ -175,6 +178,7 @@ def _create_session(conf: dict[str, str], java: Java, *, debug: bool) -> SparkSe
     elif "SPARK_REMOTE" not in os.environ and SparkConf().get("spark.master") == "local[*]":
         settings["spark.master"] = "local[*,4]"
     settings = _with_settings(settings, conf)
+    _log.info("starting Spark ...")
     builder = SparkSession.builder
     try:
         if "SPARK_REMOTE" not in os.environ and "spark.remote" not in settings:
@@ -256,10 +260,15 @@ def _find_class_archive(cache: Path, name: str) -> Path | None:
     """Find an archive that is whole; remove one that is not.
 
     Java ends at one that was cut off, so the size is kept in the name; one that was not finished
-    has no header yet.
+    has no header yet. Archives of other environments go when nobody has used them for a month.
     """
+    for path in cache.glob("spark-classes-*.jsa"):
+        if not path.stem.startswith(name) and time.time() - path.stat().st_mtime > _UNUSED_SECONDS:
+            path.unlink(missing_ok=True)
     for path in cache.glob(f"{name}-*.jsa"):
         if path.stem == f"{name}-{path.stat().st_size}":
+            with suppress(OSError):
+                os.utime(path)  # it is in use
             return path
         path.unlink()
     made = cache / f"{name}.jsa"

@@ -115,7 +115,7 @@ def test_pin_unreadable_files_are_named_up_to_five(tmp_path: Path) -> None:
 def test_pin_csv_says_convert(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id\n1\n")
     for location in (tmp_path, tmp_path / "a.csv"):
-        with pytest.raises(InputError, match="Convert it once, and name .*parquet then"):
+        with pytest.raises(InputError, match=r"Convert it once, and name .*parquet then"):
             open_source(str(location)).pin()
 
 

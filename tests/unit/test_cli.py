@@ -276,7 +276,7 @@ def test_interrupt_exits_with_the_code_of_its_signal(
     monkeypatch.setattr(lake, "open_target", fail_with(exc))
     assert main(["versions", "/x"]) == code
     text = capsys.readouterr().err
-    assert text.startswith(f"error: {word}; nothing of this run counts")
+    assert text == f"error: {word}\n"
     assert "Traceback" not in text
 
 
@@ -292,7 +292,29 @@ def test_interrupt_whose_tidying_up_fails_is_an_interrupt(
 
     monkeypatch.setattr(lake, "open_target", interrupted)
     assert main(["versions", "/x"]) == 130
-    assert capsys.readouterr().err.startswith("error: interrupted; nothing of this run counts")
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_interrupted_job_says_by_which_run_id_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sparkclean.commands.main.open_jobs", fail_with(KeyboardInterrupt()))
+    config = tmp_path / "audit.yaml"
+    config.write_text("input: {table: x}")
+    assert main(["audit", "--config", str(config), "--run-id", "night 1"]) == 130
+    said = "error: interrupted; nothing of this run counts until it is repeated with --run-id"
+    assert capsys.readouterr().err == f"{said} 'night 1'\n"
+
+
+def test_misspelt_flag_is_answered_by_the_command_that_knows_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["audit", "in", "--lable", "y"])
+    assert raised.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: sparkclean audit")
+    assert said.endswith("unrecognized arguments: --lable y; did you mean --label?\n")
 
 
 def test_json_log_is_one_object_a_line(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,10 @@ def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, Any]:
     """Give the configuration that a command prints, and see that it is one."""
     assert main([*argv, "--print-config"]) == 0, capsys.readouterr().err
     text = capsys.readouterr().out
-    path = Path("printed.yaml")
-    path.write_text(text)
-    return load_config(path, environ={}).model_dump(mode="json")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "printed.yaml")
+        path.write_text(text)
+        return load_config(path, environ={}).model_dump(mode="json")
 
 
 def error_of(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 2) -> str:

@@ -319,9 +319,9 @@ def test_audit_of_a_frame_loads_no_more_than_it_needs() -> None:
 
 def test_package_exports_its_names() -> None:
     assert sparkclean.__all__ == [
-        "AuditResult", "RobustClassifier", "__version__", "audit", "find_label_issues",
-        "find_label_issues_from_features", "functions", "load_model", "losses", "predict", "read",
-        "run_job",
+        "AuditResult", "ConfigError", "InputError", "RobustClassifier", "SparkCleanError",
+        "__version__", "audit", "find_label_issues", "find_label_issues_from_features",
+        "functions", "load_model", "losses", "predict", "read", "run_job",
     ]  # fmt: skip
     assert dir(sparkclean) == sparkclean.__all__
 
@@ -343,6 +343,7 @@ def test_package_exports_are_what_they_are_at_home() -> None:
     assert sparkclean.load_model is load_model
     assert sparkclean.losses is losses
     assert sparkclean.AuditResult is AuditResult
+    assert issubclass(sparkclean.InputError, sparkclean.SparkCleanError)
     assert sparkclean.find_label_issues is find_label_issues
     assert sparkclean.find_label_issues_from_features is find_label_issues_from_features
     assert sparkclean.predict is predict

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,16 @@ def test_class_archive_other_java_has_one_of_its_own(java: Path) -> None:
 def test_class_archive_without_java_is_none(java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(java / "nowhere"))
     assert _class_archive_options() == []
+
+
+def test_class_archive_that_nobody_used_for_a_month_is_removed(java: Path) -> None:
+    made = _archive("ArchiveClassesAtExit")
+    old, young = (made.parent / f"spark-classes-{name}-3.jsa" for name in ("0" * 16, "1" * 16))
+    for path, days in ((old, 31), (young, 29)):
+        path.write_text("abc")
+        os.utime(path, (0, time.time() - days * 86400))
+    _archive("ArchiveClassesAtExit")
+    assert [old.exists(), young.exists()] == [False, True]
 
 
 def test_class_archive_without_cache_is_none(java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
