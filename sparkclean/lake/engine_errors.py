@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -59,7 +59,9 @@ _MISMATCH = re.compile(
 # (1) the path, up to the quote or blank that ends it
 _FILE = re.compile(r"file:/+[^\s,;'\"<>]+")
 _TYPE = re.compile(r"PARQUET_TYPE_(?:ILLEGAL|NOT_SUPPORTED|NOT_RECOGNIZED)|Illegal Parquet type")
-_ILLEGAL = re.compile(r"(?:type|Parquet type):? *\"?([^\".\n]*\([^\n\"]*?\))")
+_ILLEGAL = re.compile(r"(?:type|Parquet type):? *\"?([^\".\n]*\([^\n\"]*?\)+)")
+#: Files of a table whose columns are looked at behind an error.
+_LOOKED_AT = 20
 
 #: What Spark, Java and Python say about a table as a whole, and what we say. ``{table}`` is its
 #: name, ``{cause}`` what was said, ``{found}`` the first group of the pattern.
@@ -143,7 +145,7 @@ def translate_read_error(exc: BaseException, where: Pin | str) -> SparkCleanErro
     text = str(exc)
     table = where.table if isinstance(where, Pin) else where
     if (about := _about_table(exc, table)) is not None:
-        return about
+        return _naming_columns(about, where) if isinstance(where, Pin) else about
     if not (_GONE.search(text) or _CORRUPT.search(text)):
         return None
     changed = changed_files(where) if isinstance(where, Pin) else []
@@ -203,6 +205,22 @@ def is_missing_table(exc: BaseException) -> bool:
 def is_schema_mismatch(exc: BaseException) -> bool:
     """Tell whether the columns of what was written do not fit the table."""
     return bool(_MISMATCH.search(str(exc)))
+
+
+def _naming_columns(error: InputError, pin: Pin) -> InputError:
+    """Name the columns of times in nanoseconds, if these are what is wrong."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 (only behind an error)
+
+    if "NANOS" not in str(error):
+        return error
+    found: dict[str, None] = {}
+    for file in pin.files[:_LOOKED_AT]:
+        with suppress(Exception):  # it may be gone, or at a place of Spark's
+            found |= {c.name: None for c in pq.read_schema(file.path) if "[ns" in str(c.type)}
+    if not found:
+        return error
+    named = f"has column {first_of(list(map(repr, found)))} of type"
+    return InputError([text.replace("has a column of type", named) for text in error.findings])
 
 
 def _about_table(exc: BaseException, table: str) -> InputError | None:

@@ -171,7 +171,7 @@ def test_read_damage_inside_a_file_is_translated(spark: SparkSession, tmp_path: 
 
 def test_read_times_in_nanoseconds_say_what_to_do(spark: SparkSession, tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", at=pa.array([1], pa.timestamp("ns")))
-    with pytest.raises(InputError, match=r"NANOS.*coerce_timestamps='us'"):
+    with pytest.raises(InputError, match=r"column 'at' of .*NANOS.*\).*='us'"):
         _load(tmp_path, spark)
 
 
