@@ -42,6 +42,6 @@ def test_cells_run_in_their_order(
             assert not is_result or re.search(r"top \d suspects", repr(shown))
         else:
             exec(compile(ast.Module([last], []), f"cell {number}", "exec"), names)
-    assert len(CELLS) == 7
+    assert len(CELLS) == 8
     assert len(names["fixed"]) == len(names["df"])
     assert [path.name for path in tmp_path.iterdir()] == ["wine.parquet"]
