@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -183,9 +184,11 @@ def _check_there(schema: pa.Schema, given: Given) -> None:
     there = {name.lower() for name in schema.names}
     missing = [name for name in wanted if name.lower() not in there]
     if missing:
+        near = difflib.get_close_matches(missing[0], schema.names, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(
-            f"column {first_of([repr(name) for name in missing])} is not in the table; it has: "
-            f"{first_of(schema.names, 20)}"
+            f"column {first_of([repr(name) for name in missing])} is not in the table; {hint}it "
+            f"has: {first_of(schema.names, 20)}"
         )
 
 
