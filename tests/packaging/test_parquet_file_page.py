@@ -36,7 +36,7 @@ def test_commands_say_what_the_page_says(ran: dict[str, str]) -> None:
         (found,) = (text for line, text in ran.items() if line.startswith(start))
         return found
 
-    assert len(of("sparkclean show out/examples").splitlines()) == 11
+    assert len(of("sparkclean show out/examples").splitlines()) == 12  # what all share, the head
     assert "guessed columns.pred_probs: pred_probs" in of(
         "sparkclean audit out/examples/predictions --out out/third"
     )
