@@ -90,7 +90,6 @@ zpty -w z "PS1=; cd {tmp_path}; autoload -U compinit; compinit -u -d {tmp_path}/
 zpty -w z "echo READ""Y"; zpty -r z line '*READY*'
 zpty -w -n z $'sparkclean show --format mark\\t; '
 zpty -w z ''
-while zpty -r -t z line; do :; done
 for _ in 1 2 3 4 5 6 7 8 9 10; do
   sleep 0.3
   while zpty -r -t z line; do print -r -- $line; done
