@@ -30,7 +30,6 @@ BOUNDS = {
     "normalized_margin_adjusted": (("normalized_margin", True), 1e-12),
 }
 
-pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden data in {GOLDEN}")
 every_set = pytest.mark.parametrize("name", NAMES)
 every_filter = pytest.mark.parametrize("filter_by", FILTERS)
 every_score = pytest.mark.parametrize("score", BOUNDS)

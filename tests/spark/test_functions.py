@@ -26,7 +26,6 @@ from tests.tables import Place
 
 SCORES = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 NAMES = ("suspects", "rejected", "classes", "pairs", "runs")
-golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden data in {GOLDEN}")
 
 
 def audit_table(folder: Path, table: Path, run_id: str, *settings: str, out: str = "out") -> str:
@@ -51,7 +50,6 @@ def suspects(frame: DataFrame, **options: Any) -> list[Any]:
     return sorted((row["id"], row["suggested_label"]) for row in rows)
 
 
-@golden
 @pytest.mark.parametrize(
     ("name", "score"),
     [("20news", SCORES[2]), pytest.param("mnist", SCORES[1], marks=pytest.mark.full)],
@@ -77,7 +75,6 @@ def test_functions_on_golden_data_are_the_scores_of_suspects(
 
 
 @pytest.mark.full
-@golden
 def test_label_issue_on_the_audited_table_is_its_own_audit(
     spark: SparkSession, tmp_path: Path
 ) -> None:

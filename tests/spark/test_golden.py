@@ -18,8 +18,6 @@ from sparkclean.confident.issues import audit_arrays
 from sparkclean.schema import FILTERS
 from tests.conftest import GOLDEN
 
-pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden data in {GOLDEN}")
-
 #: Every filter once, every score at least once.
 SCORE_OF = {
     "prune_by_noise_rate": ("prior_shifted_self_confidence", False),

@@ -212,7 +212,6 @@ def test_audit_of_local_rows_refuses_ids_that_stand_twice(
         sparkclean.audit(twice, id="id", label="kind")
 
 
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden data in {GOLDEN}")
 @pytest.mark.parametrize("name", ["20news", pytest.param("mnist", marks=pytest.mark.full)])
 def test_audit_of_golden_rows_of_pandas_and_arrow_is_that_of_the_frame(
     spark: SparkSession, name: str

@@ -29,7 +29,6 @@ from sparkclean.rows.streams import State
 from tests.conftest import GOLDEN
 from tests.unit.findings import make_findings
 
-NEEDS_GOLDEN = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden data in {GOLDEN}")
 Labels = NDArray[np.int64]
 Probs = NDArray[np.float64]
 
@@ -115,14 +114,12 @@ def test_sureness_bucket_of_float32_is_that_of_its_value() -> None:
     assert (sureness_bucket(values) == sureness_bucket(values.astype(np.float64))).all()
 
 
-@NEEDS_GOLDEN
 @pytest.mark.parametrize("parts", [1, 3, 7])
 def test_core_does_not_depend_on_tasks(parts: int) -> None:
     labels, probs = golden("20news")
     assert find_core(states_of(labels, probs, parts)) == find_core(states_of(labels, probs))
 
 
-@NEEDS_GOLDEN
 def test_core_is_a_quarter_of_each_predicted_class() -> None:
     labels, probs = golden("20news")
     core, predicted, surest = find_core(states_of(labels, probs)), probs.argmax(axis=1), 0
@@ -154,7 +151,6 @@ def test_core_of_no_rows_is_empty() -> None:
 # -- doubts --------------------------------------------------------------------------------------
 
 
-@NEEDS_GOLDEN
 @pytest.mark.parametrize("name", ["mnist", "20news", "clpaper_cifar10_n20_s40"])
 def test_doubts_of_good_probabilities_are_none(name: str) -> None:
     assert doubts_of(*golden(name)) == ()
@@ -168,7 +164,6 @@ def test_doubts_of_a_weak_model_with_many_suspects() -> None:
     assert "RandomForestClassifier" in doubt.remedy
 
 
-@NEEDS_GOLDEN
 def test_doubts_of_reversed_columns() -> None:
     labels, probs = golden("20news")
     doubts = doubts_of(labels, probs[:, ::-1])
