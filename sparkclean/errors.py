@@ -6,6 +6,7 @@ numbers, at most five record ids, and what to do.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 from sparkclean.texts import printable_lines
@@ -83,6 +84,12 @@ class CommitStateUnknownError(SparkCleanError):
     """Whether a commit happened cannot be told; exit code 6. A person must look; never retried."""
 
     exit_code = 6
+
+
+def did_you_mean(given: str, known: Sequence[str]) -> str:
+    """Ask for the known name that one which is not known is like; empty where it is like none."""
+    near = difflib.get_close_matches(given, known, 1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def first_of(texts: Sequence[str], most: int = 5) -> str:

@@ -12,6 +12,8 @@ from sparkclean.errors import ConfigError
 #: Formats of tables.
 Format: TypeAlias = Literal["parquet", "delta", "iceberg"]
 FORMATS: Final[tuple[str, ...]] = get_args(Format)
+#: Endings of names that are files, and no tables of a catalog.
+FILE_ENDINGS: Final = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 #: ``delta.`/path` ``, as SQL names the table at a path.
 _AT_PATH = re.compile(rf"({'|'.join(FORMATS)})\.`((?:[^`]|``)*[/\\](?:[^`]|``)*)`", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.errors import ConfigError, first_of
-from sparkclean.names import FORMATS
+from sparkclean.names import FILE_ENDINGS, FORMATS
 from sparkclean.schema import FILTERS
 from sparkclean.texts import redact_config
 
@@ -29,7 +29,6 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "run": ("columns.id", "columns.label", "predict.features"),
     "train": ("columns.id", "columns.label", "predict.features"),
 }
-_FILES = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 
 
 def add_flags(parser: argparse.ArgumentParser, job: str) -> None:
@@ -170,7 +169,7 @@ def load_flagged(args: argparse.Namespace) -> tuple[Config, dict[str, Any]]:
 
 def _as_path(table: str) -> str:
     """Write a name of a file that is not there as a path: it is looked for in no catalog."""
-    is_file = "/" not in table and table.lower().endswith(_FILES)
+    is_file = "/" not in table and table.lower().endswith(FILE_ENDINGS)
     return f"./{table}" if is_file and not Path(table).exists() else table
 
 
@@ -245,15 +244,14 @@ def _complete(settings: dict[str, Any], args: argparse.Namespace) -> None:
     if findings := _unsure(guess, missing, args):
         raise ConfigError(findings)
     for key in missing:
-        value = getattr(guess, key.partition(".")[2])
-        _put(settings, key, value)
-        shown = "null" if value is None else value if isinstance(value, str) else ", ".join(value)
-        why = guess.reasons.get(key.partition(".")[2], "")
+        name = key.partition(".")[2]
+        _put(settings, key, getattr(guess, name))
+        shown, why = guess.shown(name, "null"), guess.reasons.get(name, "")
         _log.info("guessed %s: %s (%s)", key, shown, why)
     if has_probs and settings.get("classes") is None and guess.classes:
         settings["classes"] = guess.classes
-        shown = ", ".join(map(str, guess.classes))
-        _log.info("guessed classes: %s (%s)", shown, guess.reasons["classes"])
+        shown, why = guess.shown("classes", "null"), guess.reasons["classes"]
+        _log.info("guessed classes: %s (%s)", shown, why)
 
 
 def _unsure(guess: Guess, missing: Sequence[str], args: argparse.Namespace) -> list[str]:

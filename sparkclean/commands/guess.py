@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ import pyarrow as pa
 
 from sparkclean.commands.guess_probs import (
     FEW_ROWS,
-    VECTOR,
     guess_probs,
     is_plain_list,
     is_probs,
@@ -19,8 +17,9 @@ from sparkclean.commands.guess_probs import (
     sums_to_one,
 )
 from sparkclean.commands.look import Look, look_at
-from sparkclean.errors import InputError, first_of
+from sparkclean.errors import InputError, did_you_mean, first_of
 from sparkclean.names import is_named_as_id
+from sparkclean.rows.types import VECTOR
 from sparkclean.schema import FOLD, PREDICTIONS, REJECTED, SUSPECTS
 
 if TYPE_CHECKING:
@@ -71,6 +70,11 @@ class Guess:
     def job(self) -> str:
         """The command for such a table: without probabilities they are predicted first."""
         return "run" if self.pred_probs is None else "audit"
+
+    def shown(self, name: str, none: str) -> str:
+        """Write what was guessed for people; ``none`` where it is None."""
+        value = getattr(self, name)
+        return none if value is None else ", ".join(map(str, _names(value)))
 
     def options(self) -> dict[str, Any]:
         """Arguments of the configuration's template."""
@@ -184,8 +188,7 @@ def _check_there(schema: pa.Schema, given: Given) -> None:
     there = {name.lower() for name in schema.names}
     missing = [name for name in wanted if name.lower() not in there]
     if missing:
-        near = difflib.get_close_matches(missing[0], schema.names, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(missing[0], schema.names)
         raise InputError(
             f"column {first_of([repr(name) for name in missing])} is not in the table; {hint}it "
             f"has: {first_of(schema.names, 20)}"
@@ -368,7 +371,7 @@ def _features(look: Look, given: Given, guess: Guess) -> list[str]:
 def _is_feature(kind: pa.DataType) -> bool:
     if pa.types.is_list(kind):
         return _is_number(kind.value_type)
-    is_vector = pa.types.is_struct(kind) and [part.name for part in kind] == VECTOR
+    is_vector = pa.types.is_struct(kind) and tuple(part.name for part in kind) == VECTOR
     return is_vector or _is_text(kind) or pa.types.is_boolean(kind) or _is_number(kind)
 
 

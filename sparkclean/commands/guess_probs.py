@@ -9,14 +9,13 @@ from itertools import takewhile
 import pyarrow as pa
 
 from sparkclean.commands.look import Look
+from sparkclean.rows.types import VECTOR
 
 _PROBS_NAMES = ("pred_probs", "probabilities", "probability", "probs", "prediction", "scores")
 _PROBS_PREFIXES = ("prob_", "p_", "proba_", "pred_prob_")
 _ROW_SUM_ERROR = 0.02
 #: Rows whose probabilities are looked at.
 FEW_ROWS = 100
-#: How Spark stores an ML vector in Parquet.
-VECTOR = ["type", "size", "indices", "values"]
 
 
 def guess_probs(look: Look) -> tuple[str | list[str] | None, bool]:
@@ -97,5 +96,5 @@ def is_probs(kind: pa.DataType) -> bool:
         entry = kind.value_type
         return bool(pa.types.is_floating(entry) or pa.types.is_struct(entry))
     if pa.types.is_struct(kind):
-        return [field.name for field in kind] == VECTOR
+        return tuple(field.name for field in kind) == VECTOR
     return bool(pa.types.is_map(kind))

@@ -69,15 +69,7 @@ def init(args: argparse.Namespace) -> None:
     except OSError as exc:
         raise ConfigError(f"--to {path}: cannot be written: {exc.strerror}") from exc
     for key, reason in guess.reasons.items():
-        value = getattr(guess, key)
-        shown = (
-            "none"
-            if value is None
-            else value
-            if isinstance(value, str)
-            else ", ".join(map(str, value))
-        )
-        _log.info("%s: %s (%s)", key, shown, reason)
+        _log.info("%s: %s (%s)", key, guess.shown(key, "none"), reason)
     if guess.job == "run" and guess.features and features is None:
         _log.info("features: %s (all numbers and texts)", ", ".join(guess.features))
     for key, remark in guess.comments.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from sparkclean.lake import TargetTable, Version
-
-#: Job of outputs whose versions name none.
-_AUDIT = "audit"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -193,25 +189,18 @@ def _record_of(
     target: TargetTable, table: pa.Table, spark: SparkSession | None
 ) -> dict[str, Any] | None:
     """Find the record of the run whose rows are shown; None where it does not tell."""
-    from sparkclean.lake import open_target, original_run_id  # noqa: PLC0415
+    from sparkclean.lake import open_records, original_run_id  # noqa: PLC0415
+    from sparkclean.lake.record_rows import JOB_OF_BEFORE, are_records  # noqa: PLC0415
 
-    if not table.num_rows or RUN_ID not in table.column_names or _are_records(table):
+    if not table.num_rows or RUN_ID not in table.column_names or are_records(table.column_names):
         return None
     run_id = original_run_id(table.column(RUN_ID)[0].as_py())
     with suppress(SparkCleanError):  # records that are gone: the rows are there
         version = target.find_run(run_id)
-        runs = None if version is None else version.properties.get("runs")
-        if version is None or runs is None:
-            return None
-        if target.has_folder:
-            runs = os.path.normpath(os.path.join(target.location, runs))  # noqa: PTH118 (may be absolute)
-        records = open_target(runs, spark=spark)
-        return records.find_record(version.properties.get(JOB, _AUDIT), run_id)
+        records = None if version is None else open_records(target, version, spark=spark)
+        if version is not None and records is not None:
+            return records.find_record(version.properties.get(JOB, JOB_OF_BEFORE), run_id)
     return None
-
-
-def _are_records(table: pa.Table) -> bool:
-    return {"config", CONFIG_FINGERPRINT} <= set(table.column_names)
 
 
 def _notes(
@@ -272,7 +261,7 @@ def _reverted(version: Version) -> str:
 
 def _without_secrets(table: pa.Table) -> pa.Table:
     """Leave secrets out of the configurations of run records, also of before."""
-    if not _are_records(table):
+    if not {"config", CONFIG_FINGERPRINT} <= set(table.column_names):
         return table
     texts = [redact_config_text(text) for text in table.column("config").to_pylist()]
     return table.set_column(table.column_names.index("config"), "config", [texts])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from sparkclean.errors import did_you_mean
 from sparkclean.texts import REDACTED, is_secret
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[
     holder = _section(model, key[0]) if len(key) > 1 else model
     names = list(holder.model_fields) if holder else []
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(key[-1], names, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        hint = did_you_mean(key[-1], names).strip() or f"known: {', '.join(names)}"
         return f"{path}: unknown key (value {_shown_setting(path, value)}); {hint}"
     if kind == "invalid_key":
         return f"{key[0]}: key {_shown(value)} is not text; known: {', '.join(names)}"
@@ -98,8 +97,7 @@ def _wrong_value(path: str, value: Any, field: FieldInfo | None, *, is_choice: b
         wanted = _wanted(kind, field.metadata)
         return f"{path}: {_shown(value)} is wrong; wanted: {wanted}"
     choices = typing.get_args(kind)
-    near = difflib.get_close_matches(str(value), choices, 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = did_you_mean(str(value), choices)
     return f"{path}: {_shown(value)} is unknown; {hint}choose one of {', '.join(choices)}"
 
 

@@ -11,13 +11,12 @@ from sparkclean.config.model import parse_config, section_types
 from sparkclean.config.sections import Config
 from sparkclean.config.text import parse_text, read_stdin, read_text, read_yaml
 from sparkclean.errors import ConfigError
+from sparkclean.names import FILE_ENDINGS
 from sparkclean.texts import REDACTED, is_secret, remember_secrets
 
 _PREFIX = "SPARKCLEAN__"
 #: Names standard input in the place of a file.
 STDIN = "-"
-#: Endings of names that are files, and no tables of a catalog.
-_FILES = (".parquet", ".csv", ".json", ".jsonl")
 
 
 def load_config(
@@ -148,7 +147,7 @@ def _beside_findings(config: Config, folder: Path) -> list[str]:
     for key, place in named.items():
         try:
             is_there = Path(place).is_absolute() or Path(place).exists()
-            is_path = "/" in place or place.endswith(_FILES) or key == "classes"
+            is_path = "/" in place or place.endswith(FILE_ENDINGS) or key == "classes"
             if is_there or not is_path or not (folder / place).exists():
                 continue
         except (OSError, ValueError):  # no path

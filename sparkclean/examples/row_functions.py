@@ -20,9 +20,7 @@ from sparkclean.confident.scores import label_quality
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL, PROBS, Admitted, BatchReader
 from sparkclean.rows.emitted import ID_PREFIX
-
-#: How Spark hands over vectors of its ML library: these columns.
-_VECTOR = ("type", "size", "indices", "values")
+from sparkclean.rows.types import VECTOR
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def list_array(probs: Sequence[NDArray[Any] | None]) -> pa.ListArray:
 
 def _vectors(frame: Any) -> list[NDArray[np.float64] | None]:
     """Read dense and sparse vectors of Spark ML."""
-    if tuple(frame.columns) != _VECTOR:
+    if tuple(frame.columns) != VECTOR:
         raise InputError(
             "probs: a struct holds no probabilities; give an array of numbers, a vector of Spark "
             "ML, or a list of K columns"

@@ -21,6 +21,7 @@ from sparkclean.schema import RUN_ID
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from sparkclean.lake.base import Version
     from sparkclean.lake.iceberg.branch import BranchOptions
 
 
@@ -199,14 +200,19 @@ def open_version(
     return source, target.version_selector(found)
 
 
-def open_records(target: TargetTable, *, spark: SparkSession) -> TargetTable | None:
+def open_records(
+    target: TargetTable, version: Version | None = None, *, spark: SparkSession | None
+) -> TargetTable | None:
     """Open the run records by which the rows of an output count.
 
     Parameters
     ----------
     target : TargetTable
         An output that holds the rows of all runs.
-    spark : SparkSession
+    version : Version, optional
+        That names them; the newest one of ours by default.
+    spark : SparkSession or None
+        Not needed for Parquet.
 
     Returns
     -------
@@ -217,8 +223,9 @@ def open_records(target: TargetTable, *, spark: SparkSession) -> TargetTable | N
     -----
     Reads metadata.
     """
-    ours = [version for version in target.versions() if version.run_id]
-    runs = ours[-1].properties.get("runs") if ours else None
+    if version is None:
+        version = next((made for made in reversed(target.versions()) if made.run_id), None)
+    runs = None if version is None else version.properties.get("runs")
     if runs is None:
         return None
     if target.has_folder:  # as `seen_from` has written it

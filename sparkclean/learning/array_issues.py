@@ -181,16 +181,19 @@ def hash_rows(rows: Any) -> NDArray[np.int64]:
         # a sum does not ask for the order of the entries; it wraps around
         sums = np.concatenate([[0], np.cumsum(entries)])
         return sums[plain.indptr[1:]] - sums[plain.indptr[:-1]]
-    if hasattr(rows, "columns"):
-        columns = [rows.iloc[:, j] for j in range(rows.shape[1])]
-    elif rows.ndim == 1 or rows.dtype.kind not in "biuf":
-        columns = [rows] if rows.ndim == 1 else list(rows.T)
-    else:
+    if not hasattr(rows, "columns") and rows.ndim == 2 and _is_number(rows):
         return hash_numbers(rows, _HASH_SEED)
     hashes = np.full(len(rows), _HASH_SEED)
-    for column in columns:
+    for column in _columns(rows):
         hashes = hash_integers(_column_hashes(column), hashes)
     return hashes
+
+
+def _columns(rows: Any) -> list[Any]:
+    """List the columns of a DataFrame or an array; of one dimension, the one that it is."""
+    if hasattr(rows, "columns"):
+        return [rows.iloc[:, j] for j in range(rows.shape[1])]
+    return [rows] if rows.ndim == 1 else list(rows.T)
 
 
 def _column_hashes(column: Any) -> NDArray[np.int64]:
@@ -324,10 +327,7 @@ class _DefaultModel:
 
 def _block(rows: Any) -> Block:
     """Take numbers as numbers, and all else as texts."""
-    if hasattr(rows, "columns"):
-        columns = [rows.iloc[:, j] for j in range(rows.shape[1])]
-    else:
-        columns = [rows] if rows.ndim == 1 else list(rows.T)
+    columns = _columns(rows)
     numbers = [_numbers(column) for column in columns if _is_number(column)]
     texts = [column for column in columns if not _is_number(column)]
     matrix = np.column_stack(numbers) if numbers else np.zeros((len(rows), 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import functions as F
 
-from sparkclean.errors import ConfigError, InputError, first_of
+from sparkclean.errors import ConfigError, InputError, did_you_mean, first_of
 from sparkclean.lake.engine_errors import analysed
 from sparkclean.names import quote_name
 from sparkclean.rows.conditions import fill_run_time, find_unstable
@@ -91,8 +90,7 @@ def find_names(there: Sequence[str], wanted: Sequence[str], keys: str, *, exact:
             )
         if same:
             continue
-        near = difflib.get_close_matches(name, there, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(name, there)
         shown = first_of(there, 20)
         findings.append(f"column {name!r} is not in the table; {hint}it has: {shown}. Set {keys}")
     if findings:

@@ -243,6 +243,7 @@ def _class_archive_options() -> list[str]:
         cache.mkdir(parents=True, exist_ok=True)
         name = f"spark-classes-{hashlib.sha256(fits.encode()).hexdigest()[:16]}"
         found = _find_class_archive(cache, name)
+        _remove_unused_archives(cache, found)
     except (OSError, RuntimeError):  # no Java where one is looked for, no home, nowhere to write
         return []
     archive = found or cache / f"{name}.jsa"
@@ -256,15 +257,19 @@ def _class_archive_options() -> list[str]:
     ]
 
 
+def _remove_unused_archives(cache: Path, found: Path | None) -> None:
+    """Remove archives that nobody has used for a month, but for the one that was found."""
+    for path in cache.glob("spark-classes-*.jsa"):
+        if path != found and time.time() - path.stat().st_mtime > _UNUSED_SECONDS:
+            path.unlink(missing_ok=True)
+
+
 def _find_class_archive(cache: Path, name: str) -> Path | None:
     """Find an archive that is whole; remove one that is not.
 
     Java ends at one that was cut off, so the size is kept in the name; one that was not finished
-    has no header yet. Archives of other environments go when nobody has used them for a month.
+    has no header yet.
     """
-    for path in cache.glob("spark-classes-*.jsa"):
-        if not path.stem.startswith(name) and time.time() - path.stat().st_mtime > _UNUSED_SECONDS:
-            path.unlink(missing_ok=True)
     for path in cache.glob(f"{name}-*.jsa"):
         if path.stem == f"{name}-{path.stat().st_size}":
             with suppress(OSError):

@@ -205,6 +205,9 @@ def _is_view(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind))
 
 
+#: How Spark stores and hands over vectors of its ML library: a struct of these.
+VECTOR = ("type", "size", "indices", "values")
+
 #: Types whose name in Spark's JSON is not the one in SQL.
 _JSON_NAMES = {"tinyint": "byte", "smallint": "short", "int": "integer", "bigint": "long"}
 

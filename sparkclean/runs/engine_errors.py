@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.lake import Pin, is_file_gone, translate_read_error, translate_write_error
+from sparkclean.lake.parquet.staging import STAGING
 from sparkclean.texts import cause_of
 
 #: An error of ours that a task has raised, in the words of the engine.
@@ -123,7 +124,7 @@ def engine_errors(pin: Pin, home: str) -> Iterator[None]:
 
 def _gone_intermediate(exc: BaseException, home: str) -> SparkCleanError | None:
     """Say that somebody removed what the run itself had written, if that is it."""
-    if not is_file_gone(exc) or f"{home.rstrip('/')}/_staging/" not in unquote(str(exc)):
+    if not is_file_gone(exc) or f"{home.rstrip('/')}/{STAGING}/" not in unquote(str(exc)):
         return None
     return SparkCleanError(
         f"intermediate files of this run in {home} are gone: another process has removed them, or "
