@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,8 +120,10 @@ class Jobs:
         Counts the tasks that run: `sparkclean.rows.task_status.CountTasks`.
     ending : list of Runner
         The runner of the job that ends the command.
-    context_type : type
-        What jobs are prepared with; `sparkclean.runs.context.Context` by default.
+    make_context : callable
+        Makes what jobs are prepared with; `sparkclean.runs.context.Context` by default.
+    given : mapping
+        What the first job reads, by the name of the table, where it is pinned.
     """
 
     spark: SparkSession
@@ -131,12 +134,15 @@ class Jobs:
     listener: PhaseListener | None
     count_tasks: CountTasks
     ending: list[Runner] = field(default_factory=list)
-    context_type: type[Context] | None = None
+    make_context: Callable[..., Context] | None = None
+    given: Mapping[str, Pin] = field(default_factory=dict)
 
     def run(self, name: str, *, dry_run: bool = False) -> Iterator[JobResult]:
         """Run a job, or a sequence; yield the result of each job as it ends."""
         if name not in SEQUENCES:
-            yield self._run_one(self._runner(name, self.config, self.run_id), dry_run=dry_run)
+            yield self._run_one(
+                self._runner(name, self.config, self.run_id, self.given), dry_run=dry_run
+            )
             return
         from sparkclean.jobs.predict.steps import pins_of_prediction  # noqa: PLC0415
 
@@ -154,7 +160,7 @@ class Jobs:
         from sparkclean.config.model import with_predictions  # noqa: PLC0415
 
         audited = with_predictions(self.config, self.config.output.location("predictions") or "")
-        first = self._runner("predict", self.config, self._id_of_prediction())
+        first = self._runner("predict", self.config, self._id_of_prediction(), self.given)
         prepared = first.prepare()
         if first.is_finished(prepared):
             return audited, first, prepared, None
@@ -196,7 +202,7 @@ class Jobs:
             fit_batches=self.fit_batches,
             given=given or {},
             progress=Progress(self.listener or PhaseLog(), count_tasks=self.count_tasks),
-            context_type=self.context_type or Context,
+            make_context=self.make_context or Context,
         )
 
     def _run_one(
@@ -214,17 +220,20 @@ class Jobs:
         return runner.describe(prepared) if dry_run else runner.execute(prepared)
 
 
-def _check_early(job: str, config: Config, run_id: str) -> None:
-    """Check what can be checked before Spark is waited for."""
+def _check_early(job: str, config: Config, run_id: str) -> dict[str, Pin]:
+    """Check what can be checked before Spark is waited for; give the tables that it has pinned."""
     from sparkclean.runs.early import EarlyContext, check_early  # noqa: PLC0415
+
+    pins: dict[str, Pin] = {}
 
     def prepare(session: SparkSession) -> None:
         with ExitStack() as after:
             jobs = Jobs(session, config, run_id, lambda _: None, after, None, lambda: None)
-            jobs.context_type = EarlyContext
+            jobs.make_context = partial(EarlyContext, pins=pins)
             jobs.prepare(job)
 
     check_early(prepare)
+    return pins
 
 
 @contextmanager
@@ -263,16 +272,19 @@ def open_jobs(
     remember_secrets(settings)
     resolve_classes(config)  # before a session is waited for
     ending: list[Runner] = []
+    given: Mapping[str, Pin] = {}
     try:
         if job is not None and find_session() is None:
-            _check_early(job, config, run_id)
+            given = _check_early(job, config, run_id)
         with (
             ExitStack() as after,
             open_session({**settings, **config.spark}, debug=debug) as (spark, own),
             watched_tasks(spark) as count_tasks,
         ):
             fit = batch_setter(spark, own=own)
-            yield Jobs(spark, config, run_id, fit, after, listener, count_tasks, ending)
+            yield Jobs(
+                spark, config, run_id, fit, after, listener, count_tasks, ending, given=given
+            )
     except SystemExit as exc:  # with code 0 the command would seem to have done its work
         raise SparkCleanError(
             f"a library ended the process (SystemExit: {exc.code}) before the run had; look at "

@@ -47,8 +47,13 @@ def session_for(args: argparse.Namespace, table: str) -> Iterator[SparkSession |
 @contextmanager
 def opened(args: argparse.Namespace) -> Iterator[TargetTable]:
     """Yield the output that a command is about."""
-    from sparkclean.lake import open_target  # noqa: PLC0415
+    from sparkclean.lake import open_target, tables_within  # noqa: PLC0415
 
+    inside = tables_within(args.target)
+    if inside:
+        raise ConfigError(
+            f"{args.target} holds tables ({len(inside)}); name one of them: {first_of(inside, 10)}"
+        )
     with session_for(args, args.target) as spark:
         yield open_target(args.target, spark=spark)
 

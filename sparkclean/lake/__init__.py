@@ -25,6 +25,7 @@ from sparkclean.lake.opening import (
     open_version,
     read,
     runs_of_table,
+    tables_within,
 )
 from sparkclean.lake.parquet.physical import CopiedTypes, find_changed_values, plan_copy
 from sparkclean.lake.parquet.source import ParquetSource
@@ -72,6 +73,7 @@ __all__ = [
     "shared_run_id",
     "spark_path",
     "spark_paths",
+    "tables_within",
     "translate_read_error",
     "translate_write_error",
     "unite_schemas",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError, first_of
 from sparkclean.lake.base import MAIN_OUTPUT
 from sparkclean.lake.files import format_of_folder
-from sparkclean.lake.formats import check_format, checked_session, find_format, has_clones
+from sparkclean.lake.formats import CLONES, check_format, checked_session, find_format, has_clones
+from sparkclean.lake.parquet.manifest import FOLDER as MANIFESTS
 from sparkclean.lake.parquet.source import ParquetSource
 from sparkclean.lake.parquet.target import ParquetTarget
 from sparkclean.lake.protocols import OpenTable, SourceTable, TargetTable
@@ -277,6 +278,36 @@ def needs_spark(table: str) -> bool:
         return has_clones(name) or format_of_folder(local_path(name.path)) is not None
     except UnsupportedFeatureError:
         return True
+
+
+def tables_within(location: str) -> list[str]:
+    """List the tables in a local folder that is none itself, as the one of all outputs of a run.
+
+    Parameters
+    ----------
+    location : str
+        Path or URI, or a name in a catalog.
+
+    Returns
+    -------
+    list of str
+        Sorted; empty where the folder is a table, or holds none, or is none.
+    """
+    name = parse_table_name(location)
+    if name.path is None or name.format is not None:
+        return []
+    try:
+        folder = local_path(name.path)
+        inside = [each for each in folder.iterdir() if _is_table(each)]
+    except (UnsupportedFeatureError, OSError):
+        return []
+    return [] if _is_table(folder) else sorted(str(Path(location, each.name)) for each in inside)
+
+
+def _is_table(folder: Path) -> bool:
+    """Tell whether a folder is a table with versions."""
+    known = (folder / MANIFESTS).is_dir() or (folder / CLONES).is_dir()
+    return known or format_of_folder(folder) is not None
 
 
 def runs_of_table(

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from sparkclean.errors import SparkCleanError
 from sparkclean.lake import Pin, SourceTable
-from sparkclean.runs.context import Context
+from sparkclean.runs.context import Context, PinnedTable
 from sparkclean.schema import ROW_NUMBER
 
 if TYPE_CHECKING:
@@ -75,7 +75,29 @@ class FooterFrame:
 
 @dataclass(frozen=True)
 class EarlyContext(Context):
-    """Prepares a job with what footers say."""
+    """Prepares a job with what footers say.
+
+    Attributes
+    ----------
+    pins : dict
+        What it has pinned, by name: the run need not read the footers again.
+    """
+
+    pins: dict[str, Pin] = field(default_factory=dict)
+
+    def pin(
+        self,
+        name: str,
+        source: SourceTable,
+        version: str | int | None = None,
+        *,
+        found: Pin | None = None,
+        numbered: bool = False,
+    ) -> PinnedTable:
+        """Pin a table, and keep the pin."""
+        table = super().pin(name, source, version, found=found, numbered=numbered)
+        self.pins[name] = table.pin
+        return table
 
     def frame_of(self, source: SourceTable, pin: Pin, *, numbered: bool) -> DataFrame:
         """Give columns and types of a pinned table; its rows are not there."""

@@ -86,9 +86,9 @@ class Runner:
     fit_batches : callable
         Called with the numbers of a row once these are known (to fit the session's batch size).
     given : mapping
-        What to read, by the name of the table, where a job before has pinned it.
-    context_type : type
-        What the job is prepared with.
+        What to read, by the name of the table, where somebody has pinned it before.
+    make_context : callable
+        Makes what the job is prepared with.
     """
 
     job: Job[Any]
@@ -98,7 +98,7 @@ class Runner:
     fit_batches: Callable[[int], None] = lambda _: None
     given: Mapping[str, Pin] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
-    context_type: type[Context] = Context
+    make_context: Callable[..., Context] = Context
     #: Whether all that the run publishes is published.
     is_published: bool = field(default=False, init=False)
     _leftovers: list[StagingFolder] = field(default_factory=list, init=False)
@@ -209,7 +209,7 @@ class Runner:
             return bool(self._find_published())
 
     def _context(self, state: RunState | None, record: Mapping[str, Any] | None) -> Context:
-        return self.context_type(
+        return self.make_context(
             spark=self.spark,
             config=self.config,
             job=self.job.name,

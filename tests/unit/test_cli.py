@@ -414,6 +414,16 @@ def test_versions_of_an_empty_folder_says_so(
     assert capsys.readouterr().out == f"{tmp_path} has no versions\n"
 
 
+@pytest.mark.parametrize("command", ["versions", "show", "check-version", "clean-up"])
+def test_folder_of_outputs_is_answered_with_the_outputs(
+    target: ParquetTarget, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    folder = Path(target.location).parent
+    assert main([command, str(folder)]) == 2
+    said = f"{folder} holds tables (1); name one of them: {target.location}"
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "argv", [["versions"], ["show"], ["revert", "--to", "1"], ["clean-up", "--yes"]], ids=" ".join
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sparkclean.commands import jobs
 from sparkclean.commands.main import main
+from sparkclean.config.file import load_config
 from sparkclean.lake import ParquetSource
 from sparkclean.lake.parquet.frames import schema_of_footers
 from tests.data import noisy_data, write_table
@@ -87,6 +90,20 @@ def test_audit_that_is_wrong_is_told_before_spark(
     started, err = said(table, capsys, **sections)
     assert not started
     assert words in err
+
+
+@pytest.mark.parametrize("job", ["predict", "run"])
+def test_run_takes_the_pin_of_the_early_check(
+    table: Path, monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    config = load_config(
+        {"input": {"table": str(table)}, "predict": {"features": ["text"]}}
+        | {"output": {"runs": str(table.parent / "runs")}}
+    )
+    monkeypatch.setattr(jobs, "open_session", lambda *_, **__: nullcontext((None, False)))
+    monkeypatch.setattr(jobs, "watched_tasks", lambda _: nullcontext(lambda: None))
+    with jobs.open_jobs(config, "r", settings={}, job=job) as opened:
+        assert opened.given == {"input": ParquetSource(str(table)).pin()}
 
 
 @pytest.mark.parametrize("job", ["predict", "run"])
