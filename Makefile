@@ -30,6 +30,7 @@ $(VENV)/.installed: pyproject.toml .ci/check-java
 	sh .ci/check-java
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "Python 3.10 or newer is needed; set PYTHON=/path/to/python3"; exit 1; }
+	@echo "installing sparkclean and Spark, which is large, into $(VENV); pip says nothing until it is done"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade "pip>=25.1"
 	$(BIN)/pip install -q -e ".[spark]"

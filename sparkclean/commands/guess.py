@@ -20,7 +20,14 @@ from sparkclean.commands.look import Look, look_at
 from sparkclean.errors import InputError, did_you_mean, first_of
 from sparkclean.names import is_named_as_id
 from sparkclean.rows.types import VECTOR
-from sparkclean.schema import FOLD, PREDICTIONS, REJECTED, SUSPECTS
+from sparkclean.schema import (
+    FOLD,
+    LABEL_WAS_CHANGED,
+    PREDICTIONS,
+    REJECTED,
+    SAMPLE_WEIGHT,
+    SUSPECTS,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,6 +41,7 @@ _SAMPLE_ROWS = 10_000
 _MOST_LABELS, _ROWS_PER_LABEL = 100, 4
 #: Columns of ours, which mean nothing of the user's. Record id and label keep their names.
 _OURS = {name for name, _ in (*SUSPECTS, *REJECTED, *PREDICTIONS)} - {"pred_probs", "given_label"}
+_OURS |= {SAMPLE_WEIGHT, LABEL_WAS_CHANGED}  # of cleaned versions
 
 
 @dataclass

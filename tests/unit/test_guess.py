@@ -249,6 +249,7 @@ def test_guess_features_are_numbers_texts_and_lists_but_no_ids(tmp_path: Path) -
         vector=[[1.0, 5.0]] * 2,
         day=[date(2026, 1, 1)] * 2,
         run_id=["r", "r"],
+        sample_weight=[1.0, 0.5],
     )
     assert found.features == ["text", "price", "new", "vector"]
 
