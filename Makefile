@@ -7,8 +7,8 @@ PYTHON_3.5 ?= $(shell for python in $(PYTHON) python3.11 python3.12 python3.10; 
   "$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && \
   { echo "$$python"; break; }; done)
 PYTHON_4.0 ?= $(PYTHON)
-# result hashes of one run on all versions, which must be one
-HASHES := out/result-hashes.json
+# folder of the result hashes of one run on all versions, which must be one
+HASHES := out/result-hashes
 
 # Much of a small Spark job is waiting: two processes, each with a session of its own.
 # Files in the order of the tree: those that take longest come first.
@@ -95,10 +95,12 @@ demo-iceberg: install  ## the demo on Apache Iceberg
 	  --properties-file conf/spark-defaults-iceberg.conf
 
 test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
-	rm -f $(HASHES)
+	rm -rf $(HASHES) && mkdir -p $(HASHES)
 	$(BIN)/python -m pytest $(TWO) $(CI) --hashes $(HASHES)
-	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES) --connect
-	.venv-3.5/bin/python -m pytest tests/matrix --hashes $(HASHES)
+	@# both wait most of the time
+	.venv-3.5/bin/python -m pytest tests/matrix --hashes $(HASHES) > $(HASHES)/3.5.log 2>&1 & old=$$!; \
+	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES) --connect; connect=$$?; \
+	wait $$old; old=$$?; cat $(HASHES)/3.5.log; exit $$((connect + old))
 
 test-fast: $(VENV)/.tested  ## tests without Spark
 	$(BIN)/python -m pytest tests/unit tests/property
@@ -107,7 +109,7 @@ test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
 	$(BIN)/python -m pytest $(TWO) --cov --cov-report=term:skip-covered
 
 matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested .venv-torch/.tested .venv-xgboost/.tested  ## CI's Spark tests, other versions; torch, xgboost
-	rm -f $(HASHES)
+	rm -rf $(HASHES) && mkdir -p $(HASHES)
 	.venv-torch/bin/python -m pytest tests/matrix/test_torch.py
 	.venv-xgboost/bin/python -m pytest tests/matrix/test_xgboost.py
 	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES)

@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--connect", action="store_true", help="start a Spark Connect server, and run through it"
     )
     parser.addoption(
-        "--hashes", metavar="FILE", help="result hashes of the runs before, which ours must equal"
+        "--hashes", metavar="DIR", help="result hashes of other versions, which ours must equal"
     )
 
 
