@@ -58,7 +58,8 @@ class Meeting:
             "    from sparkclean import faults\n"
             "    from tests.cluster.commands import Meeting\n"
             f"    guest = Meeting(Path({str(self.folder)!r}), 'guest', {self.steps})\n"
-            "    faults.watched(guest).__enter__()\n"
+            "    watching = faults.watched(guest)\n"  # kept: it ends when it is collected
+            "    watching.__enter__()\n"
         )
         path = os.pathsep.join([str(self.folder), str(REPOSITORY)])
         return subprocess.Popen(
