@@ -126,7 +126,7 @@ def _check_driver_packages() -> None:
             f"the driver lacks {' and '.join(missing)}: a bare --py-files zip brings sparkclean "
             "alone. Install them where the driver runs (pip install "
             f"{' '.join(missing)}), or ship an environment: --archives env.tar.gz#environment "
-            "with PYSPARK_PYTHON=./environment/bin/python (README, 'On a cluster')"
+            "with PYSPARK_PYTHON=./environment/bin/python (docs/platforms/cluster.md)"
         )
 
 
