@@ -109,5 +109,6 @@ def all_codes() -> list[int]:
 def _classes() -> Iterator[tuple[str, ...]]:
     for name, kind in all_errors().items():
         first = (kind.__doc__ or "").strip().split("\n\n")[0]
-        meaning = re.sub(r"; exit code \d+(?:, (.*))?", _behind, first)
+        # the code has a column of its own
+        meaning = re.sub(r"; exit code \d+(, )?", lambda match: "; " if match[1] else "", first)
         yield code(name), code(str(kind.exit_code)), sentence(meaning)
