@@ -282,7 +282,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "input": "JSON: tables that were read, and their versions.",
     "counts": "JSON: further counts of the job.",
     "gates": "JSON: limits, the values found, and whether they were passed.",
-    "outputs": "JSON: outputs that were published, with place and version.",
+    "outputs": "JSON: outputs that were published, with location and version.",
     "message": "What went wrong, if something did.",
     "bytes_written": "Bytes of data in the cleaned versions.",
     "remembered": "Bounds that a later run of the same configuration may start from.",

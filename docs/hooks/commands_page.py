@@ -92,7 +92,7 @@ def _usage(parser: argparse.ArgumentParser) -> str:
 #: Of arguments whose help says nothing, as the usage says it already.
 _PLAIN = {
     "log_format": "`text`: a log for people, the default; `json`: for machines",
-    "target": "place of an output: path, URI, or name in a catalog",
+    "target": "location of an output: path, URI, or name in a catalog",
     "shell": "shell that the script is for",
     "to": "file to write; the default is `audit.yaml`",
     "table": "table to look at",

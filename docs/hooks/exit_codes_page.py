@@ -29,8 +29,9 @@ CODES: dict[int, tuple[str, str, str]] = {
         "no",
     ),
     3: (
-        "The input, or the place of an output, cannot be used. At most a run record was published.",
-        "Correct the data or the place. If the input changed during the run, start a new run.",
+        "The input, or the location of an output, cannot be used. Nothing but a run record was "
+        "published.",
+        "Correct the data or the location. If the input changed during the run, start a new run.",
         "no",
     ),
     4: (
@@ -77,8 +78,12 @@ def generate() -> str:
     """
     lines = ["## Codes {#codes}", ""]
     lines += table(
-        ("exit code", "meaning", "what to do", "retry"),
-        [(f"`{number}`{{ #exit-code-{number} }}", *CODES[number]) for number in all_codes()],
+        ("exit code", "meaning", "retry", "what to do"),
+        [
+            (f"`{number}`{{ #exit-code-{number} }}", meaning, retry, what_to_do)
+            for number in all_codes()
+            for meaning, what_to_do, retry in [CODES[number]]
+        ],
     )
     lines += [
         "## Errors in Python {#errors}",

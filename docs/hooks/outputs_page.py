@@ -28,9 +28,9 @@ def generate() -> str:
     lines: list[str] = []
     outputs = list(all_outputs())
     lines += table(
-        ("output", "written by", "holds", "place by default"),
+        ("output", "written by", "holds", "default location"),
         [
-            (f"[`{spec.name}`](#{spec.name})", _jobs(jobs), _holds(spec), _place(spec))
+            (f"[`{spec.name}`](#{spec.name})", _jobs(jobs), _holds(spec), _location(spec))
             for spec, jobs in outputs
         ],
     )
@@ -56,7 +56,7 @@ def _holds(spec: OutputSpec) -> str:
     return "rows of all runs" if spec.accumulates else "one version per run"
 
 
-def _place(spec: OutputSpec) -> str:
+def _location(spec: OutputSpec) -> str:
     return code(spec.location) if spec.location else "beside `cleaned`"
 
 
