@@ -15,6 +15,9 @@ HASHES := out/result-hashes
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # Without all real kills and the large cases, which take as long again
 CI := -m "not full"
+# Tests without Spark
+FAST := tests/unit tests/property tests/docs \
+  --ignore tests/docs/test_pages.py --ignore tests/docs/test_readme.py
 # Tests whose outcome depends on the version of Spark
 SPARK_TESTS := tests/matrix tests/lake tests/spark
 
@@ -107,7 +110,7 @@ test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
 	wait $$old; old=$$?; cat $(HASHES)/3.5.log; exit $$((connect + old))
 
 test-fast: $(VENV)/.tested  ## tests without Spark
-	$(BIN)/python -m pytest tests/unit tests/property
+	$(BIN)/python -m pytest $(FAST)
 
 test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
 	$(BIN)/python -m pytest $(TWO) --cov --cov-report=term:skip-covered
