@@ -80,7 +80,7 @@ def in_place_of(request: Mapping[str, Any], streams: list[int]) -> Iterator[None
         os.environ.clear()
         os.environ.update({**before, **request["env"]})
         sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")  # type: ignore[arg-type]
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
         sys.argv = ["sparkclean", *request.get("argv", ())]
         yield
