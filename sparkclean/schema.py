@@ -254,7 +254,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     # rejected
     "rejected.given_label": "Label in the input table, as text.",
     "rejected.reason": "What is wrong with the row: one of the reasons below.",
-    DETAIL: "The value that was refused, where one is at fault.",
+    DETAIL: "Of refused probabilities: their number, or their sum and range; else empty.",
     # predictions
     PRED_PROBS: "Predicted probability of each class, in the order of the labels.",
     FOLD: "Fold that held the row out; its model was trained on the other folds.",
