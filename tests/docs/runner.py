@@ -75,7 +75,7 @@ class Server:
         words += [] if self._properties is None else [str(self._properties)]
         log = (self._scratch / "server.log").open("wb")
         self._process = subprocess.Popen(
-            words, cwd=self._folder, env=plain_environment(), stdin=subprocess.DEVNULL,
+            words, cwd=self._folder, env=plain_environment(), stdin=subprocess.PIPE,
             stdout=log, stderr=log,
         )  # fmt: skip
         log.close()
@@ -135,6 +135,8 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        assert self._process.stdin
+        self._process.stdin.close()
 
 
 class Place:

@@ -17,6 +17,7 @@ import os
 import runpy
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -187,8 +188,23 @@ def serve(address: str, warm: Warm) -> None:
                     connection.sendall(str(code).encode())
 
 
+def end_with_parent() -> None:
+    """End when the other end of stdin is closed: the tests have ended, whatever ended them."""
+    lifeline = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+    def wait() -> None:
+        os.read(lifeline, 1)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def main(address: str, properties: str | None = None) -> None:
     """Start Spark, then listen."""
+    end_with_parent()
     warm = Warm(session.read_properties(properties))
     serve(address, warm)
 
