@@ -15,6 +15,7 @@ from sparkclean.names import Format
 from sparkclean.schema import ROW_NUMBER
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from typing_extensions import Self
 
 S = TypeVar("S", bound="Section")
@@ -79,6 +80,11 @@ def setting(default: Any = ..., *, description: str, result: bool = False) -> An
     return Field(default, description=description, json_schema_extra=extra)
 
 
+def is_in_result(field: FieldInfo) -> bool:
+    """Tell whether the answer depends on a key, which then belongs to the fingerprint."""
+    return field.json_schema_extra is _in_result
+
+
 def result_settings(section: Section) -> dict[str, Any]:
     """Give the settings of a section that the answer depends on and that are not the default.
 
@@ -94,7 +100,7 @@ def result_settings(section: Section) -> dict[str, Any]:
     written = section.model_dump(mode="json")
     found = {}
     for name, field in type(section).model_fields.items():
-        if field.json_schema_extra is not _in_result:
+        if not is_in_result(field):
             continue
         default = None if field.is_required() else field.get_default(call_default_factory=True)
         if field.is_required() or getattr(section, name) != default:
