@@ -176,7 +176,7 @@ def _as_path(table: str) -> str:
 def _places(folder: str) -> dict[str, str]:
     """Give the places of all outputs in a folder."""
     from sparkclean.config.model import config_model  # noqa: PLC0415
-    from sparkclean.config.places import TABLE  # noqa: PLC0415
+    from sparkclean.config.output_locations import TABLE  # noqa: PLC0415
 
     section: Any = config_model().model_fields["output"].annotation
     fields = section.model_fields.items()

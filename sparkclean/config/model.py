@@ -15,7 +15,7 @@ from pydantic import BaseModel, StrictStr, ValidationError, create_model
 from sparkclean import registry
 from sparkclean.config.classes import class_findings
 from sparkclean.config.explain import explain
-from sparkclean.config.places import location_findings, with_places
+from sparkclean.config.output_locations import location_findings, with_table_in_locations
 from sparkclean.config.sections import (
     ColumnsSection,
     Config,
@@ -179,7 +179,7 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
 def _parse(mapping: Mapping[str, Any], *, check: Callable[[Config], list[str]]) -> Config:
     model = config_model()
     try:
-        config = with_places(cast("Config", model.model_validate(dict(mapping))))
+        config = with_table_in_locations(cast("Config", model.model_validate(dict(mapping))))
     except ValidationError as exc:
         findings = explain(exc.errors(), model) + _more_findings(mapping, exc, check)
         raise ConfigError(findings) from None
@@ -224,7 +224,7 @@ def _more_findings(
             rest.pop(str(section), None)
     rest["input"] = {"table": "input.table"} | rest.get("input", {})
     try:
-        return check(with_places(cast("Config", config_model().model_validate(rest))))
+        return check(with_table_in_locations(cast("Config", config_model().model_validate(rest))))
     except ValidationError:
         return []
 

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from sparkclean.config.model import config_model
-from sparkclean.config.places import TABLE, last_part
+from sparkclean.config.output_locations import TABLE, last_part
 from sparkclean.config.sections import OutputSection
 from sparkclean.config.text import read_yaml
 

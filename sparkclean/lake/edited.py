@@ -212,7 +212,7 @@ class EditedTarget(ABC):
 
     # -- writing -------------------------------------------------------------------------------
 
-    def unheld(self, schema: str, spark: SparkSession) -> list[str]:  # noqa: ARG002
+    def unsupported_columns(self, schema: str, spark: SparkSession) -> list[str]:  # noqa: ARG002
         """List nothing: the columns are those of the table itself."""
         return []
 

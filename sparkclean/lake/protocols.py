@@ -138,7 +138,7 @@ class TargetTable(Protocol):
     def check_writable(self) -> None:
         """Refuse a place that cannot be published to. Writes nothing."""
 
-    def unheld(self, schema: str, spark: SparkSession) -> list[str]:
+    def unsupported_columns(self, schema: str, spark: SparkSession) -> list[str]:
         """List columns of a schema that it cannot hold, each with the reason. Writes nothing."""
 
     def stage(self, run_id: str, *, accumulate: bool) -> StagingFolder:

@@ -18,7 +18,7 @@ from sparkclean.rows.types import Fields, arrow_type
 KIND = "kind"
 #: Kinds of the state that tells of written files, and of an error. No function uses a negative
 #: number.
-WRITTEN, TOLD = -1, -2
+WRITTEN, INPUT_ERROR = -1, -2
 #: State, added up element by element: what it means depends on the kind.
 STATE, STATE_TYPE = "state", "array<bigint>"
 #: Keys of a state that nobody reads by name; of functions without state, too.

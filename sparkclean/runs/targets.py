@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparkclean.config.places import places_before
+from sparkclean.config.output_locations import default_locations_before
 from sparkclean.config.sections import Config
 from sparkclean.errors import InputError
 from sparkclean.lake import Pin, SchemaMismatchError, TargetTable, Version, unite_schemas
@@ -60,9 +60,9 @@ def check_columns(
         if not spec.columns:
             schema = prepared.input.own_frame.schema.json()
         findings += [
-            f"{about}: {unheld}, which this output of format {target.format} cannot hold; choose "
+            f"{about}: {reason}, which this output of format {target.format} cannot hold; choose "
             "another output.format, or a new place, or leave the column out of the table"
-            for unheld in target.unheld(schema, spark)
+            for reason in target.unsupported_columns(schema, spark)
         ]
         before = target.schema() if spec.accumulates else None
         if before is None:
@@ -137,7 +137,7 @@ def warn_of_places_before(config: Config, targets: Mapping[str, TargetTable]) ->
     targets : mapping
         Outputs of the run, by name; those that are there already are not spoken of.
     """
-    places = places_before(config)
+    places = default_locations_before(config)
     before = {
         name: places[name]
         for name, target in targets.items()

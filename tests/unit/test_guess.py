@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sparkclean.commands.guess import Given, Guess, guess_columns
-from sparkclean.commands.look import look_at
+from sparkclean.commands.table_preview import preview_table
 from sparkclean.errors import InputError
 
 PROBS = pa.array([[0.5, 0.5], [0.1, 0.9]])
@@ -285,7 +285,7 @@ def test_guess_id_of_a_table_without_order_is_to_be_chosen(
 ) -> None:
     columns = {"name": ["a", "a"], "no": [1, 2], "label": [0, 1], "pred_probs": PROBS}
     pq.write_table(pa.table(columns), tmp_path / "part.parquet")
-    look = look_at(str(tmp_path))
+    look = preview_table(str(tmp_path))
     monkeypatch.setattr(look, "keeps_order", False, raising=False)
     monkeypatch.setattr("sparkclean.commands.guess.look_at", lambda *_: look)
     found = guess_columns("lake.db.table")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sparkclean.confident.joint import add_pairs
 from sparkclean.examples.counts import count_codes, state_of
 from sparkclean.examples.kernels import KERNEL_KEYS
-from sparkclean.jobs.audit.kinds import BUCKETS, COUNTS
+from sparkclean.jobs.audit.row_types import BUCKETS, COUNTS
 from sparkclean.rows.emitted import Emitted
 
 #: What kernels count by pair of classes, in the order of its state.

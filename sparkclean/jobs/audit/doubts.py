@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.examples.checks import permuted_columns
 from sparkclean.examples.statistics import ClassStatistics
-from sparkclean.jobs.audit.kinds import SURENESS
+from sparkclean.jobs.audit.row_types import SURENESS
 from sparkclean.jobs.audit.sureness import BUCKETS
 from sparkclean.numbers.intervals import wilson_interval
 from sparkclean.numbers.pair_counts import PairCounts

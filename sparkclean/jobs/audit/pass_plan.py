@@ -63,13 +63,13 @@ class Needs:
 
     Attributes
     ----------
-    cuts_of_pairs : bool
+    pair_cutoffs : bool
         Margins of the rows that a pair of classes may prune.
     scores_by_thresholds, scores_by_noise_model : bool
         Scores that need exact thresholds; that need the noise model.
     """
 
-    cuts_of_pairs: bool = False
+    pair_cutoffs: bool = False
     scores_by_thresholds: bool = False
     scores_by_noise_model: bool = False
 
@@ -90,7 +90,7 @@ class Known:
     Attributes
     ----------
     needs : Needs
-    thresholds_bounded, cuts_bounded : bool
+    thresholds_bounded, cutoffs_bounded : bool
         Before the first pass; cuts only with thresholds.
     class_sums : bool
         And with them the exact thresholds.
@@ -106,7 +106,7 @@ class Known:
 
     needs: Needs
     thresholds_bounded: bool = False
-    cuts_bounded: bool = False
+    cutoffs_bounded: bool = False
     class_sums: bool = False
     joint: bool = False
     rivals: bool = False
@@ -116,15 +116,15 @@ class Known:
     @classmethod
     def by_bounds(cls, needs: Needs, bounds: Bounds | None) -> Known:
         """Say what is known before the first pass."""
-        cuts = bounds is not None and bounds.lowest_margins is not None and needs.cuts_of_pairs
-        return cls(needs, bounds is not None, cuts)
+        cutoffs = bounds is not None and bounds.lowest_margins is not None and needs.pair_cutoffs
+        return cls(needs, bounds is not None, cutoffs)
 
     @classmethod
     def likely(cls, needs: Needs, num_classes: int) -> Known:
         """Say what a sample is likely to bound."""
         bounded = not needs.scores_by_thresholds
-        cuts = bounded and needs.cuts_of_pairs and num_classes < MANY_CLASSES
-        return cls(needs, bounded, cuts)
+        cutoffs = bounded and needs.pair_cutoffs and num_classes < MANY_CLASSES
+        return cls(needs, bounded, cutoffs)
 
     def after_first(self, *, thresholds_hold: bool) -> Known:
         """Add what the first pass finds; thresholds hold if they lie within their bounds."""
@@ -133,13 +133,13 @@ class Known:
             self,
             class_sums=True,
             joint=hold,
-            rivals=hold and not self.cuts_bounded,
-            margins=hold and self.cuts_bounded,
+            rivals=hold and not self.cutoffs_bounded,
+            margins=hold and self.cutoffs_bounded,
         )
 
-    def after_quotas(self, *, cuts_hold: bool) -> Known:
+    def after_quotas(self, *, cutoffs_hold: bool) -> Known:
         """Add whether the bounded cuts have let as many rows through as the quotas want."""
-        return replace(self, margins=self.margins and cuts_hold)
+        return replace(self, margins=self.margins and cutoffs_hold)
 
     def after_exact(self) -> Known:
         """Add what the pass by exact thresholds finds."""
@@ -164,20 +164,20 @@ def next_pass(known: Known) -> PlannedPass | None:
     """
     if not known.class_sums:
         return _first(known)
-    needs_margins = known.needs.cuts_of_pairs and not known.margins
+    needs_margins = known.needs.pair_cutoffs and not known.margins
     if not known.joint or (needs_margins and not known.rivals):
         return _exact(known)
     if needs_margins:
         return PlannedPass(PassKind.LAST, _MARGINS, "the cuts of pairs are bounded now")
     if known.needs.scores_by_noise_model and not known.scores:
-        what = _MARGINS if known.needs.cuts_of_pairs else "scores by the noise model"
+        what = _MARGINS if known.needs.pair_cutoffs else "scores by the noise model"
         return PlannedPass(PassKind.LAST, what, "scores need the noise model")
     return None
 
 
 def _first(known: Known) -> PlannedPass:
     what = "class sums and confident joint" if known.thresholds_bounded else "class sums"
-    if known.cuts_bounded:
+    if known.cutoffs_bounded:
         why = "thresholds and cuts of pairs are bounded before"
     elif known.thresholds_bounded:
         why = "thresholds are bounded before"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sparkclean.confident.scores import normalized_margin
 from sparkclean.jobs.audit.counts import BucketCounts, bucket_of, find_sorted
 from sparkclean.jobs.audit.emitted_rows import Rows
-from sparkclean.jobs.audit.kinds import BUCKETS, PLACE
+from sparkclean.jobs.audit.row_types import BUCKETS, PLACE
 from sparkclean.rows.emitted import ANY_KEYS, KIND, id_fields, state_fields, to_batch
 from sparkclean.rows.types import Fields
 
@@ -180,7 +180,7 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Cuts:
+class Cutoffs:
     """The last row to select in each group, by (score, record id).
 
     Attributes

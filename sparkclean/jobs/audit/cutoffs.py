@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from sparkclean.jobs.audit.kinds import BUCKETS
-from sparkclean.jobs.audit.rankings import CountBuckets, Cuts, Places, Ranking
+from sparkclean.jobs.audit.rankings import CountBuckets, Cutoffs, Places, Ranking
+from sparkclean.jobs.audit.row_types import BUCKETS
 from sparkclean.rows.emitted import ID_PREFIX
 from sparkclean.rows.streams import State, Stream
 from sparkclean.rows.types import arrow_type
@@ -25,7 +25,7 @@ _COUNTS, _BUCKETS = 1 << 14, 4096
 
 
 @dataclass(frozen=True)
-class Counted:
+class BucketCounts:
     """Places by group and bucket of the score.
 
     Attributes
@@ -40,7 +40,7 @@ class Counted:
     buckets: int
 
 
-def counted_of(states: Iterable[State], buckets: int) -> Counted:
+def bucket_counts_of(states: Iterable[State], buckets: int) -> BucketCounts:
     """Read counts from state.
 
     Parameters
@@ -58,16 +58,16 @@ def counted_of(states: Iterable[State], buckets: int) -> Counted:
     for state in states:
         if state.kind == BUCKETS:
             counts.setdefault(state.first, {})[state.second] = state.values[0]
-    return Counted(counts, buckets)
+    return BucketCounts(counts, buckets)
 
 
-def collect_cuts(
+def collect_cutoffs(
     stream: Stream,
     ranking: Ranking,
     quotas: NDArray[np.int64],
     id_types: tuple[str, ...],
-    counted: Counted | None = None,
-) -> Cuts:
+    counted: BucketCounts | None = None,
+) -> Cutoffs:
     """Find the last row to select in each group: as many rows of lowest (score, record id).
 
     Parameters
@@ -95,10 +95,10 @@ def collect_cuts(
     """
     groups = np.flatnonzero(quotas)
     if not len(groups):
-        return Cuts(ranking, groups, np.zeros(0), ())
+        return Cutoffs(ranking, groups, np.zeros(0), ())
     if counted is None and stream.rows is not None and stream.rows <= _ROWS_TO_SORT:
         last = _collect_last(stream, Places(ranking, groups, quotas[groups], id_types))
-        return _cuts(ranking, groups, last, id_types)
+        return _cutoffs(ranking, groups, last, id_types)
     if counted is None:
         buckets = min(_BUCKETS, 1 << max(0, int(np.log2(_COUNTS / len(groups)))))
         counted = collect_buckets(stream, ranking, groups, buckets)
@@ -110,12 +110,12 @@ def collect_cuts(
         ranking, groups[divided], places[divided], id_types, ends[divided], counted.buckets
     )
     last = _collect_last(stream, near) if divided.any() else {}
-    return _cuts(ranking, groups, last, id_types)
+    return _cutoffs(ranking, groups, last, id_types)
 
 
 def collect_buckets(
     stream: Stream, ranking: Ranking, groups: NDArray[np.int64], buckets: int
-) -> Counted:
+) -> BucketCounts:
     """Count places by group and bucket of the score.
 
     Parameters
@@ -135,7 +135,7 @@ def collect_buckets(
     -----
     As `Stream.collect`.
     """
-    return counted_of(stream.collect(CountBuckets(ranking, groups, buckets)), buckets)
+    return bucket_counts_of(stream.collect(CountBuckets(ranking, groups, buckets)), buckets)
 
 
 def end_of_quota(counts: Mapping[int, int], quota: int) -> tuple[int, int]:
@@ -191,16 +191,16 @@ def _find_last(places: Sequence[pa.RecordBatch], ids: Sequence[str]) -> dict[int
     return dict(zip(group[reached].tolist(), found, strict=True))
 
 
-def _cuts(
+def _cutoffs(
     ranking: Ranking,
     groups: NDArray[np.int64],
     last: Mapping[int, tuple[Any, ...]],
     id_types: tuple[str, ...],
-) -> Cuts:
+) -> Cutoffs:
     """Put cuts together; a group whose quota is not reached selects all."""
     rows = [last.get(group, (np.inf, *(None for _ in id_types))) for group in groups.tolist()]
     scores = np.array([row[0] for row in rows])
     ids = tuple(
         pa.array([row[1 + i] for row in rows], arrow_type(kind)) for i, kind in enumerate(id_types)
     )
-    return Cuts(ranking, groups, scores, ids)
+    return Cutoffs(ranking, groups, scores, ids)

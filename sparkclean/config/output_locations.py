@@ -18,7 +18,7 @@ TABLE = "<table>"
 _NO_NAME = re.compile(r"[^\w.+=@-]")
 
 
-def with_places(config: Config) -> Config:
+def with_table_in_locations(config: Config) -> Config:
     """Fill in the table in places of outputs.
 
     Parameters
@@ -39,7 +39,7 @@ def with_places(config: Config) -> Config:
     return config.model_copy(update={"output": config.output.model_copy(update=places)})
 
 
-def places_before(config: Config) -> dict[str, str]:
+def default_locations_before(config: Config) -> dict[str, str]:
     """Give the places that outputs had by default when these did not name the table.
 
     Parameters
