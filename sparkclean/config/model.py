@@ -110,22 +110,23 @@ def _build(_: tuple[str, ...]) -> type[BaseModel]:
             list[Label] | StrictStr | None,
             setting(
                 None,
-                description="null: integers 0..K-1; the labels in the order of the probabilities; "
-                "or a file with that list.",
+                description="The labels in the order of the probabilities, or a file that lists "
+                "them. null: labels are the integers 0..K-1.",
             ),
         ),
         "scan": (
             Literal["auto", "files", "dataframe"],
             setting(
                 "auto",
-                description="How rows are read; auto: from the files where these are the table.",
+                description="How rows are read: tasks read Parquet files themselves (files), or "
+                "Spark does (dataframe). auto: files where possible.",
             ),
         ),
         **own,
         "output": (output, output()),
         "spark": (
             dict[str, Setting],
-            setting({}, description="Spark settings of a session that the command creates."),
+            setting({}, description="Spark settings of the session that the command creates."),
         ),
     }
     return create_model("Config", __base__=_Whole, __doc__="The whole configuration.", **fields)

@@ -41,7 +41,7 @@ def test_commands_say_what_the_page_says(ran: dict[str, str]) -> None:
         "sparkclean audit out/examples/predictions --out out/third"
     )
     refused = ran["sparkclean run data/examples --label label"]
-    assert "They may be: --features image" in refused
+    assert "Possible columns: --features image" in refused
     prints = [
         re.findall("config fingerprint .*", of(f"sparkclean run --config {source} "))
         for source in ("digits.yaml", "-")

@@ -150,15 +150,14 @@ def test_what_cannot_be_guessed_names_the_flag_and_columns(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert error_of(capsys, "audit", "r.parquet").splitlines() == [
-        "error: --pred-probs: cannot be guessed surely; no column may be it by its type. Without "
+        "error: --pred-probs: the command is not sure; no column has a type that fits. Without "
         "probabilities: sparkclean run r.parquet --features text,stars"
     ]
-    assert "They may be: --features text,stars" in error_of(capsys, "run", "r.parquet")
+    assert "Possible columns: --features text,stars" in error_of(capsys, "run", "r.parquet")
     table = {"mood": ["a", "b"] * 20, "pred_probs": [[0.5, 0.5]] * 40}
     pq.write_table(pa.table(table), "m.parquet")
-    assert (
-        "--label: cannot be guessed surely; give the column of the given label: mood"
-        in error_of(capsys, "audit", "m.parquet")
+    assert "--label: the command is not sure; give the column of the given label: mood" in error_of(
+        capsys, "audit", "m.parquet"
     )
     text = error_of(capsys, "audit", "m.parquet", "--label", "mood")
     assert "Those seen, in alphabetical order: --classes a,b" in text

@@ -38,7 +38,7 @@ class AuditJob(Job["AuditPrepared"]):
     outputs = (
         OutputSpec(
             "suspects",
-            "Label issues of all runs.",
+            "Suspects (label issues) of all runs.",
             schema.SUSPECTS,
             accumulates=True,
             keyed=True,
@@ -60,14 +60,14 @@ class AuditJob(Job["AuditPrepared"]):
         ),
         OutputSpec(
             "rejected",
-            "Rows that were not audited.",
+            "Rejected rows, which were not audited.",
             schema.REJECTED,
             accumulates=True,
             keyed=True,
             location="out/<table>/rejected",
         ),
-        OutputSpec("quarantine", "Suspects that mode quarantine sets apart."),
-        OutputSpec("cleaned", "Cleaned dataset versions.", location="out/<table>/cleaned"),
+        OutputSpec("quarantine", "Suspects that clean.mode quarantine leaves out of cleaned."),
+        OutputSpec("cleaned", "Versions of the cleaned dataset.", location="out/<table>/cleaned"),
     )
     sections: ClassVar = {
         "method": MethodSection,
