@@ -33,8 +33,8 @@ def check_expanded(location: str) -> None:
     """
     if match := _VARIABLE.search(location):
         raise ConfigError(
-            f"{location!r} holds {match[0]}, and variables are not expanded here; write the place "
-            "out, or have your shell expand it (--set, SPARKCLEAN__SECTION__KEY). A folder of this "
+            f"{location!r} holds {match[0]}, and variables are not expanded here; write the path "
+            "out, or let your shell expand it (--set, SPARKCLEAN__SECTION__KEY). A folder of this "
             "very name is written as a URI: file:///..., with %24 for the $"
         )
 

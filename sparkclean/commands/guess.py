@@ -147,7 +147,7 @@ def guess_columns(
     Notes
     -----
     Reads as `preview_table` does: 100 rows of lists; 10,000 rows of columns that may be the label;
-    a million rows of columns that are called like an id, until one column has no value twice.
+    a million rows of columns that are named like an id, until one column has no value twice.
     """
     look = preview_table(table, spark)
     given = _as_spelled(look.schema, given or Given())
@@ -237,7 +237,7 @@ def _find_probs(look: TablePreview, given: Given, guess: Guess) -> list[int]:
         guess.reasons["pred_probs"] = "by name and type"
     else:
         guess.open["pred_probs"] = [str(probs)]
-        guess.comments["columns"] = f"CHECK: {probs} may hold probabilities, by its type alone"
+        guess.comments["columns"] = f"CHECK: {probs} may hold probabilities; only its type says so"
     return lengths
 
 
@@ -261,7 +261,7 @@ def _find_label(look: TablePreview, given: Given, guess: Guess) -> None:
     candidates = list(dict.fromkeys([*named, *few]))
     guess.label = candidates[0] if candidates else None
     if len(named) == 1 or (not named and len(few) == 1):
-        guess.reasons["label"] = "by its name" if named else "the one column of few values"
+        guess.reasons["label"] = "by its name" if named else "the only column with few values"
     if not named:
         guess.open["label"] = candidates or free
         if candidates:
@@ -290,12 +290,16 @@ def _find_id(look: TablePreview, given: Given, guess: Guess) -> None:
         rows = look.count_unique(name)
         if rows is not None:
             guess.id = name
-            why = "the index of pandas" if name in look.index else "called like an id"
-            guess.reasons["id"] = f"{why}, no value twice in {rows:,} rows"
+            why = "the index of pandas" if name in look.index else "named like an id"
+            guess.reasons["id"] = f"{why}, all values are different in {rows:,} rows"
             return
-    why = f"{first_of(named)}: has values twice, or none" if named else "no column is called so"
+    why = "no column is named like an id"
+    if named:
+        why = f"{first_of(named)}: has values twice, or none"
     if look.keeps_order:
-        guess.reasons["id"] = f"{why}; rows are numbered, for this version of the table alone"
+        guess.reasons["id"] = (
+            f"{why}; row numbers are the record ids, valid for this table version only"
+        )
     else:
         some = free[:_LISTED]  # a job for each
         guess.open["id"] = sorted(some, key=lambda name: look.count_unique(name) is None)

@@ -80,6 +80,6 @@ def init(args: argparse.Namespace) -> None:
         f" --properties-file {shlex.quote(args.properties_file)}" if args.properties_file else ""
     )
     say(
-        f"wrote {path}; look it over, then: sparkclean {guess.job} --config "
+        f"wrote {path}; check it, then: sparkclean {guess.job} --config "
         f"{shlex.quote(str(path))} --dry-run{settings}"
     )

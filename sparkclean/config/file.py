@@ -153,7 +153,7 @@ def _beside_findings(config: Config, folder: Path) -> list[str]:
         except (OSError, ValueError):  # no path
             continue
         findings.append(
-            f"{key}: {place} is not in the working directory ({here}), to which places are "
+            f"{key}: {place} is not in the working directory ({here}), to which paths are "
             f"relative, but beside the configuration; write {folder / place}"
         )
     return findings

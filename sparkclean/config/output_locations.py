@@ -172,7 +172,7 @@ def _work_findings(config: Config, jobs: Any, places: list[Path | str]) -> list[
 def _overlap(one: str, other: str, paths: dict[str, Path | str], *, is_read: bool) -> list[str]:
     path, other_path = paths[one], paths[other]
     if path == other_path:
-        relation = "is the same place as"
+        relation = "is the same location as"
     elif isinstance(path, str) or isinstance(other_path, str):
         return []
     elif path in other_path.parents:
@@ -182,5 +182,5 @@ def _overlap(one: str, other: str, paths: dict[str, Path | str], *, is_read: boo
     else:
         return []
     others = is_read and not other.startswith("input.")
-    remedy = "name a table of other rows" if others else "choose a place of its own"
+    remedy = "name a table of other rows" if others else "choose a location of its own"
     return [f"{other}: {str(other_path)!r}: {one} {relation} it; {remedy}"]

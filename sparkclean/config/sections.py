@@ -392,5 +392,5 @@ class OutputSection(Section):
         """Give the place of an output that a job cannot do without; raise `ConfigError` if null."""
         place = self.location(name)
         if place is None:
-            raise ConfigError(f"output.{name}: null, but {job} needs it; name a place for it")
+            raise ConfigError(f"output.{name}: null, but {job} needs it; name a location for it")
         return place

@@ -323,8 +323,8 @@ class CommittedTarget(ABC):
         commits = self._commits()
         if commits and not any(version.run_id for version in commits):
             raise InputError(
-                f"{self.location} is a table that no audit has written; choose an output of its "
-                "own, nothing is ever written into a table of somebody else"
+                f"{self.location} is a table that sparkclean did not write; choose another "
+                "location: sparkclean never writes into tables of others"
             )
 
     def unsupported_columns(self, schema: str, spark: SparkSession) -> list[str]:

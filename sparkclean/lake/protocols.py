@@ -209,4 +209,4 @@ class OpenTable(Protocol):
 
 def refuse_edit(location: str) -> SparkCleanError:
     """Say that a version of a table is staged as rows, not as changes."""
-    return SparkCleanError(f"{location} is no branch and no place of clones")
+    return SparkCleanError(f"{location} is neither a branch nor a folder of clones")

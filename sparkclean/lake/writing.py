@@ -34,20 +34,20 @@ _WHILE_WRITING: tuple[tuple[set[int], re.Pattern[str], type[SparkCleanError], st
         {errno.EACCES, errno.EPERM, errno.EROFS},
         re.compile(r"Permission denied|Read-only file system|AccessControlException"),
         InputError,
-        "{location} may not be written to; check its owner and permissions",
+        "{location} is not writable; check its owner and permissions",
     ),
     (
         {errno.ENAMETOOLONG},
         re.compile("File name too long"),
         InputError,
-        "{location}: a name in it is too long for its file system; shorten it",
+        "{location}: its path has a name that is too long for the file system; shorten it",
     ),
     (
         {errno.ENOTDIR, errno.EEXIST},
         re.compile(r"Mkdirs failed|ParentNotDirectory|Not a directory"),
         InputError,
-        "{location} is not a folder that can be written to: a file is in its way, or it may not be "
-        "written to; check the path",
+        "{location} is not a writable folder: a file is in its way, or permissions forbid it; "
+        "check the path",
     ),
 )
 

@@ -167,8 +167,8 @@ def check_columns(
     findings = check_id_types(schema, ids)
     findings += check_label_type(schema, label)
     findings += [
-        f"columns: {name!r} is also the name of a column that predictions have; rename the "
-        "column of the table"
+        f"columns: {name!r} is also the name of a column of predictions; rename the column of the "
+        "table"
         for name in (*ids, label)
         if name.lower() in reserved
     ]

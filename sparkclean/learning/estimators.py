@@ -74,7 +74,7 @@ def _check_probabilities(found: Any, path: str, section: str) -> None:
         more = " (it is one of Spark ML: predict.engine: spark-ml)" if _is_of_spark(found) else ""
         raise ConfigError(
             f"{section}.estimator: {path!r} has no fit and predict_proba{more}; choose a "
-            "classifier that yields probabilities"
+            "classifier that predicts probabilities"
         )
 
 

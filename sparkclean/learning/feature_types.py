@@ -186,7 +186,8 @@ def choose_all(
         elif name.startswith(_INDEX):
             left_out[name] = "an index of pandas"
         elif kind is None:
-            left_out[name] = f"its type is {field_.dataType.simpleString()}, which is no feature"
+            found = field_.dataType.simpleString()
+            left_out[name] = f"its type is {found}, which cannot be a feature"
         else:
             kinds[name] = kind
     return FeatureTypes(kinds, left_out=left_out)
@@ -220,7 +221,7 @@ def check_feature_types(schema: StructType, taken: FeatureTypes) -> None:
         elif feature_type_of(found) != kind and not isinstance(found, _TYPES.get(kind, ())):
             findings.append(
                 f"predict.columns: column {name!r} is {found.simpleString()}, and a {kind} is of "
-                f"{_NEEDED[kind]}; say something else of it, or leave it out"
+                f"{_NEEDED[kind]}; choose another feature type, or leave it out"
             )
     if findings:
         raise InputError(findings)
@@ -280,7 +281,7 @@ def decide(taken: FeatureTypes, values: Mapping[str, Values]) -> FeatureTypes:
             if is_declared:
                 findings.append(
                     f"predict.columns: column {name!r} has more than {MOST_VALUES:,} values, or "
-                    f"one of more than {LONGEST_VALUE} characters; take it as text or number, or "
+                    f"one of more than {LONGEST_VALUE} characters; set it to text or number, or "
                     "leave it out"
                 )
             notes[name] = (

@@ -61,7 +61,7 @@ def check_columns(
             schema = prepared.input.own_frame.schema.json()
         findings += [
             f"{about}: {reason}, which this output of format {target.format} cannot hold; choose "
-            "another output.format, or a new place, or leave the column out of the table"
+            "another output.format or another location, or drop the column"
             for reason in target.unsupported_columns(schema, spark)
         ]
         before = target.schema() if spec.accumulates else None
@@ -72,7 +72,7 @@ def check_columns(
         except SchemaMismatchError as exc:
             findings.append(
                 f"{about}: column {exc.column!r} is {exc.one} in the rows of earlier runs and "
-                f"{exc.other} in those of this one; name another place for it"
+                f"{exc.other} in those of this one; name another location for it"
             )
     if findings:
         raise InputError(findings)
@@ -106,7 +106,8 @@ def check_same_table(datasets: Mapping[str, TargetTable], pin: Pin) -> None:
             findings.append(
                 f"output.{name}: {target.location} holds versions of table "
                 f"{last.properties.get(INPUT_TABLE)}, the newest by run {last.run_id}, and this "
-                f"run is of {pin.table}; name another place for it, or set output.adopt: true if "
+                f"run is of {pin.table}; name another location for it, or set output.adopt: true "
+                "if "
                 "that table has moved, or its versions may be replaced"
             )
     if findings:
@@ -147,7 +148,7 @@ def warn_of_places_before(config: Config, targets: Mapping[str, TargetTable]) ->
         name, place = next(iter(before.items()))
         _log.warning(
             "%s: written by earlier runs, and left as they are: by default this run writes to %s. "
-            "To go on there name the places, such as output.%s: %s",
+            "To keep writing there, name these locations, such as output.%s: %s",
             ", ".join(before.values()),
             Path(targets[name].location).parent,
             name,

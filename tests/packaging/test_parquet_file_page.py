@@ -47,7 +47,7 @@ def test_commands_say_what_the_page_says(ran: dict[str, str]) -> None:
         for source in ("digits.yaml", "-")
     ]
     assert prints[0] == prints[1] != []
-    assert "wrote audit.yaml; look it over, then: sparkclean run --config audit.yaml" in of(
+    assert "wrote audit.yaml; check it, then: sparkclean run --config audit.yaml" in of(
         "sparkclean init"
     )
     assert "rows are numbered from 0 (row_number)" in of("sparkclean run noid.parquet")

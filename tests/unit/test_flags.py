@@ -53,7 +53,8 @@ def test_one_line_guesses_the_columns_and_says_so(
     assert shown.out == (
         "input:\n  table: in\ncolumns:\n  id: id\n  label: label\n  pred_probs: pred_probs\n"
     )
-    assert "guessed columns.id: id (called like an id, no value twice in 40 rows)" in shown.err
+    said = "guessed columns.id: id (named like an id, all values are different in 40 rows)"
+    assert said in shown.err
     assert sorted(path.name for path in here.iterdir()) == ["in", "r.parquet"]
 
 
@@ -185,9 +186,9 @@ def test_a_place_beside_the_configuration_alone_is_said(
     with pytest.raises(ConfigError) as caught:
         load_config("../c.yaml", environ={})
     assert caught.value.findings == (
-        f"input.table: ./in is not in the working directory ({here / 'work'}), to which places "
-        "are relative, but beside the configuration; write ../in",
-        f"classes: labels.txt is not in the working directory ({here / 'work'}), to which places "
+        f"input.table: ./in is not in the working directory ({here / 'work'}), to which paths are "
+        "relative, but beside the configuration; write ../in",
+        f"classes: labels.txt is not in the working directory ({here / 'work'}), to which paths "
         "are relative, but beside the configuration; write ../labels.txt",
     )
     (here / "work" / "in").mkdir()

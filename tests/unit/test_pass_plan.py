@@ -100,7 +100,7 @@ def test_thresholds_that_are_missed_cost_the_exact_pass_and_are_told() -> None:
     planned = next_pass(known)
     assert planned is not None
     assert (planned.name, planned.title(2)) == ("pass_2", "pass 2: confident joint")
-    assert planned.notice == "the thresholds are not where they were expected: one more pass"
+    assert planned.notice == "the thresholds are outside their bounds: one more pass"
     # entries by bounds that did not hold are not used, whatever the quotas say
     assert known.after_quotas(cutoffs_hold=True) == known
 
@@ -112,7 +112,7 @@ def test_cuts_that_are_missed_cost_two_passes_and_are_told() -> None:
     planned = next_pass(known)
     assert planned is not None
     assert planned.kind is EXACT
-    assert planned.notice == "the cuts of pairs are not where they were expected: two more passes"
+    assert planned.notice == "the cutoffs of class pairs are outside their bounds: two more passes"
     last = next_pass(known.after_exact())
     assert last is not None
     assert (last.name, last.title(3)) == ("pass_3", "pass 3: margins of class pairs")
@@ -159,14 +159,16 @@ def test_first_pass_is_called_by_what_it_finds(known: Known, title: str) -> None
         (
             PAIRS,
             10,
-            "1: class sums and confident joint (thresholds and cuts of pairs are bounded before); "
+            "1: class sums and confident joint (thresholds and cutoffs of class pairs are bounded "
+            "beforehand); "
             "3 if bounds fail",
         ),
         (
             PAIRS,
             MANY_CLASSES,
-            "2: class sums and confident joint (thresholds are bounded before), then margins of "
-            "class pairs (the cuts of pairs are bounded now); 3 if bounds fail",
+            "2: class sums and confident joint (thresholds are bounded beforehand), then margins "
+            "of "
+            "class pairs (the cutoffs of class pairs are bounded now); 3 if bounds fail",
         ),
         (
             ADJUSTED,
@@ -174,7 +176,8 @@ def test_first_pass_is_called_by_what_it_finds(known: Known, title: str) -> None
             "2: class sums (scores need exact thresholds), then confident joint (the thresholds "
             "are known now)",
         ),
-        (PLAIN, MANY_CLASSES, "1: class sums and confident joint (thresholds are bounded before); "
+        (PLAIN, MANY_CLASSES, "1: class sums and confident joint (thresholds are bounded "
+                              "beforehand); "
          "2 if bounds fail"),
     ],
 )  # fmt: skip

@@ -168,7 +168,7 @@ def next_pass(known: Known) -> PlannedPass | None:
     if not known.joint or (needs_margins and not known.rivals):
         return _exact(known)
     if needs_margins:
-        return PlannedPass(PassKind.LAST, _MARGINS, "the cuts of pairs are bounded now")
+        return PlannedPass(PassKind.LAST, _MARGINS, "the cutoffs of class pairs are bounded now")
     if known.needs.scores_by_noise_model and not known.scores:
         what = _MARGINS if known.needs.pair_cutoffs else "scores by the noise model"
         return PlannedPass(PassKind.LAST, what, "scores need the noise model")
@@ -178,9 +178,9 @@ def next_pass(known: Known) -> PlannedPass | None:
 def _first(known: Known) -> PlannedPass:
     what = "class sums and confident joint" if known.thresholds_bounded else "class sums"
     if known.cutoffs_bounded:
-        why = "thresholds and cuts of pairs are bounded before"
+        why = "thresholds and cutoffs of class pairs are bounded beforehand"
     elif known.thresholds_bounded:
-        why = "thresholds are bounded before"
+        why = "thresholds are bounded beforehand"
     elif known.needs.scores_by_thresholds:
         why = "scores need exact thresholds"
     else:
@@ -191,10 +191,10 @@ def _first(known: Known) -> PlannedPass:
 def _exact(known: Known) -> PlannedPass:
     why, notice = "the thresholds are known now", ""
     if known.joint:
-        why = "the cuts of pairs are not where they were expected"
+        why = "the cutoffs of class pairs are outside their bounds"
         notice = f"{why}: two more passes"
     elif known.thresholds_bounded:
-        why = "the thresholds are not where they were expected"
+        why = "the thresholds are outside their bounds"
         notice = f"{why}: one more pass"
     return PlannedPass(PassKind.EXACT, "confident joint", why, notice)
 

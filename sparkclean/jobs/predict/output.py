@@ -127,8 +127,8 @@ def describe(
     taken: FeatureTypes | None = None,
 ) -> Report:
     """Describe what a prediction would do; places are those of its outputs."""
-    rows = "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"
-    together = predict.group or "the content of the features"
+    rows = "counted when the run starts" if pin.rows is None else f"{pin.rows:,}"
+    together = predict.group or "a hash of the features"
     model = predict.estimator or "logistic regression"
     facts = [
         ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),

@@ -122,7 +122,7 @@ def describe(
     facts = [
         ("audit", f"{audit.run_id}, by {what}"),
         ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
-        ("rows", "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"),
+        ("rows", "counted when the run starts" if pin.rows is None else f"{pin.rows:,}"),
         ("features", ", ".join(predict.feature_columns)),
         ("model", classifier.class_path or "logistic regression"),
         ("test", "none" if test is None else f"{test.table} ({test.format})"),

@@ -47,8 +47,8 @@ def take_over(log: ManifestLog, staging: Staging, place: Path, receipt: Receipt)
             return None
         raise PublishConflictError(
             f"{place} belongs to another attempt of run {staging.run_id!r} (process {owner.pid} on "
-            f"{owner.host}, since {owner.created_at}) that may still be publishing; wait for it, "
-            "or, if it is dead, run sparkclean clean-up"
+            f"{owner.host}, since {owner.created_at}) that may still be publishing; wait for it. "
+            "If it is dead, run sparkclean clean-up"
         )
     withdraw(log, place, owner)
     return None

@@ -274,7 +274,7 @@ class ParquetTarget:
         Raises
         ------
         InputError
-            If the target cannot be written to, or holds something else.
+            If the target cannot be written to, or holds other files.
         """
         return Staging(self.root, run_id)
 
@@ -379,7 +379,7 @@ class ParquetTarget:
             )
             if not self._log.commit(manifest):
                 raise PublishConflictError(
-                    f"{self.root}: another version was published in this moment; nothing was "
+                    f"{self.root}: another version was published at the same moment; nothing was "
                     "reverted. Look at it (sparkclean versions), then revert again"
                 )
         return manifest.version()
