@@ -1,4 +1,4 @@
-"""Where tables lie: places on local or shared file systems, names in a catalog."""
+"""Where tables lie: locations on local or shared file systems, names in a catalog."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def place_of(where: str, format: str = "auto") -> Path | str:  # noqa: A002
     Raises
     ------
     ConfigError, UnsupportedFeatureError
-        If it names no place.
+        If it names no location.
     """
     if lies_in_files(format):
         return local_path(where)

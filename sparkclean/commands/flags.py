@@ -50,8 +50,8 @@ def add_flags(parser: argparse.ArgumentParser, job: str) -> None:
     )
     group = parser.add_argument_group(
         "settings",
-        "Settings override --config. Without --config the command guesses what you leave out; it "
-        "stops where a guess would not be sure.",
+        "Settings override --config. Without --config the command guesses what you leave out;\n"
+        "it stops where it is not sure.",
     )
 
     def add(flag: str, key: str, kind: Callable[[str], Any], metavar: str, text: str) -> None:

@@ -160,7 +160,7 @@ def decide(
 
 
 def at_least(thresholds: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Round cuts up to a type, so that its values compare with them as if widened.
+    """Round thresholds up to a type, so that its values compare with them as if widened.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def at_least(thresholds: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[A
     Returns
     -------
     ndarray of dtype
-        The smallest values that are not below the cuts.
+        The smallest values that are not below the thresholds.
     """
     if dtype == np.float64:
         return thresholds

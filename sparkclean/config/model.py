@@ -147,7 +147,7 @@ def parse_sections(mapping: Mapping[str, Any]) -> Config:
     Returns
     -------
     Config
-        Places are not looked at.
+        Locations are not looked at.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def contradictions(config: Config) -> list[str]:
 
 
 def _own_findings(config: Config) -> list[str]:
-    """Find contradictions but for those of places."""
+    """Find contradictions but for those of locations."""
     findings = [text for section in config.sections() for text in section.findings(config)]
     if isinstance(config.classes, list):
         findings += class_findings(config.classes)

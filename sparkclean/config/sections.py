@@ -247,7 +247,7 @@ ALL = "all"
 
 
 class PredictSection(Section):
-    """How ``sparkclean predict`` makes out-of-sample probabilities."""
+    """How `sparkclean predict` makes out-of-sample probabilities."""
 
     features: StrictStr | list[StrictStr] = setting(
         description="Feature column, or a list of them: numbers, arrays of numbers, vectors, "
@@ -384,12 +384,12 @@ class OutputSection(Section):
     )
 
     def location(self, name: str) -> str | None:
-        """Give the place of an output as it is configured; None where it is not written."""
+        """Give the location of an output as it is configured; None where it is not written."""
         place: str | None = getattr(self, name)
         return place
 
     def needed(self, name: str, job: str) -> str:
-        """Give the place of an output that a job cannot do without; raise `ConfigError` if null."""
+        """Give the location of an output that a job needs; raise `ConfigError` if null."""
         place = self.location(name)
         if place is None:
             raise ConfigError(f"output.{name}: null, but {job} needs it; name a location for it")

@@ -332,7 +332,7 @@ class CommittedTarget(ABC):
         return unsupported_in_session(schema, self.format, spark)
 
     def stage(self, run_id: str, *, accumulate: bool) -> StagedRows:
-        """Open a place for an attempt of a run: files for few rows, a frame for a dataset.
+        """Open a staging area for an attempt of a run: files for few rows, a frame for a dataset.
 
         Parameters
         ----------

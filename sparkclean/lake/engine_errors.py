@@ -215,7 +215,7 @@ def _naming_columns(error: InputError, pin: Pin) -> InputError:
         return error
     found: dict[str, None] = {}
     for file in pin.files[:_LOOKED_AT]:
-        with suppress(Exception):  # it may be gone, or at a place of Spark's
+        with suppress(Exception):  # it may be gone, or at a location of Spark's
             found |= {c.name: None for c in pq.read_schema(file.path) if "[ns" in str(c.type)}
     if not found:
         return error

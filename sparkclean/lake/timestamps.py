@@ -1,4 +1,4 @@
-"""Moments as people write them in a configuration, and as versions carry them."""
+"""Timestamps as people write them in a configuration, and as versions carry them."""
 
 from __future__ import annotations
 

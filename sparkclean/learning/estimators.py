@@ -91,7 +91,7 @@ def robust_params(params: Mapping[str, Any]) -> dict[str, Any]:
 def make_robust(
     params: Mapping[str, Any], noise_matrix: NDArray[np.float64] | None, *, scaled: bool
 ) -> Any:
-    """Make a classifier whose loss bears wrong labels, on standardised features.
+    """Make a classifier whose loss is robust to wrong labels, on standardised features.
 
     Parameters
     ----------

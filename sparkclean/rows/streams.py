@@ -2,7 +2,7 @@
 
 A function over rows turns the batches of one task into rows of several kinds, its state last. State
 is integers that are keyed by two numbers and add up, so the answer does not depend on how the rows
-were cut into tasks. The other rows become streams again, one for each kind, in a store.
+were divided into tasks. The other rows become streams again, one for each kind, in a store.
 
 Callers do not ask what kind of stream they have: what a stream cannot do, it answers with None.
 """

@@ -95,8 +95,8 @@ def check_same_table(datasets: Mapping[str, TargetTable], pin: Pin) -> None:
 
     Notes
     -----
-    Reads metadata; no job. A table is the same by its id, wherever it is, or by its place: the id
-    of a Delta table is another one once it was replaced. Versions of before do not say of which
+    Reads metadata; no job. A table is the same by its id, wherever it is, or by its location: the
+    id of a Delta table is another one once it was replaced. Versions of before do not say of which
     table they are: the next run adopts them.
     """
     findings = []

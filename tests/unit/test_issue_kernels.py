@@ -25,7 +25,7 @@ from sparkclean.jobs.audit.rankings import (
     OfPairs,
     OfRivals,
     OfTable,
-    Places,
+    GroupEntries,
 )
 from sparkclean.jobs.audit.row_kernels import MARGINS
 from sparkclean.jobs.audit.row_types import BUCKETS
@@ -131,7 +131,7 @@ def test_kinds_of_functions_that_share_an_output_are_different() -> None:
 
 def test_places_give_the_rows_of_a_bucket_and_where_their_group_ends() -> None:
     batch = rows(("a", 0, 0, 0.26, []), ("b", 1, 0, 0.1, []), ("c", 2, 1, 0.3, []))
-    places = Places(
+    places = GroupEntries(
         OfClasses(), np.array([0]), np.array([7]), ("string", "bigint"), np.array([1]), 4
     )
     (found,) = places(iter([batch]))

@@ -82,7 +82,7 @@ class BucketCounts:
         return bool(self._counts)
 
     def add(self, group: NDArray[np.int64], score: NDArray[np.float64]) -> None:
-        """Count places; scores are between -1 and 1."""
+        """Count entries; scores are between -1 and 1."""
         buckets = self._buckets
         first = (_INTERVALS * group + _BELOW_ZERO) * buckets
         count_codes(self._counts, first + bucket_of(score, buckets))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from sparkclean.jobs.audit.rankings import CountBuckets, Cutoffs, Places, Ranking
+from sparkclean.jobs.audit.rankings import CountBuckets, Cutoffs, GroupEntries, Ranking
 from sparkclean.jobs.audit.row_types import BUCKETS
 from sparkclean.rows.emitted import ID_PREFIX
 from sparkclean.rows.streams import State, Stream
@@ -81,7 +81,7 @@ def collect_cutoffs(
         Spark types of the record id columns: numbers compare as numbers, text by bytes, left to
         right.
     counted : Counted, optional
-        All places of the stream, where they are counted already.
+        All entries of the stream, where they are counted already.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def collect_cutoffs(
 
     Notes
     -----
-    Few places are sorted in one job, very few ones without any. Otherwise one job counts them in
+    Few entries are sorted in one job, very few ones without any. Otherwise one job counts them in
     buckets of the score, and a second one sorts those of the bucket in which a group's quota ends.
     The driver holds as many counts as a task, and a row for each group.
     """
@@ -97,7 +97,7 @@ def collect_cutoffs(
     if not len(groups):
         return Cutoffs(ranking, groups, np.zeros(0), ())
     if counted is None and stream.rows is not None and stream.rows <= _ROWS_TO_SORT:
-        last = _collect_last(stream, Places(ranking, groups, quotas[groups], id_types))
+        last = _collect_last(stream, GroupEntries(ranking, groups, quotas[groups], id_types))
         return _cutoffs(ranking, groups, last, id_types)
     if counted is None:
         buckets = min(_BUCKETS, 1 << max(0, int(np.log2(_COUNTS / len(groups)))))
@@ -106,7 +106,7 @@ def collect_cutoffs(
     found = [end_of_quota(counted.by_group[group], int(quotas[group])) for group in groups.tolist()]
     ends, places = np.array(found, np.int64).reshape(-1, 2).T
     divided = places > 0
-    near = Places(
+    near = GroupEntries(
         ranking, groups[divided], places[divided], id_types, ends[divided], counted.buckets
     )
     last = _collect_last(stream, near) if divided.any() else {}
@@ -116,7 +116,7 @@ def collect_cutoffs(
 def collect_buckets(
     stream: Stream, ranking: Ranking, groups: NDArray[np.int64], buckets: int
 ) -> BucketCounts:
-    """Count places by group and bucket of the score.
+    """Count entries by group and bucket of the score.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def end_of_quota(counts: Mapping[int, int], quota: int) -> tuple[int, int]:
     return 0, 0
 
 
-def _collect_last(stream: Stream, places: Places) -> dict[int, tuple[Any, ...]]:
+def _collect_last(stream: Stream, places: GroupEntries) -> dict[int, tuple[Any, ...]]:
     """Find score and record id of the last row to select; of a group that has it."""
     ids = [name for name, _ in places.fields if name.startswith(ID_PREFIX)]
     here = stream.collect_here(places)
@@ -197,7 +197,7 @@ def _cutoffs(
     last: Mapping[int, tuple[Any, ...]],
     id_types: tuple[str, ...],
 ) -> Cutoffs:
-    """Put cuts together; a group whose quota is not reached selects all."""
+    """Put cutoffs together; a group whose quota is not reached selects all."""
     rows = [last.get(group, (np.inf, *(None for _ in id_types))) for group in groups.tolist()]
     scores = np.array([row[0] for row in rows])
     ids = tuple(

@@ -78,7 +78,7 @@ class AuditJob(Job["AuditPrepared"]):
 
     @classmethod
     def locations(cls, config: Config) -> dict[str, str]:
-        """Give the place of every output that the mode writes."""
+        """Give the location of every output that the mode writes."""
         places, mode = super().locations(config), config.section(CleanSection).mode
         if mode == "none":
             places.pop("cleaned", None)
@@ -89,7 +89,7 @@ class AuditJob(Job["AuditPrepared"]):
 
     @classmethod
     def claims(cls, config: Config) -> dict[str, str]:
-        """Give the places that must be the audit's own."""
+        """Give the locations that must be the audit's own."""
         try:
             places = cls.locations(config)
         except ConfigError:  # what is wrong with the name itself is found elsewhere

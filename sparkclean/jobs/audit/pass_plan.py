@@ -22,9 +22,10 @@ class PassKind(Enum):
 
     #: Admits rows and adds up classes; by bounds it counts the joint and emits rows as well.
     FIRST = 1
-    #: Counts the joint by exact thresholds, and emits low rows, for filters by pair with rivals.
+    #: Counts the joint by exact thresholds, and emits low-confidence rows, for filters by pair with
+    #: rivals.
     EXACT = 2
-    #: Emits what pairs may prune, by bounds of their cuts; scores by the noise model.
+    #: Emits what pairs may prune, by bounds of their cutoffs; scores by the noise model.
     LAST = 3
 
 
@@ -91,13 +92,13 @@ class Known:
     ----------
     needs : Needs
     thresholds_bounded, cutoffs_bounded : bool
-        Before the first pass; cuts only with thresholds.
+        Before the first pass; cutoffs only with thresholds.
     class_sums : bool
         And with them the exact thresholds.
     joint : bool
-        The confident joint is counted, and low rows are emitted.
+        The confident joint is counted, and low-confidence rows are emitted.
     rivals : bool
-        Low rows are emitted with their rivals, which bound the cuts of pairs.
+        Low-confidence rows are emitted with their rivals, which bound the cutoffs of class pairs.
     margins : bool
         All rows that a pair may prune are emitted.
     scores : bool
@@ -138,7 +139,7 @@ class Known:
         )
 
     def after_quotas(self, *, cutoffs_hold: bool) -> Known:
-        """Add whether the bounded cuts have let as many rows through as the quotas want."""
+        """Add whether the bounded cutoffs have let as many rows through as the quotas want."""
         return replace(self, margins=self.margins and cutoffs_hold)
 
     def after_exact(self) -> Known:
@@ -206,7 +207,7 @@ def planned_passes(known: Known, *, bounds_hold: bool = True) -> tuple[PlannedPa
     ----------
     known : Known
     bounds_hold : bool
-        Whether the thresholds lie within their bounds, and the cuts of pairs with them.
+        Whether the thresholds lie within their bounds, and the cutoffs of class pairs with them.
 
     Returns
     -------

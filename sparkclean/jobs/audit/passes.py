@@ -81,7 +81,8 @@ class Pass:
 
         Notes
         -----
-        A job over the undecided rows, one over the low rows; the driver holds at most K x K rows.
+        A job over the undecided rows, one over the low-confidence rows; the driver holds at most K
+        x K rows.
         """
         states: list[State] = []
         if UNDECIDED_ROW in self.streams:  # else thresholds were known

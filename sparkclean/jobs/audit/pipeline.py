@@ -72,9 +72,9 @@ def collect_findings(
 
     Notes
     -----
-    Reads the wide column once where bounds of thresholds and cuts are known before and hold, after
-    a sample; two or three times otherwise (`pass_plan`). No shuffle of it. The driver holds K x K
-    numbers, and a sample of 16 MB.
+    Reads the wide column once where bounds of thresholds and cutoffs are known before and hold,
+    after a sample; two or three times otherwise (`pass_plan`). No shuffle of it. The driver holds K
+    x K numbers, and a sample of 16 MB.
     """
     passes = Passes(scanner, method, progress, rows)
     fixed = fixed_thresholds(method.thresholds, scanner.columns.classes)
@@ -265,7 +265,7 @@ def emit_candidates(
     planned = next_pass(known)
     if planned is None:
         return Candidates(joint.found.streams, joint.found.counted)
-    if planned.kind is PassKind.EXACT:  # for rivals, which bound the cuts of pairs
+    if planned.kind is PassKind.EXACT:  # for rivals, which bound the cutoffs of class pairs
         again = _count_exactly(passes, known, joint.thresholds, joint.statistics)
         return emit_candidates(passes, again, quotas, shift)
     margins = joint.lowest_margins

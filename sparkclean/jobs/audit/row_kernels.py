@@ -60,9 +60,9 @@ def highest_own(
 ) -> float:
     """Largest self-confidence of a row with some p_j - p_given that reaches a bound.
 
-    By default the bound of *low rows*, which are all that any filter could flag: above it, whatever
-    clipping and the row sum's tolerance leave, every other class is less probable by more than
-    the margin at which the model agrees with the given label.
+    By default the bound of *low-confidence rows*, which are all that any filter could flag: above
+    it, whatever clipping and the row sum's tolerance leave, every other class is less probable by
+    more than the margin at which the model agrees with the given label.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class ConfidentCounts:
 
     A row whose self-confidence exceeds a half (and a tolerance, `highest_own`) has its given label
     as argmax: no filter flags it, and no quota reaches it before all others. Only the rest, the
-    *low rows*, are emitted.
+    *low-confidence rows*, are emitted.
 
     Where thresholds are known as bands only, rows that these leave undecided are not counted but
     emitted, with the classes in which they may be confident.
@@ -123,10 +123,10 @@ class ConfidentCounts:
     collision : str
     row_sum_tolerance : float
     emit : {"low", "rivals", "confident", "differing", "none"}
-        Which low rows: all; all, with their second best rival; those that are or may be confident
-        in another class than given; those whose argmax is another.
+        Which low-confidence rows: all; all, with their second best rival; those that are or may be
+        confident in another class than given; those whose argmax is another.
     score : RowScore or None
-        A score of the low rows to compute here.
+        A score of the low-confidence rows to compute here.
     """
 
     lowest: NDArray[np.float64]
@@ -170,7 +170,7 @@ class ConfidentCounts:
         admitted: Admitted,
         rejected: Rejected | None,  # noqa: ARG002 (the protocol's)
     ) -> Iterator[Emitted]:
-        """Count a chunk; yield its low rows and its undecided ones."""
+        """Count a chunk; yield its low-confidence rows and its undecided ones."""
         given, own = admitted.given, admitted.own
         is_low_confidence = own <= self._highest_own
         # above that the given label is the argmax: the outcome, if its threshold is reached

@@ -44,8 +44,8 @@ from sparkclean.schema import (
     SUSPECT_REASONS,
 )
 
-#: Buckets of a margin's unit interval by which cuts of pairs are bounded; counts by pair and bucket
-#: that the driver holds; the fewest buckets, of however many pairs.
+#: Buckets of a margin's unit interval by which cutoffs of class pairs are bounded; counts by pair
+#: and bucket that the driver holds; the fewest buckets, of however many pairs.
 _BUCKETS, _COUNTS, _FEWEST_BUCKETS = 256, 1 << 20, 4
 #: More than a root and a power round off.
 _ROUNDING = 1e-12
@@ -105,9 +105,9 @@ def collect_lowest_margins(
     """Bound from below the margin at which each pair's quota is reached.
 
     The quota-th largest of any subset of a pair's margins is such a bound; here the subset is the
-    two best rivals of each low row. So is the quota-th smallest self-confidence of the given class
-    with its sign turned, as no probability is negative: the better one of many classes, where few
-    rows have a class as rival.
+    two best rivals of each low-confidence row. So is the quota-th smallest self-confidence of the
+    given class with its sign turned, as no probability is negative: the better one of many classes,
+    where few rows have a class as rival.
 
     Parameters
     ----------
@@ -167,7 +167,8 @@ def collect_issue_cutoffs(
     filter_by : str
         One of `sparkclean.schema.FILTERS`.
     streams : mapping
-        By kind: low rows of `ConfidentCounts`; rows of `PairMargins`, for filters by pair.
+        By kind: low-confidence rows of `ConfidentCounts`; rows of `PairMargins`, for filters by
+        pair.
     quotas : Quotas
     confident : CountOutcomes
         Counts the rows that ``confident_learning`` selects: as many as the filters by a score do.
@@ -221,7 +222,8 @@ def collect_suspects(
     method : MethodSection
     progress : Progress
     streams : mapping
-        By kind: low rows of `ConfidentCounts`; rows of `PairMargins`, for filters by pair.
+        By kind: low-confidence rows of `ConfidentCounts`; rows of `PairMargins`, for filters by
+        pair.
     quotas : Quotas
     thresholds : ndarray of float64, shape (K,)
     counted : Counted or None

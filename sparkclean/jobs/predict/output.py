@@ -126,7 +126,7 @@ def describe(
     sample: str,
     taken: FeatureTypes | None = None,
 ) -> Report:
-    """Describe what a prediction would do; places are those of its outputs."""
+    """Describe what a prediction would do; locations are those of its outputs."""
     rows = "counted when the run starts" if pin.rows is None else f"{pin.rows:,}"
     together = predict.group or "a hash of the features"
     model = predict.estimator or "logistic regression"

@@ -49,7 +49,7 @@ class Classifier:
 
     @property
     def is_robust(self) -> bool:
-        """Whether its loss bears wrong labels."""
+        """Whether its loss is robust to wrong labels."""
         return self.mode == "robust"
 
     @property

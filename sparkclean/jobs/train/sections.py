@@ -10,7 +10,7 @@ from sparkclean.config.sections import Config, Section, setting
 
 
 class TrainSection(Section):
-    """How ``sparkclean train`` trains the final model after an audit."""
+    """How `sparkclean train` trains the final model after an audit."""
 
     mode: Literal["cleaned", "weights", "robust"] = setting(
         "cleaned",

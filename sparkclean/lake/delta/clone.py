@@ -47,7 +47,7 @@ class DeltaCloneTarget(EditedTarget):
     Raises
     ------
     UnsupportedFeatureError
-        If the place is not on a local or shared file system.
+        If the location is not on a local or shared file system.
     InputError
         If it is a name in a catalog.
     """

@@ -143,7 +143,8 @@ class DeltaSource:
         Raises
         ------
         InputChangedError
-            If it was dropped, or made anew. Files that a vacuum removed are met when they are read.
+            If it was dropped, or created again. Files that a vacuum removed are met when they are
+            read.
         """
         with verifying(pin):
             detail = self.spark.sql(f"DESCRIBE DETAIL {self._sql}").collect()[0]
