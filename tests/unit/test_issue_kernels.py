@@ -21,11 +21,11 @@ from sparkclean.jobs.audit.emitted_rows import Rows
 from sparkclean.jobs.audit.rankings import (
     CountBuckets,
     Cutoffs,
+    GroupEntries,
     OfClasses,
     OfPairs,
     OfRivals,
     OfTable,
-    GroupEntries,
 )
 from sparkclean.jobs.audit.row_kernels import MARGINS
 from sparkclean.jobs.audit.row_types import BUCKETS

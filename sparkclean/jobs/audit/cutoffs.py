@@ -26,7 +26,7 @@ _COUNTS, _BUCKETS = 1 << 14, 4096
 
 @dataclass(frozen=True)
 class BucketCounts:
-    """Places by group and bucket of the score.
+    """Entries by group and bucket of the score.
 
     Attributes
     ----------
