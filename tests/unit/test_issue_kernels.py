@@ -14,7 +14,7 @@ from sparkclean.examples.counts import count_codes
 from sparkclean.examples.kernels import REJECTED, SUMS
 from sparkclean.examples.ranks import bucket_end, quality_bucket
 from sparkclean.examples.suspect_totals import SUSPECT, SuspectTotals
-from sparkclean.jobs.audit import kinds
+from sparkclean.jobs.audit import row_types
 from sparkclean.jobs.audit.counts import BucketCounts, PairCounter, bucket_of, find_sorted
 from sparkclean.jobs.audit.cutoffs import bucket_counts_of
 from sparkclean.jobs.audit.emitted_rows import Rows
@@ -119,7 +119,7 @@ def test_cuts_by_pair_select_a_row_that_any_of_its_pairs_reaches() -> None:
 
 
 def test_kinds_of_functions_that_share_an_output_are_different() -> None:
-    audit = [value for name, value in vars(kinds).items() if name.isupper()]
+    audit = [value for name, value in vars(row_types).items() if name.isupper()]
     assert len({SUMS, REJECTED, *audit}) == 2 + len(audit) == 9
     suspects = SuspectTotals.state_kinds
     assert len({SUSPECT, *suspects}) == 1 + len(suspects) == 4

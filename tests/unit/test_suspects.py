@@ -59,8 +59,8 @@ ROWS = [(7, 0, 1, 0.25), (8, 0, 1, 0.25), (9, 2, 0, 0.5), (1 << 60, 1, 1, 0.0)]
 
 
 @pytest.mark.parametrize("cut", range(5))
-def test_suspects_however_they_are_cut_into_tasks_are_the_same(cutoff: int) -> None:
-    found = read(task(*ROWS[:cutoff]), task(*ROWS[cutoff:]))
+def test_suspects_however_they_are_cut_into_tasks_are_the_same(cut: int) -> None:
+    found = read(task(*ROWS[:cut]), task(*ROWS[cut:]))
     assert found.num_suspects == 4
     assert found.counts.as_array().tolist() == [[0, 2, 0], [0, 1, 0], [1, 0, 0]]
     bucket = {quality: int(quality_bucket(np.array([quality]))[0]) for quality in (0.0, 0.25, 0.5)}
