@@ -34,7 +34,7 @@ class OutputSpec:
     keyed : bool
         Whether the record id columns of the input stand before the others.
     location : str or None
-        Place by default; None for an output that has no key of its own, whose place follows from
+        Default location; None for an output that has no key of its own, whose location follows from
         that of another one.
     """
 
@@ -50,7 +50,7 @@ JOB: Final = "job"
 RUN_ID: Final = "run_id"
 CONFIG_FINGERPRINT: Final = "config_fingerprint"
 DATASET_VERSION: Final = "dataset_version"
-#: Record id of rows that have none: their place among the rows of the pinned files, from 0.
+#: Record id of rows that have none: their position among the rows of the pinned files, from 0.
 ROW_NUMBER: Final = "row_number"
 
 GIVEN_LABEL: Final = "given_label"

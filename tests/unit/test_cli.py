@@ -682,12 +682,12 @@ def test_init_table_with_an_array_writes_a_configuration_that_loads(
     assert main(["init", str(table), "--to", str(path)]) == 0
     shown = capsys.readouterr()
     assert shown.out == (
-        f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run\n"
+        f"wrote {path}; check it, then: sparkclean audit --config {path} --dry-run\n"
     )
     assert shown.err.splitlines() == [
         "pred_probs: pred_probs (by name and type)",
         "label: label (by its name)",
-        "id: id (called like an id, no value twice in 20 rows)",
+        "id: id (named like an id, all values are different in 20 rows)",
     ]
     config = load_config(path, environ={})
     assert config.input.table == str(table)

@@ -76,7 +76,7 @@ EXECUTORS = (
     "jobs.audit.counts",
     "jobs.audit.emitted_rows",
     "jobs.audit.issue_kernels",
-    "jobs.audit.kinds",
+    "jobs.audit.row_types",
     "jobs.audit.rankings",
     "jobs.audit.row_kernels",
     "jobs.audit.sureness",
@@ -85,7 +85,7 @@ EXECUTORS = (
     "rows.row_groups",
     "rows.row_writer",
     "rows.tasks",
-    "rows.told",
+    "rows.input_errors",
     "rows.types",
 )
 

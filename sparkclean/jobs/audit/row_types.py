@@ -7,7 +7,7 @@ executors.
 
 #: State: counts by pair of classes, or given class and outcome; by group and bucket of a score.
 COUNTS, BUCKETS = 2, 3
-#: Rows: low ones; undecided ones; those that a pair may prune; places of rows.
-LOW, OPEN, MARGIN, PLACE = range(4, 8)
+#: Rows: low-confidence ones; undecided ones; those that a pair may prune; entries of groups.
+LOW_CONFIDENCE, UNDECIDED_ROW, MARGIN, ENTRY = range(4, 8)
 #: State: counts by predicted class, whether the label differs, and bucket of sureness.
 SURENESS = 8

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _COMPARED_ROWS = 1_000_000
 
 
-class Look(Protocol):
+class TablePreview(Protocol):
     """What is seen of a table."""
 
     #: Columns, in types in which Spark reads them.
@@ -40,7 +40,7 @@ class Look(Protocol):
         """Count the first rows, if all have a value that no other one has; None if not."""
 
 
-def look_at(table: str, spark: SparkSession | None = None) -> Look:
+def preview_table(table: str, spark: SparkSession | None = None) -> TablePreview:
     """Look at a table.
 
     Parameters

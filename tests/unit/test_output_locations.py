@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sparkclean.config.model import parse_config
-from sparkclean.config.places import last_part, places_before
+from sparkclean.config.output_locations import default_locations_before, last_part
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,6 @@ def test_places_of_outputs_name_the_table_by_default_and_where_wanted() -> None:
     assert places == {"suspects": "lab/mails/s", "runs": "lab/runs", "rejected": None}
     assert config.output.cleaned == "out/mails/cleaned"
     assert config.output.models == "out/mails/models"
-    assert places_before(config) == {
+    assert default_locations_before(config) == {
         name: f"out/{name}" for name in ("models", "classes", "pairs", "cleaned", "predictions")
     }

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from sparkclean.errors import InputError
-from sparkclean.rows.emitted import KIND, TOLD, to_batch
+from sparkclean.rows.emitted import INPUT_ERROR, KIND, to_batch
 from sparkclean.rows.types import Fields
 
 #: Column of the error.
@@ -20,7 +20,7 @@ PROBLEM = "problem"
 
 
 @dataclass(frozen=True)
-class Told:
+class InputErrorsReturned:
     """A function over rows that raises no `InputError`, but emits it and ends.
 
     Attributes
@@ -47,8 +47,8 @@ class Told:
 
     @property
     def state_kinds(self) -> tuple[int, ...]:
-        """Kinds of its state, `TOLD` among them."""
-        return (*self.function.state_kinds, TOLD)
+        """Kinds of its state, `INPUT_ERROR` among them."""
+        return (*self.function.state_kinds, INPUT_ERROR)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the output of the function, or as much as came before the error."""
@@ -58,4 +58,4 @@ class Told:
                 names = [*batch.schema.names, PROBLEM]
                 yield pa.RecordBatch.from_arrays([*batch.columns, nothing], names)
         except InputError as exc:
-            yield to_batch({KIND: TOLD, PROBLEM: [str(exc)]}, self.fields)
+            yield to_batch({KIND: INPUT_ERROR, PROBLEM: [str(exc)]}, self.fields)

@@ -35,7 +35,7 @@ FEW_VALUES, MOST_VALUES = 50, 1000
 #: Characters of a category's value, at most.
 LONGEST_VALUE = 100
 #: What a column is, in the order in which a model takes them.
-KINDS = ("number", "category", "date", "list", "vector", "text")
+FEATURE_TYPES = ("number", "category", "date", "list", "vector", "text")
 _TYPES: dict[str, tuple[type[DataType], ...]] = {
     "number": (NumericType, BooleanType),
     "category": (StringType, IntegralType, BooleanType),
@@ -79,13 +79,14 @@ class Values:
 
 
 @dataclass(frozen=True)
-class Taken:
+class FeatureTypes:
     """What the columns of a table are taken as.
 
     Attributes
     ----------
     kinds : mapping
-        One of `KINDS` by column, in the order in which features were named, or stand in the table.
+        One of `FEATURE_TYPES` by column, in the order in which features were named, or stand in
+        the table.
     values : mapping
         Of each category.
     notes : mapping
@@ -109,14 +110,14 @@ class Taken:
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Taken:
+    def from_json(cls, text: str) -> FeatureTypes:
         """Read what `to_json` has written."""
         content = json.loads(text)
         values = {name: tuple(found) for name, found in content.pop("values").items()}
         return cls(values=values, **content)
 
 
-def parts_of(taken: Taken | None) -> list[Line | Grid]:
+def parts_of(taken: FeatureTypes | None) -> list[Line | Grid]:
     """Say what columns are taken as, then which are left out and why; nothing where all is known.
 
     Parameters
@@ -137,7 +138,7 @@ def parts_of(taken: Taken | None) -> list[Line | Grid]:
     return [Line(about), Grid(rows, titles=("column", "taken as", "because"), indent=2)]
 
 
-def kind_by_type(kind: DataType) -> str | None:
+def feature_type_of(kind: DataType) -> str | None:
     """Say what a column is by its type alone; None where it cannot be a feature."""
     if isinstance(kind, ArrayType):
         return "list" if isinstance(kind.elementType, NumericType) else None
@@ -154,7 +155,7 @@ def takes_all(features: Sequence[str], schema: StructType) -> bool:
 
 def choose_all(
     schema: StructType, meanings: Mapping[str, str], declared: Mapping[str, str]
-) -> Taken:
+) -> FeatureTypes:
     """Choose every column that can be a feature.
 
     Parameters
@@ -172,7 +173,7 @@ def choose_all(
     """
     kinds, left_out = {}, {}
     for field_ in schema.fields:
-        name, kind = field_.name, kind_by_type(field_.dataType)
+        name, kind = field_.name, feature_type_of(field_.dataType)
         if name in meanings:
             left_out[name] = meanings[name]
         elif name in declared:
@@ -185,23 +186,26 @@ def choose_all(
         elif name.startswith(_INDEX):
             left_out[name] = "an index of pandas"
         elif kind is None:
-            left_out[name] = f"its type is {field_.dataType.simpleString()}, which is no feature"
+            found = field_.dataType.simpleString()
+            left_out[name] = f"its type is {found}, which cannot be a feature"
         else:
             kinds[name] = kind
-    return Taken(kinds, left_out=left_out)
+    return FeatureTypes(kinds, left_out=left_out)
 
 
-def choose_named(schema: StructType, names: Collection[str], declared: Mapping[str, str]) -> Taken:
+def choose_named(
+    schema: StructType, names: Collection[str], declared: Mapping[str, str]
+) -> FeatureTypes:
     """Take named columns as they are declared, or by their type: a text is no category then."""
     kinds = {}
     for name in names:
-        by_type = kind_by_type(schema[name].dataType)
+        by_type = feature_type_of(schema[name].dataType)
         # a date was no feature before it could be declared one
         kinds[name] = declared.get(name) or ("" if by_type == "date" else by_type or "")
-    return Taken(kinds)
+    return FeatureTypes(kinds)
 
 
-def check_kinds(schema: StructType, taken: Taken) -> None:
+def check_feature_types(schema: StructType, taken: FeatureTypes) -> None:
     """Check that the type of each column is one of its kind.
 
     Raises
@@ -214,10 +218,10 @@ def check_kinds(schema: StructType, taken: Taken) -> None:
         found = schema[name].dataType
         if not kind:
             findings.append(_no_feature(name, found))
-        elif kind_by_type(found) != kind and not isinstance(found, _TYPES.get(kind, ())):
+        elif feature_type_of(found) != kind and not isinstance(found, _TYPES.get(kind, ())):
             findings.append(
                 f"predict.columns: column {name!r} is {found.simpleString()}, and a {kind} is of "
-                f"{_NEEDED[kind]}; say something else of it, or leave it out"
+                f"{_NEEDED[kind]}; choose another feature type, or leave it out"
             )
     if findings:
         raise InputError(findings)
@@ -234,7 +238,9 @@ def _no_feature(name: str, kind: DataType) -> str:
     return text
 
 
-def undecided(taken: Taken, declared: Collection[str], *, all_columns: bool) -> dict[str, int]:
+def undecided(
+    taken: FeatureTypes, declared: Collection[str], *, all_columns: bool
+) -> dict[str, int]:
     """Give the columns whose values are to be counted, and how many tell enough."""
     wanted = {}
     for name, kind in taken.kinds.items():
@@ -245,7 +251,7 @@ def undecided(taken: Taken, declared: Collection[str], *, all_columns: bool) -> 
     return wanted
 
 
-def decide(taken: Taken, values: Mapping[str, Values]) -> Taken:
+def decide(taken: FeatureTypes, values: Mapping[str, Values]) -> FeatureTypes:
     """Tell categories from texts by their values.
 
     Parameters
@@ -275,7 +281,7 @@ def decide(taken: Taken, values: Mapping[str, Values]) -> Taken:
             if is_declared:
                 findings.append(
                     f"predict.columns: column {name!r} has more than {MOST_VALUES:,} values, or "
-                    f"one of more than {LONGEST_VALUE} characters; take it as text or number, or "
+                    f"one of more than {LONGEST_VALUE} characters; set it to text or number, or "
                     "leave it out"
                 )
             notes[name] = (
@@ -297,4 +303,4 @@ def decide(taken: Taken, values: Mapping[str, Values]) -> Taken:
         raise InputError(findings)
     if not kinds:
         raise InputError("predict.features: all: no column of the table can be a feature")
-    return Taken(kinds, kept, notes, left_out)
+    return FeatureTypes(kinds, kept, notes, left_out)

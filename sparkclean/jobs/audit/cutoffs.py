@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from sparkclean.jobs.audit.kinds import BUCKETS
-from sparkclean.jobs.audit.rankings import CountBuckets, Cuts, Places, Ranking
+from sparkclean.jobs.audit.rankings import CountBuckets, Cutoffs, GroupEntries, Ranking
+from sparkclean.jobs.audit.row_types import BUCKETS
 from sparkclean.rows.emitted import ID_PREFIX
 from sparkclean.rows.streams import State, Stream
 from sparkclean.rows.types import arrow_type
@@ -25,8 +25,8 @@ _COUNTS, _BUCKETS = 1 << 14, 4096
 
 
 @dataclass(frozen=True)
-class Counted:
-    """Places by group and bucket of the score.
+class BucketCounts:
+    """Entries by group and bucket of the score.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Counted:
     buckets: int
 
 
-def counted_of(states: Iterable[State], buckets: int) -> Counted:
+def bucket_counts_of(states: Iterable[State], buckets: int) -> BucketCounts:
     """Read counts from state.
 
     Parameters
@@ -58,16 +58,16 @@ def counted_of(states: Iterable[State], buckets: int) -> Counted:
     for state in states:
         if state.kind == BUCKETS:
             counts.setdefault(state.first, {})[state.second] = state.values[0]
-    return Counted(counts, buckets)
+    return BucketCounts(counts, buckets)
 
 
-def collect_cuts(
+def collect_cutoffs(
     stream: Stream,
     ranking: Ranking,
     quotas: NDArray[np.int64],
     id_types: tuple[str, ...],
-    counted: Counted | None = None,
-) -> Cuts:
+    counted: BucketCounts | None = None,
+) -> Cutoffs:
     """Find the last row to select in each group: as many rows of lowest (score, record id).
 
     Parameters
@@ -81,7 +81,7 @@ def collect_cuts(
         Spark types of the record id columns: numbers compare as numbers, text by bytes, left to
         right.
     counted : Counted, optional
-        All places of the stream, where they are counted already.
+        All entries of the stream, where they are counted already.
 
     Returns
     -------
@@ -89,16 +89,16 @@ def collect_cuts(
 
     Notes
     -----
-    Few places are sorted in one job, very few ones without any. Otherwise one job counts them in
+    Few entries are sorted in one job, very few ones without any. Otherwise one job counts them in
     buckets of the score, and a second one sorts those of the bucket in which a group's quota ends.
     The driver holds as many counts as a task, and a row for each group.
     """
     groups = np.flatnonzero(quotas)
     if not len(groups):
-        return Cuts(ranking, groups, np.zeros(0), ())
+        return Cutoffs(ranking, groups, np.zeros(0), ())
     if counted is None and stream.rows is not None and stream.rows <= _ROWS_TO_SORT:
-        last = _collect_last(stream, Places(ranking, groups, quotas[groups], id_types))
-        return _cuts(ranking, groups, last, id_types)
+        last = _collect_last(stream, GroupEntries(ranking, groups, quotas[groups], id_types))
+        return _cutoffs(ranking, groups, last, id_types)
     if counted is None:
         buckets = min(_BUCKETS, 1 << max(0, int(np.log2(_COUNTS / len(groups)))))
         counted = collect_buckets(stream, ranking, groups, buckets)
@@ -106,17 +106,17 @@ def collect_cuts(
     found = [end_of_quota(counted.by_group[group], int(quotas[group])) for group in groups.tolist()]
     ends, places = np.array(found, np.int64).reshape(-1, 2).T
     divided = places > 0
-    near = Places(
+    near = GroupEntries(
         ranking, groups[divided], places[divided], id_types, ends[divided], counted.buckets
     )
     last = _collect_last(stream, near) if divided.any() else {}
-    return _cuts(ranking, groups, last, id_types)
+    return _cutoffs(ranking, groups, last, id_types)
 
 
 def collect_buckets(
     stream: Stream, ranking: Ranking, groups: NDArray[np.int64], buckets: int
-) -> Counted:
-    """Count places by group and bucket of the score.
+) -> BucketCounts:
+    """Count entries by group and bucket of the score.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def collect_buckets(
     -----
     As `Stream.collect`.
     """
-    return counted_of(stream.collect(CountBuckets(ranking, groups, buckets)), buckets)
+    return bucket_counts_of(stream.collect(CountBuckets(ranking, groups, buckets)), buckets)
 
 
 def end_of_quota(counts: Mapping[int, int], quota: int) -> tuple[int, int]:
@@ -160,7 +160,7 @@ def end_of_quota(counts: Mapping[int, int], quota: int) -> tuple[int, int]:
     return 0, 0
 
 
-def _collect_last(stream: Stream, places: Places) -> dict[int, tuple[Any, ...]]:
+def _collect_last(stream: Stream, places: GroupEntries) -> dict[int, tuple[Any, ...]]:
     """Find score and record id of the last row to select; of a group that has it."""
     ids = [name for name, _ in places.fields if name.startswith(ID_PREFIX)]
     here = stream.collect_here(places)
@@ -191,16 +191,16 @@ def _find_last(places: Sequence[pa.RecordBatch], ids: Sequence[str]) -> dict[int
     return dict(zip(group[reached].tolist(), found, strict=True))
 
 
-def _cuts(
+def _cutoffs(
     ranking: Ranking,
     groups: NDArray[np.int64],
     last: Mapping[int, tuple[Any, ...]],
     id_types: tuple[str, ...],
-) -> Cuts:
-    """Put cuts together; a group whose quota is not reached selects all."""
+) -> Cutoffs:
+    """Put cutoffs together; a group whose quota is not reached selects all."""
     rows = [last.get(group, (np.inf, *(None for _ in id_types))) for group in groups.tolist()]
     scores = np.array([row[0] for row in rows])
     ids = tuple(
         pa.array([row[1 + i] for row in rows], arrow_type(kind)) for i, kind in enumerate(id_types)
     )
-    return Cuts(ranking, groups, scores, ids)
+    return Cutoffs(ranking, groups, scores, ids)

@@ -22,16 +22,16 @@ from pyspark.sql.types import (
 
 from sparkclean.errors import InputError
 from sparkclean.learning.feature_columns import FeatureColumns, features_of
-from sparkclean.learning.kinds import (
+from sparkclean.learning.feature_types import (
     FEW_VALUES,
     MOST_VALUES,
-    Taken,
+    FeatureTypes,
     Values,
-    check_kinds,
+    check_feature_types,
     choose_all,
     choose_named,
     decide,
-    kind_by_type,
+    feature_type_of,
     parts_of,
     takes_all,
     undecided,
@@ -67,7 +67,7 @@ MEANINGS = {"id": "the record id", "label": "the label"}
     ],
 )
 def test_kind_by_type(kind: DataType, wanted: str | None) -> None:
-    assert kind_by_type(kind) == wanted
+    assert feature_type_of(kind) == wanted
 
 
 def test_choose_all_takes_everything_that_can_be_a_feature_and_says_what_cannot() -> None:
@@ -121,23 +121,23 @@ def test_decide_by_the_number_of_values(
     values: int | None, rows: int, kind: str, note: str
 ) -> None:
     found = None if values is None else tuple(map(str, range(values)))
-    taken = decide(Taken({"n": "number", "t": "text"}), {"t": Values(found, rows)})
+    taken = decide(FeatureTypes({"n": "number", "t": "text"}), {"t": Values(found, rows)})
     assert (taken.kinds["t"], taken.notes["t"]) == (kind, note)
     assert taken.values == ({"t": found} if kind == "category" else {})
     assert taken.kinds["n"] == "number"
 
 
 def test_decide_leaves_out_what_is_all_null() -> None:
-    taken = decide(Taken({"t": "text", "n": "number"}), {"t": Values((), 0)})
+    taken = decide(FeatureTypes({"t": "text", "n": "number"}), {"t": Values((), 0)})
     assert taken.pairs == (("n", "number"),)
     assert taken.left_out == {"t": "all rows are null"}
     with pytest.raises(InputError, match="no column of the table can be a feature"):
-        decide(Taken({"t": "text"}), {"t": Values((), 0)})
+        decide(FeatureTypes({"t": "text"}), {"t": Values((), 0)})
 
 
 def test_decide_declared_category_may_have_more_values_and_not_any_number() -> None:
     many = tuple(map(str, range(200)))
-    declared = Taken({"zip": "category"})
+    declared = FeatureTypes({"zip": "category"})
     assert decide(declared, {"zip": Values(many, 201)}).values == {"zip": many}
     with pytest.raises(InputError, match="'zip' has more than 1,000 values, or one of more than "):
         decide(declared, {"zip": Values(None, 5000)})
@@ -146,9 +146,9 @@ def test_decide_declared_category_may_have_more_values_and_not_any_number() -> N
 
 
 def test_check_kinds_names_columns_of_other_types() -> None:
-    taken = Taken({"state": "number", "price": "category", "zip": "date", "image": ""})
+    taken = FeatureTypes({"state": "number", "price": "category", "zip": "date", "image": ""})
     with pytest.raises(InputError) as caught:
-        check_kinds(TABLE, taken)
+        check_feature_types(TABLE, taken)
     wanted = [
         "predict.columns: column 'state' is string, and a number is of numbers or booleans",
         "predict.columns: column 'price' is decimal(9,2), and a category is of texts, whole",
@@ -161,17 +161,19 @@ def test_check_kinds_names_columns_of_other_types() -> None:
 
 def test_check_kinds_of_a_date_that_is_named_says_how_to_declare_it() -> None:
     with pytest.raises(InputError, match=r"or a date that predict.columns names: {opened: date}"):
-        check_kinds(TABLE, choose_named(TABLE, ["opened"], {}))
-    check_kinds(TABLE, choose_named(TABLE, ["opened"], {"opened": "date"}))
+        check_feature_types(TABLE, choose_named(TABLE, ["opened"], {}))
+    check_feature_types(TABLE, choose_named(TABLE, ["opened"], {"opened": "date"}))
 
 
 def test_taken_is_read_as_it_was_written() -> None:
-    taken = Taken({"s": "category", "n": "number"}, {"s": ("", "é", "日")}, {"s": "x"}, {"i": "y"})
-    assert Taken.from_json(taken.to_json()) == taken
+    taken = FeatureTypes(
+        {"s": "category", "n": "number"}, {"s": ("", "é", "日")}, {"s": "x"}, {"i": "y"}
+    )
+    assert FeatureTypes.from_json(taken.to_json()) == taken
 
 
 def test_features_of_arranges_columns_by_kind() -> None:
-    taken = Taken(
+    taken = FeatureTypes(
         {"state": "category", "price": "number", "opened": "date", "body": "text"},
         {"state": ("a", "b")},
     )
@@ -186,7 +188,9 @@ def test_features_of_arranges_columns_by_kind() -> None:
 
 def test_parts_of_say_every_column_once() -> None:
     assert parts_of(None) == []
-    taken = Taken({"s": "category"}, {"s": ("a",)}, {"s": "1 value"}, {"id": "the record id"})
+    taken = FeatureTypes(
+        {"s": "category"}, {"s": ("a",)}, {"s": "1 value"}, {"id": "the record id"}
+    )
     text = "\n".join(map(str, parts_of(taken)))
     assert text.splitlines() == [
         "1 of 2 columns are features:",

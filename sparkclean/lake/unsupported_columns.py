@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Types that no table can hold, and those of each format.
 _NOWHERE = r"interval|time\(\d\)"
-_UNHELD = {
+_UNSUPPORTED = {
     "parquet": re.compile(_NOWHERE),
     "delta": re.compile(rf"interval.*|{_NOWHERE}"),
     "iceberg": re.compile(rf"void|variant|udt|interval.*|{_NOWHERE}"),
@@ -28,9 +28,9 @@ _COLLATIONS = "__COLLATIONS"
 _VOID_IN_PARQUET = (4, 1)
 
 
-def unheld_in_session(schema: str, table_format: str, spark: SparkSession) -> list[str]:
-    """Find the columns that a session cannot write to tables of a format; see `unheld_columns`."""
-    return unheld_columns(
+def unsupported_in_session(schema: str, table_format: str, spark: SparkSession) -> list[str]:
+    """Find the columns that a session cannot write to a format, as `unsupported_columns` does."""
+    return unsupported_columns(
         schema,
         table_format,
         case_sensitive=spark.conf.get("spark.sql.caseSensitive", "false") == "true",
@@ -38,7 +38,7 @@ def unheld_in_session(schema: str, table_format: str, spark: SparkSession) -> li
     )
 
 
-def unheld_columns(
+def unsupported_columns(
     schema: str,
     table_format: str,
     *,
@@ -110,10 +110,10 @@ def _reason(kind: Any, table_format: str, *, depth: int) -> str:
     if isinstance(kind, str):
         if kind == "void" and table_format == "delta" and depth > 1:
             return "holds nothing but nulls (void), within another column"
-        if not _UNHELD[table_format].fullmatch(kind):
+        if not _UNSUPPORTED[table_format].fullmatch(kind):
             return ""
         return "holds nothing but nulls (void)" if kind == "void" else f"is of type {kind}"
-    if kind["type"] == "udt" and _UNHELD[table_format].fullmatch("udt"):
+    if kind["type"] == "udt" and _UNSUPPORTED[table_format].fullmatch("udt"):
         return f"is of type {describe(kind).rpartition('.')[2]}"
     if kind["type"] == "struct" and not kind["fields"]:
         return "is a struct without fields"

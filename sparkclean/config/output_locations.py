@@ -1,4 +1,4 @@
-"""Places that are wrong, or that hold two tables."""
+"""Locations that are wrong, or that hold two tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sparkclean.locations import check_expanded, lies_in_files, local_path, plac
 from sparkclean.names import parse_table_name
 
 _MODELS = "output.models"
-#: In the place of an output: the last part of ``input.table``.
+#: In the location of an output: the last part of ``input.table``.
 TABLE = "<table>"
 _NO_NAME = re.compile(r"[^\w.+=@-]")
 
 
-def with_places(config: Config) -> Config:
+def with_table_in_locations(config: Config) -> Config:
     """Fill in the table in places of outputs.
 
     Parameters
@@ -39,8 +39,8 @@ def with_places(config: Config) -> Config:
     return config.model_copy(update={"output": config.output.model_copy(update=places)})
 
 
-def places_before(config: Config) -> dict[str, str]:
-    """Give the places that outputs had by default when these did not name the table.
+def default_locations_before(config: Config) -> dict[str, str]:
+    """Give the locations that outputs had by default when these did not name the table.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def places_before(config: Config) -> dict[str, str]:
     Returns
     -------
     dict
-        By output, of those that are at their default place.
+        By output, of those that are at their default location.
     """
     table = last_part(config.input.table)
     fields = type(config.output).model_fields.items()
@@ -92,7 +92,7 @@ def _end_of_path(path: str) -> str:
 
 
 def location_findings(config: Config) -> list[str]:
-    """Find places that are wrong, or hold two tables.
+    """Find locations that are wrong, or hold two tables.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def location_findings(config: Config) -> list[str]:
 
 
 def _further(config: Config) -> dict[str, str]:
-    """Give the places that hold no table, by their keys."""
+    """Give the locations that hold no table, by their keys."""
     places = {"output.work": config.output.work, "classes": config.classes}
     return {key: where for key, where in places.items() if isinstance(where, str)}
 
@@ -172,7 +172,7 @@ def _work_findings(config: Config, jobs: Any, places: list[Path | str]) -> list[
 def _overlap(one: str, other: str, paths: dict[str, Path | str], *, is_read: bool) -> list[str]:
     path, other_path = paths[one], paths[other]
     if path == other_path:
-        relation = "is the same place as"
+        relation = "is the same location as"
     elif isinstance(path, str) or isinstance(other_path, str):
         return []
     elif path in other_path.parents:
@@ -182,5 +182,5 @@ def _overlap(one: str, other: str, paths: dict[str, Path | str], *, is_read: boo
     else:
         return []
     others = is_read and not other.startswith("input.")
-    remedy = "name a table of other rows" if others else "choose a place of its own"
+    remedy = "name a table of other rows" if others else "choose a location of its own"
     return [f"{other}: {str(other_path)!r}: {one} {relation} it; {remedy}"]

@@ -16,7 +16,8 @@ import sparkclean
 from sparkclean.commands.main import main
 from sparkclean.errors import InputError, PublishConflictError
 from sparkclean.lake import open_target
-from sparkclean.lake.holding import mapped_columns, unheld_columns
+from sparkclean.lake import unsupported_columns as module_of_columns
+from sparkclean.lake.unsupported_columns import mapped_columns
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.record import CLEANED_CONFLICT, FAILED, PUBLISHED
 from tests.data import noisy_data, write_table
@@ -28,8 +29,10 @@ PROBS = noisy_data(120, 3, seed=4)
 UDT = {"type": "udt", "pyClass": "pyspark.ml.linalg.VectorUDT", "sqlType": struct(values="double")}
 
 
-def unheld(kind: Any, table_format: str, **session: Any) -> list[str]:
-    return unheld_columns(json.dumps(struct(id="long", x=kind)), table_format, **session)
+def unsupported_columns(kind: Any, table_format: str, **session: Any) -> list[str]:
+    return module_of_columns.unsupported_columns(
+        json.dumps(struct(id="long", x=kind)), table_format, **session
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,22 +58,24 @@ def unheld(kind: Any, table_format: str, **session: Any) -> list[str]:
     ids=str,
 )
 def test_unheld_columns_are_named_with_the_reason(kind: Any, formats: str, said: str) -> None:
-    found = {name: unheld(kind, name) for name in ("parquet", "delta", "iceberg")}
+    found = {name: unsupported_columns(kind, name) for name in ("parquet", "delta", "iceberg")}
     assert {name for name, texts in found.items() if texts} == set(formats.split())
     assert all(said in text for texts in found.values() for text in texts)
 
 
 def test_unheld_columns_depend_on_session_and_version() -> None:
     twice = struct(a="long", A="long")
-    assert unheld(twice, "parquet") == ["column 'x.A' is there twice, in upper and lower case"]
-    assert unheld(twice, "parquet", case_sensitive=True) == []
-    assert unheld(twice, "delta", case_sensitive=True) != []
-    assert unheld("void", "parquet", spark_version="4.1.4") == []
-    assert unheld("void", "parquet", spark_version="3.5.9") != []
+    assert unsupported_columns(twice, "parquet") == [
+        "column 'x.A' is there twice, in upper and lower case"
+    ]
+    assert unsupported_columns(twice, "parquet", case_sensitive=True) == []
+    assert unsupported_columns(twice, "delta", case_sensitive=True) != []
+    assert unsupported_columns("void", "parquet", spark_version="4.1.4") == []
+    assert unsupported_columns("void", "parquet", spark_version="3.5.9") != []
     collated = field("x", "string") | {"metadata": {"__COLLATIONS": {"x": "icu.UNICODE_CI"}}}
     schema = json.dumps({"type": "struct", "fields": [collated, field("", "long")]})
-    assert unheld_columns(schema, "delta") == ["column 'x' is text with a collation"]
-    assert unheld_columns(schema, "iceberg") == ["column '' has no name"]
+    assert unsupported_columns(schema, "delta") == ["column 'x' is text with a collation"]
+    assert unsupported_columns(schema, "iceberg") == ["column '' has no name"]
 
 
 def test_mapped_columns_are_those_with_a_character_that_delta_refuses() -> None:
@@ -98,9 +103,9 @@ def test_delta_target_maps_names_that_delta_refuses(spark: SparkSession, tmp_pat
         F.col("id").alias("record id"), F.struct(F.col("id").alias("no good")).alias("x")
     )
     schema = rows.schema.json()
-    assert target.unheld(schema, spark) == []
+    assert target.unsupported_columns(schema, spark) == []
     first = publish(target, "r1", rows, accumulate=False)
-    assert target.unheld(schema, spark) == []
+    assert target.unsupported_columns(schema, spark) == []
     publish(target, "r2", rows.limit(2), accumulate=False, parent=first.number)
     found = spark.read.format("delta").load(f"{tmp_path}/cleaned")
     assert found.schema.simpleString() == rows.schema.simpleString()
@@ -114,8 +119,8 @@ def test_delta_target_maps_names_that_delta_refuses(spark: SparkSession, tmp_pat
     # a table that was made without column mapping does not take them any more
     plain = open_target(f"{tmp_path}/plain", "delta", spark=spark, work=tmp_path / "work")
     publish(plain, "r1", spark.range(3).toDF("id"), accumulate=False)
-    assert plain.unheld(spark.range(1).schema.json(), spark) == []
-    one, other = plain.unheld(schema, spark)
+    assert plain.unsupported_columns(spark.range(1).schema.json(), spark) == []
+    one, other = plain.unsupported_columns(schema, spark)
     assert one.startswith("column 'record id' has a character that this table, which was made with")
     assert other.startswith("column 'x.no good' has a character that this table")
 

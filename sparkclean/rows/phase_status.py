@@ -9,7 +9,7 @@ _SOON = 2.0
 
 
 @dataclass(frozen=True)
-class Standing:
+class PhaseStatus:
     """How far a phase has come.
 
     Attributes
@@ -89,7 +89,7 @@ class Pace:
         self._since = self._last = 0.0
         self._done = self._total = 0
 
-    def standing(self, seconds: float, count: tuple[int, int] | None) -> Standing:
+    def status(self, seconds: float, count: tuple[int, int] | None) -> PhaseStatus:
         """Take a count.
 
         Parameters
@@ -113,5 +113,5 @@ class Pace:
                 left = (seconds - self._since) * (total - done) / done
         self._last = seconds
         if count is None or count[1] < 2:  # none of one step says nothing
-            return Standing(seconds, unit=self._unit, rows=self._rows)
-        return Standing(seconds, *count, unit=self._unit, rows=self._rows, left=left)
+            return PhaseStatus(seconds, unit=self._unit, rows=self._rows)
+        return PhaseStatus(seconds, *count, unit=self._unit, rows=self._rows, left=left)
