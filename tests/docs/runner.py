@@ -109,14 +109,16 @@ class Server:
             "page": page, "code": block.text, "line": block.line, "cwd": folder,
             "env": plain_environment(),
         }  # fmt: skip
-        path = scratch / "cell.txt"
-        # appended to, so that both streams stand in the order in which they were written
-        with path.open("ab") as both, open(os.devnull, "rb") as nothing:  # noqa: PTH123
-            both.truncate(0)
+        out, err = scratch / "cell.out", scratch / "cell.err"
+        with (
+            out.open("wb") as stdout,
+            err.open("wb") as stderr,
+            Path(os.devnull).open("rb") as nothing,
+        ):
             os.environ[client.ADDRESS] = self.address
-            code = client.ask(request, [nothing.fileno(), both.fileno(), both.fileno()])
-        text = path.read_text(encoding="utf-8", errors="replace")
-        return Said(code, text, text, "")
+            code = client.ask(request, [nothing.fileno(), stdout.fileno(), stderr.fileno()])
+        printed, logged = (path.read_text("utf-8", "replace") for path in (out, err))
+        return Said(code, logged + printed, printed, logged)
 
     def stop(self) -> None:
         """Ask the process to end."""

@@ -117,6 +117,14 @@ def run_command(module: str) -> int:
     return 0
 
 
+def forget_log() -> None:
+    """Undo what a command has done to the log: in a notebook, the package says nothing."""
+    log = logging.getLogger("sparkclean")
+    log.handlers = [logging.NullHandler()]
+    log.setLevel(logging.NOTSET)
+    log.propagate = True
+
+
 def run_cell(code: str, page: str, line: int, names: dict[str, Any]) -> int:
     """Run a block as a notebook does, which shows what its last line gives.
 
@@ -175,6 +183,7 @@ def serve(address: str, warm: Warm) -> None:
                 with in_place_of(request, streams):
                     warm.is_shown = "code" in request
                     if "code" in request:
+                        forget_log()
                         page = request["page"]
                         names = cells.setdefault(
                             page, {"__name__": "__main__", "spark": warm.spark}
