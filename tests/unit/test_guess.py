@@ -288,7 +288,7 @@ def test_guess_id_of_a_table_without_order_is_to_be_chosen(
     pq.write_table(pa.table(columns), tmp_path / "part.parquet")
     look = preview_table(str(tmp_path))
     monkeypatch.setattr(look, "keeps_order", False, raising=False)
-    monkeypatch.setattr("sparkclean.commands.guess.look_at", lambda *_: look)
+    monkeypatch.setattr("sparkclean.commands.guess.preview_table", lambda *_: look)
     found = guess_columns("lake.db.table")
     assert found.open["id"] == ["no", "name"]
     assert "could not guess id; the table has name" in found.comments["columns"]
