@@ -347,7 +347,7 @@ def test_driver_package_missing_says_how_to_ship_it(blocked: list[str], named: s
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: the driver lacks {named}: ")
     assert len(done.stderr.splitlines()) == 1
-    for words in ("pip install", "--archives", "PYSPARK_PYTHON", "README"):
+    for words in ("pip install", "--archives", "PYSPARK_PYTHON", "docs/platforms/cluster.md"):
         assert words in done.stderr
 
 

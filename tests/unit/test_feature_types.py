@@ -78,7 +78,7 @@ def test_choose_all_takes_everything_that_can_be_a_feature_and_says_what_cannot(
     )  # fmt: skip
     assert found.left_out == MEANINGS | {
         "flag": "predict.columns: ignore",
-        "image": "its type is binary, which is no feature",
+        "image": "its type is binary, which cannot be a feature",
         "run_id": "a column of sparkclean's own outputs",
         "__index_level_0__": "an index of pandas",
     }
