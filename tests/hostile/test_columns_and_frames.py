@@ -29,7 +29,7 @@ def examples(spark: SparkSession, tmp_path: Path) -> DataFrame:
 
 def test_audit_of_a_stream_is_refused(spark: SparkSession) -> None:
     stream = spark.readStream.format("rate").load()
-    with pytest.raises(InputError, match="the DataFrame is a stream, and it must be read"):
+    with pytest.raises(InputError, match="the DataFrame is a stream, which an audit"):
         sparkclean.audit(stream, id="value", label="value")
 
 

@@ -421,7 +421,7 @@ def test_put_if_absent_unconfirmed_state_is_unknown(
     ("text", "kind", "words"),
     [
         ("... java.io.IOException: No space left on device\n at ...", SparkCleanError, "no space"),
-        ("java.nio.file.AccessDeniedException: x: Permission denied", InputError, "may not"),
+        ("java.nio.file.AccessDeniedException: x: Permission denied", InputError, "not writable"),
         ("java.io.IOException: Mkdirs failed to create file:/x/_temporary", InputError, "folder"),
     ],
 )

@@ -386,7 +386,7 @@ def test_train_on_what_is_there_no_longer_is_refused(
     cleaned.rename(audited.folder / "out" / "away")
     try:
         assert audited.train("train.audit=drop", run_id="wrong") == 3
-        assert "is not in" in capsys.readouterr().err
+        assert "is no longer in" in capsys.readouterr().err
     finally:
         (audited.folder / "out" / "away").rename(cleaned)
 
