@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -310,9 +311,9 @@ def _check_output(page: Page, block: Block, said: list[Said]) -> None:
     both, stdout = "".join(one.both for one in said), "".join(one.stdout for one in said)
     if matches(block.output, both) or matches(block.output, stdout):
         return
-    # show the one that is more like it
+    # show the one that lacks fewer lines of the page
     candidates = [difference(block.output, text) for text in (both, stdout)]
-    shown = min(candidates, key=lambda text: len(text.splitlines()))
+    shown = min(candidates, key=lambda text: len(re.findall(r"^-", text, re.MULTILINE)))
     raise PageFailure(page.name, block.line, f"{block.text}prints something else", shown)
 
 
