@@ -102,11 +102,12 @@ demo-iceberg: install  ## the demo on Apache Iceberg
 	  --properties-file conf/spark-defaults-iceberg.conf
 
 test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
-	rm -rf $(HASHES) && mkdir -p $(HASHES)
-	$(BIN)/python -m pytest $(TWO) $(CI) --hashes $(HASHES)
+	rm -rf $(HASHES)
+	mkdir -p $(HASHES)
+	$(BIN)/python -m pytest $(TWO) $(CI) --hashes=$(HASHES)
 	@# both wait most of the time
-	.venv-3.5/bin/python -m pytest tests/matrix --hashes $(HASHES) > $(HASHES)/3.5.log 2>&1 & old=$$!; \
-	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES) --connect; connect=$$?; \
+	.venv-3.5/bin/python -m pytest tests/matrix --hashes=$(HASHES) > $(HASHES)/3.5.log 2>&1 & old=$$!; \
+	$(BIN)/python -m pytest tests/matrix --hashes=$(HASHES) --connect; connect=$$?; \
 	wait $$old; old=$$?; cat $(HASHES)/3.5.log; exit $$((connect + old))
 
 test-fast: $(VENV)/.tested  ## tests without Spark
@@ -116,13 +117,14 @@ test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
 	$(BIN)/python -m pytest $(TWO) --cov --cov-report=term:skip-covered
 
 matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested .venv-torch/.tested .venv-xgboost/.tested  ## CI's Spark tests, other versions; torch, xgboost
-	rm -rf $(HASHES) && mkdir -p $(HASHES)
+	rm -rf $(HASHES)
+	mkdir -p $(HASHES)
 	.venv-torch/bin/python -m pytest tests/matrix/test_torch.py
 	.venv-xgboost/bin/python -m pytest tests/matrix/test_xgboost.py
-	$(BIN)/python -m pytest tests/matrix --hashes $(HASHES)
-	$(BIN)/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes $(HASHES) --connect
-	.venv-4.0/bin/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes $(HASHES)
-	.venv-3.5/bin/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes $(HASHES)
+	$(BIN)/python -m pytest tests/matrix --hashes=$(HASHES)
+	$(BIN)/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes=$(HASHES) --connect
+	.venv-4.0/bin/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes=$(HASHES)
+	.venv-3.5/bin/python -m pytest $(TWO) $(SPARK_TESTS) $(CI) --hashes=$(HASHES)
 
 template: $(VENV)/.installed  ## write conf/audit.yaml anew, of the settings that there are
 	$(BIN)/python -c 'from sparkclean.config.template import config_template; \
