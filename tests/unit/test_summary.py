@@ -52,8 +52,8 @@ def test_summary_is_laid_out_so() -> None:
 rows               1,650
 rejected              50
 suspects              85   5.31% of the audited rows
-noise              7.50%   estimated, 95 % interval {low:.2%} to {high:.2%} by sampling alone; \
-biased when the model is weak
+noise              7.50%   estimated, 95 % interval at least {low:.2%} to {high:.2%}; \
+biased when the model is weak or classes overlap
 
 most confused (given -> probably)
            cat -> dog                  80 estimated, 60 suspects

@@ -49,8 +49,8 @@ def summarise(
         (
             "noise",
             f"{findings.noise.noise_rate:.2%}",
-            f"estimated, 95 % interval {low:.2%} to {high:.2%} by sampling alone; biased when the "
-            "model is weak",
+            f"estimated, 95 % interval at least {low:.2%} to {high:.2%}; biased when the model is "
+            "weak or classes overlap",
         ),
     ]
     sections: list[tuple[str, Sequence[Line | Grid]]] = [
