@@ -98,9 +98,8 @@ class ModelFolder:
         if not self.marks.has(hashlib.sha256(content).hexdigest()):
             raise InputError(
                 f"the models in {self.path} were not made by any known attempt of run "
-                f"{self.run_id!r} is "
-                "known to have made; they are not loaded. Remove the folder, and the run trains "
-                "them again, or use a new run id"
+                f"{self.run_id!r}; they are not loaded. Remove the folder, and the run trains them "
+                "again, or use a new run id"
             )
         return entries_of(self.path, manifest)
 

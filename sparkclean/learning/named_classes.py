@@ -41,8 +41,8 @@ def unknown_package(path: str, packages: Sequence[str]) -> str:
     """Say that a class is of no known package, and who can change that."""
     return (
         f"{path!r} is in no allowed package, so it was not imported; choose a class of "
-        f"{', '.join(packages)}. To allow another package set "
-        f"{MORE_PACKAGES}={path.partition('.')[0] or 'PACKAGE'} in its environment"
+        f"{', '.join(packages)}. To allow another package, set "
+        f"{MORE_PACKAGES}={path.partition('.')[0] or 'PACKAGE'} in the environment of the command"
     )
 
 

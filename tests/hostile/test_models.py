@@ -79,7 +79,7 @@ def test_models_whose_manifest_was_replaced_are_refused(folder: ModelFolder) -> 
         content["models"][0]["file"] = "fold-0-harmful.pickle"
 
     change_manifest(folder.path, replace)
-    with pytest.raises(InputError, match=r"none that an attempt of run 'r\.1' is known to have"):
+    with pytest.raises(InputError, match=r"were not made by any known attempt of run 'r\.1'"):
         folder.find()
 
 

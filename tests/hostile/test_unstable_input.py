@@ -200,13 +200,13 @@ def test_audit_of_a_frame_that_changes_between_passes_is_refused(
     with pytest.raises(InputChangedError) as caught:
         sparkclean.audit(frame, ranked_by=TWO_PASSES)
     assert caught.value.exit_code == 3
-    assert "not the same when it was read again: of class 0 " in str(caught.value)
+    assert "changed between two reads: of class 0 " in str(caught.value)
     assert "valid rows and a self-confidence of 0." in str(caught.value)
 
 
 @pytest.mark.usefixtures("drawn")
 def test_audit_of_rows_drawn_anew_is_refused(spark: SparkSession, tmp_path: Path) -> None:
-    with pytest.raises(InputChangedError, match=r"read again: [\d,]+, then [\d,]+ rows"):
+    with pytest.raises(InputChangedError, match=r"between two reads: [\d,]+, then [\d,]+ rows"):
         sparkclean.audit(examples(spark, tmp_path).where("toss(id)"))
 
 
@@ -253,5 +253,5 @@ def test_audit_of_files_replaced_between_passes_is_refused(
     config.write_text(json.dumps(content_of))
     assert main(["audit", "--config", str(config), "--run-id", "r1"]) == 3
     error = capsys.readouterr().err
-    assert "not the same when it was read again: of class 0 " in error
+    assert "changed between two reads: of class 0 " in error
     assert not list((tmp_path / "out" / "suspects").glob("_manifests/*"))
