@@ -16,8 +16,7 @@ import sparkclean
 from sparkclean.commands.main import main
 from sparkclean.errors import InputError, PublishConflictError
 from sparkclean.lake import open_target
-from sparkclean.lake import unsupported_columns as module_of_columns
-from sparkclean.lake.unsupported_columns import mapped_columns
+from sparkclean.lake.unsupported_columns import mapped_columns, unsupported_columns
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.record import CLEANED_CONFLICT, FAILED, PUBLISHED
 from tests.data import noisy_data, write_table
@@ -29,10 +28,8 @@ PROBS = noisy_data(120, 3, seed=4)
 UDT = {"type": "udt", "pyClass": "pyspark.ml.linalg.VectorUDT", "sqlType": struct(values="double")}
 
 
-def unsupported_columns(kind: Any, table_format: str, **session: Any) -> list[str]:
-    return module_of_columns.unsupported_columns(
-        json.dumps(struct(id="long", x=kind)), table_format, **session
-    )
+def unsupported(kind: Any, table_format: str, **session: Any) -> list[str]:
+    return unsupported_columns(json.dumps(struct(id="long", x=kind)), table_format, **session)
 
 
 @pytest.mark.parametrize(
@@ -58,20 +55,18 @@ def unsupported_columns(kind: Any, table_format: str, **session: Any) -> list[st
     ids=str,
 )
 def test_unheld_columns_are_named_with_the_reason(kind: Any, formats: str, said: str) -> None:
-    found = {name: unsupported_columns(kind, name) for name in ("parquet", "delta", "iceberg")}
+    found = {name: unsupported(kind, name) for name in ("parquet", "delta", "iceberg")}
     assert {name for name, texts in found.items() if texts} == set(formats.split())
     assert all(said in text for texts in found.values() for text in texts)
 
 
 def test_unheld_columns_depend_on_session_and_version() -> None:
     twice = struct(a="long", A="long")
-    assert unsupported_columns(twice, "parquet") == [
-        "column 'x.A' is there twice, in upper and lower case"
-    ]
-    assert unsupported_columns(twice, "parquet", case_sensitive=True) == []
-    assert unsupported_columns(twice, "delta", case_sensitive=True) != []
-    assert unsupported_columns("void", "parquet", spark_version="4.1.4") == []
-    assert unsupported_columns("void", "parquet", spark_version="3.5.9") != []
+    assert unsupported(twice, "parquet") == ["column 'x.A' is there twice, in upper and lower case"]
+    assert unsupported(twice, "parquet", case_sensitive=True) == []
+    assert unsupported(twice, "delta", case_sensitive=True) != []
+    assert unsupported("void", "parquet", spark_version="4.1.4") == []
+    assert unsupported("void", "parquet", spark_version="3.5.9") != []
     collated = field("x", "string") | {"metadata": {"__COLLATIONS": {"x": "icu.UNICODE_CI"}}}
     schema = json.dumps({"type": "struct", "fields": [collated, field("", "long")]})
     assert unsupported_columns(schema, "delta") == ["column 'x' is text with a collation"]
