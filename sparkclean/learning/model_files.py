@@ -10,7 +10,7 @@ import json
 import pickle
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ class ModelEntry:
     sha256: str
     training_rows: int
     seconds: float
-    calibration: Mapping[str, Any] | None = None
+    #: Not hashed: a mapping cannot be, and the sha256 stands for the model.
+    calibration: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 def write_model(

@@ -293,7 +293,6 @@ def test_predict_texts_alone_are_enough(
     assert np.mean(hits) > 0.9
 
 
-@pytest.mark.full
 def test_predict_calibrated_probabilities_keep_their_order_and_are_others(
     spark: SparkSession, predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
