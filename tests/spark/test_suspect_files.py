@@ -115,7 +115,7 @@ def test_suspects_of_float_labels_that_are_rounded_are_written(
 
 def test_suspect_files_folder_that_a_worker_does_not_see_is_an_error(tmp_path: Path) -> None:
     work = WriteSuspects((), (), (), pa.array([]), (), (), str(tmp_path / "elsewhere"))
-    with pytest.raises(InputError, match="elsewhere is not there for a worker: choose a place"):
+    with pytest.raises(InputError, match="elsewhere is not there for a worker: choose a folder"):
         next(work([]))
 
 
