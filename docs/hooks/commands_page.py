@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from collections.abc import Iterator
 
 from in_markdown import code, fence, sentence, table
 
 from sparkclean.commands.main import _parser
+
+#: Characters of a line of a usage.
+_WIDTH = 86
 
 
 def generate() -> str:
@@ -77,30 +79,13 @@ def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _usage(parser: argparse.ArgumentParser) -> str:
-    width = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "88"  # argparse wraps by it
-    try:
-        usage = parser.format_usage()
-    finally:
-        if width is None:
-            del os.environ["COLUMNS"]
-        else:
-            os.environ["COLUMNS"] = width
-    return re.sub(r"^usage: ", "", usage).replace("\n" + " " * 7, "\n")
-
-
-#: Of arguments whose help says nothing, as the usage says it already.
-_PLAIN = {
-    "log_format": "`text`: a log for people, the default; `json`: for machines",
-    "target": "location of an output: path, URI, or name in a catalog",
-    "shell": "shell that the script is for",
-    "to": "file to write; the default is `audit.yaml`",
-    "table": "table to look at",
-}
+    kind = parser.formatter_class
+    parser.formatter_class = lambda prog: kind(prog, width=_WIDTH)
+    return re.sub(r"^usage: ", "", parser.format_usage()).replace("\n" + " " * 7, "\n")
 
 
 def _help(action: argparse.Action) -> str:
-    text = action.help or _PLAIN.get(action.dest)
+    text = action.help
     if text is None:
         raise KeyError(f"{action.option_strings or action.dest}: has no help")
     if action.default is not None:

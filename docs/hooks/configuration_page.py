@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from annotated_types import Ge, Le
-from in_markdown import code, fence, sentence, table
+from in_markdown import code, fence, listed, sentence, table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -85,7 +85,7 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
         return
     first = (kind.__doc__ or "").strip().splitlines()[0]
     jobs = _jobs_of(name)
-    yield from (f"{sentence(first)} Used by {_words([code(job) for job in jobs])}.", "")
+    yield from (f"{sentence(first)} Used by {listed([code(job) for job in jobs])}.", "")
     if kind.may_be_null:
         yield from (
             f"The section may be left out (null) where no job needs it: {kind.if_null}.",
@@ -101,7 +101,7 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
             if f"{name}.{key}" in entry.unaffected_by and job in jobs
         ]
         if unaffected:
-            yield from (f"`{key}` has no effect on {_words(unaffected)}.", "")
+            yield from (f"`{key}` has no effect on {listed(unaffected)}.", "")
     yield from fence("yaml", write_yaml(_example(name)))
 
 
@@ -125,10 +125,6 @@ def _jobs_of(section: str) -> list[str]:
     jobs = registry.load_jobs()
     owners = [job for job, entry in jobs.items() if section in entry.sections]
     return owners or list(jobs)
-
-
-def _words(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _default(field: FieldInfo) -> str:
@@ -184,7 +180,7 @@ def _kind(kind: Any, metadata: typing.Sequence[Any] = ()) -> str:
 def _alternatives(kinds: typing.Sequence[Any]) -> str:
     words = list(dict.fromkeys(_kind(one) for one in kinds))
     words.sort(key=lambda word: word == "null")  # null is said last
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    return listed(words, "or")
 
 
 def _plural(word: str) -> str:

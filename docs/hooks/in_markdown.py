@@ -27,6 +27,11 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in cells) + " |"
 
 
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Write words as a list: ``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
 def code(text: str) -> str:
     """Write a text as code."""
     return f"`{text}`"

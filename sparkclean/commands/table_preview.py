@@ -51,7 +51,7 @@ def preview_table(table: str, spark: SparkSession | None = None) -> TablePreview
 
     Returns
     -------
-    Look
+    TablePreview
 
     Raises
     ------
@@ -60,8 +60,9 @@ def preview_table(table: str, spark: SparkSession | None = None) -> TablePreview
 
     Notes
     -----
-    Reads footers, or the metadata of the table. `Look.first` reads as many rows as it is asked for,
-    and `Look.count_unique` a column of the first million: of Parquet on the driver, else in a job.
+    Reads footers, or the metadata of the table. `TablePreview.first` reads as many rows as it is
+    asked for, and `TablePreview.count_unique` a column of the first million: of Parquet on the
+    driver, else in a job.
     """
     source = open_source(table, spark=spark)
     pin = source.pin()

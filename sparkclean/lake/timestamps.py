@@ -27,8 +27,7 @@ def parse_timestamp(text: str) -> datetime:
     except ValueError:
         raise ConfigError(
             f"input.version: {text!r} is not a timestamp; write 2026-11-01T00:00:00 (UTC) or with "
-            "a "
-            "zone, +01:00"
+            "a zone, +01:00"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 

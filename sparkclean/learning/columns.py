@@ -54,7 +54,7 @@ class LearningColumns:
     label_type : DataType
     lengths : mapping
         Of the lists of features, by column, where lists may be null.
-    taken : Taken or None
+    taken : FeatureTypes or None
         What the table has decided on; None where all features are named and of their type.
     """
 
@@ -146,7 +146,7 @@ def check_columns(
     predict : PredictSection
     count : callable
         Called where the values of columns decide what these are taken as.
-    known : Taken, optional
+    known : FeatureTypes, optional
         What an earlier attempt has taken them as.
     reserved : collection of str
         Names that record id and label must not have, in lower case.

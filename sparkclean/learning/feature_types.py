@@ -122,7 +122,7 @@ def parts_of(taken: FeatureTypes | None) -> list[Line | Grid]:
 
     Parameters
     ----------
-    taken : Taken or None
+    taken : FeatureTypes or None
 
     Returns
     -------
@@ -168,7 +168,7 @@ def choose_all(
 
     Returns
     -------
-    Taken
+    FeatureTypes
         Texts are yet to be told from categories, by `decide`.
     """
     kinds, left_out = {}, {}
@@ -256,13 +256,13 @@ def decide(taken: FeatureTypes, values: Mapping[str, Values]) -> FeatureTypes:
 
     Parameters
     ----------
-    taken : Taken
+    taken : FeatureTypes
     values : mapping
         By column of `undecided`.
 
     Returns
     -------
-    Taken
+    FeatureTypes
         A text is a category if it has at most `FEW_VALUES` values, at least two rows for each on
         the average, and no value longer than `LONGEST_VALUE` characters. A text without any value
         is left out.

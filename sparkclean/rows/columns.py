@@ -30,7 +30,7 @@ def quoted(name: str) -> Column:
 
 
 def unused_name(name: str, taken: Sequence[str]) -> str:
-    """Lengthen a name until no column is named like an id, as Spark compares names."""
+    """Lengthen a name until no column has it, as Spark compares names."""
     lower = {other.lower() for other in taken}
     while name in lower:
         name += "_"

@@ -101,7 +101,7 @@ class Pace:
 
         Returns
         -------
-        Standing
+        PhaseStatus
         """
         left = None
         if count is not None:

@@ -31,7 +31,7 @@ class Phase:
     seconds : float
     steps : (int, int) or None
         Steps that are done, and all: set by a phase that counts them itself. Tasks of Spark else.
-    status : Standing or None
+    status : PhaseStatus or None
         How far it has come, as last looked at, while it lasts.
     """
 

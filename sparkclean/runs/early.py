@@ -85,17 +85,9 @@ class EarlyContext(Context):
 
     pins: dict[str, Pin] = field(default_factory=dict)
 
-    def pin(
-        self,
-        name: str,
-        source: SourceTable,
-        version: str | int | None = None,
-        *,
-        found: Pin | None = None,
-        numbered: bool = False,
-    ) -> PinnedTable:
+    def pin(self, name: str, *args: Any, **options: Any) -> PinnedTable:
         """Pin a table, and keep the pin."""
-        table = super().pin(name, source, version, found=found, numbered=numbered)
+        table = super().pin(name, *args, **options)
         self.pins[name] = table.pin
         return table
 

@@ -98,7 +98,7 @@ class Result:
         Equal for equal answers, where the job has such a hash.
     report : Report
         For people; the runner adds what was published, and where.
-    locations : mapping
+    places : mapping
         What was made besides tables, such as a folder of models, by name.
     """
 
@@ -214,7 +214,7 @@ class Job(ABC, Generic[P]):
     unaffected_by : frozenset of str
         Settings (``section.key``) of shared sections that its answer does not depend on.
     fault_points : tuple of str
-        Locations of its own at which tests make a run die.
+        Points of its own at which tests make a run die.
     """
 
     name: ClassVar[str]

@@ -107,8 +107,7 @@ def check_same_table(datasets: Mapping[str, TargetTable], pin: Pin) -> None:
                 f"output.{name}: {target.location} holds versions of table "
                 f"{last.properties.get(INPUT_TABLE)}, the newest by run {last.run_id}, and this "
                 f"run is of {pin.table}; name another location for it, or set output.adopt: true "
-                "if "
-                "that table has moved, or its versions may be replaced"
+                "if that table has moved, or its versions may be replaced"
             )
     if findings:
         raise InputError(findings)

@@ -52,7 +52,7 @@ def bucket_counts_of(states: Iterable[State], buckets: int) -> BucketCounts:
 
     Returns
     -------
-    Counted
+    BucketCounts
     """
     counts: dict[int, dict[int, int]] = {}
     for state in states:
@@ -80,12 +80,12 @@ def collect_cutoffs(
     id_types : tuple of str
         Spark types of the record id columns: numbers compare as numbers, text by bytes, left to
         right.
-    counted : Counted, optional
+    counted : BucketCounts, optional
         All entries of the stream, where they are counted already.
 
     Returns
     -------
-    Cuts
+    Cutoffs
 
     Notes
     -----
@@ -129,7 +129,7 @@ def collect_buckets(
 
     Returns
     -------
-    Counted
+    BucketCounts
 
     Notes
     -----

@@ -79,7 +79,7 @@ class SelectIssues:
     Attributes
     ----------
     filter_by : str
-    cutoffs : tuple of Cuts
+    cutoffs : tuple of Cutoffs
         That all must select a row.
     thresholds : ndarray of float64, shape (K,)
     collision : str

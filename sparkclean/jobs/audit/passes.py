@@ -52,7 +52,7 @@ class Pass:
         (`collect_undecided`); rows by given class and argmax.
     found : PairCounts
         Of `PairMargins`: emitted entries by pair.
-    counted : Counted or None
+    counted : BucketCounts or None
         The same by bucket of the margin, with its sign turned; None where they were not counted.
     core : Core
         Of `ConfidentCounts`: the rows of which the model is surest.

@@ -180,7 +180,7 @@ class Candidates:
     ----------
     streams : dict
         By kind.
-    entries : Counted or None
+    entries : BucketCounts or None
         Entries of pairs by bucket, where a pass has counted them.
     """
 

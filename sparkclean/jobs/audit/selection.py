@@ -174,12 +174,12 @@ def collect_issue_cutoffs(
         Counts the rows that ``confident_learning`` selects: as many as the filters by a score do.
     id_types : tuple of str
         Spark types of the record id columns.
-    counted : Counted, optional
+    counted : BucketCounts, optional
         Entries of pairs by bucket, where the pass has counted them.
 
     Returns
     -------
-    tuple of Cuts
+    tuple of Cutoffs
         All of which must select a row; none for filters without quotas.
 
     Notes
@@ -226,7 +226,7 @@ def collect_suspects(
         pair.
     quotas : Quotas
     thresholds : ndarray of float64, shape (K,)
-    counted : Counted or None
+    counted : BucketCounts or None
         Entries of pairs by bucket, where the pass has counted them.
 
     Returns

@@ -103,7 +103,7 @@ def describe(
     classifier : Classifier
     test : Pin or None
         Of the test table.
-    taken : Taken or None
+    taken : FeatureTypes or None
         What columns are taken as, where the table has decided on it.
     folder : Path
         Of the model.
