@@ -3,7 +3,6 @@
 Python runs this file with ``-IS``: nothing but the standard library, which loads in 0.02 s.
 """
 
-import array
 import json
 import os
 import socket
@@ -32,7 +31,7 @@ def main(kind, arguments):
         os.execv(os.environ[PYTHON], [os.environ[PYTHON], "-m", module, *arguments])
     stdin = drained() if "-" in arguments else 0
     request = {"module": module, "argv": arguments, "cwd": os.getcwd(), "env": dict(os.environ)}  # noqa: PTH109
-    return ask(request, [stdin, 1, 2])
+    return ask(os.environ[ADDRESS], request, [stdin, 1, 2])
 
 
 def needs_process(arguments):
@@ -49,13 +48,12 @@ def drained():
     return os.dup(copy.fileno())
 
 
-def ask(request, streams):
-    """Send a request and the streams of this process; wait for the exit code."""
+def ask(address, request, streams):
+    """Send a request and streams to the server; wait for the exit code."""
     body = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(os.environ[ADDRESS])
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))]
-        connection.sendmsg([len(body).to_bytes(8, "big")], rights)
+        connection.connect(address)
+        socket.send_fds(connection, [len(body).to_bytes(8, "big")], streams)
         connection.sendall(body)
         answer = connection.recv(64)
     if not answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,29 +124,47 @@ def parse_page(name: str, text: str) -> Page:
     settings: dict[str, str] = {}
     found: list[tuple[Block, int]] = []  # with the line behind it
     lines = text.splitlines()
-    number = 0
-    while number < len(lines):
-        line = lines[number]
-        fence, comment = _FENCE.match(line), _COMMENT.match(line)
-        if comment:
+    fenced: set[int] = set()
+    for number, end, fence in find_fences(lines):
+        if end is None:
+            raise PageError(f"{name}:{number + 1}: this fence has no end")
+        fenced.update(range(number, end + 1))
+        body = [one.removeprefix(fence["indent"]) for one in lines[number + 1 : end]]
+        language = (fence["info"].split() or [""])[0]
+        found.append((Block(language, "".join(f"{x}\n" for x in body), number + 2), end + 1))
+    for number, line in enumerate(lines):
+        comment = _COMMENT.match(line)
+        if comment and number not in fenced:
             if comment[2] not in _SETTINGS[comment[1]]:
                 raise PageError(f"{name}:{number + 1}: {comment[1]}: {comment[2]} is unknown")
             settings[comment[1]] = comment[2]
-        if fence and "`" not in fence["info"]:
-            end = _end_of_fence(lines, number, fence)
-            if end is None:
-                raise PageError(f"{name}:{number + 1}: this fence has no end")
-            body = [one.removeprefix(fence["indent"]) for one in lines[number + 1 : end]]
-            language = (fence["info"].split() or [""])[0]
-            found.append((Block(language, "".join(f"{x}\n" for x in body), number + 2), end + 1))
-            number = end
-        number += 1
     blocks = tuple(_with_outputs(found, lines))
     return Page(name, blocks, settings.get("setup", "none"), settings.get("tests") == "full")
 
 
-def _end_of_fence(lines: list[str], start: int, fence: re.Match[str]) -> int | None:
-    ticks = fence["ticks"]
+def find_fences(lines: Sequence[str]) -> Iterator[tuple[int, int | None, re.Match[str]]]:
+    """Find the fenced blocks of a page.
+
+    Parameters
+    ----------
+    lines : sequence of str
+
+    Yields
+    ------
+    int, int or None, re.Match
+        Index of the line that opens a block, and of the one that closes it, None where none does;
+        what the first one says. Nothing is looked for behind a block that has no end.
+    """
+    end: int | None = -1
+    for number, line in enumerate(lines):
+        fence = _FENCE.match(line)
+        if end is None or number <= end or not fence or "`" in fence["info"]:
+            continue
+        end = _end_of_fence(lines, number, fence["ticks"])
+        yield number, end, fence
+
+
+def _end_of_fence(lines: Sequence[str], start: int, ticks: str) -> int | None:
     for number in range(start + 1, len(lines)):
         text = lines[number].strip()
         if text.startswith(ticks) and set(text) == {ticks[0]}:

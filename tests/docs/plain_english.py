@@ -13,13 +13,13 @@ from pathlib import Path
 
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.docs.pages import REPOSITORY, find_fences
+
 GLOSSARY = REPOSITORY / "docs" / "glossary.md"
 #: Words of a sentence that is still read once.
 MOST_WORDS = 32
 _SHOWN = 60
 
-_FENCE = re.compile(r"^ *(`{3,}|~{3,})")
 _ITEM = re.compile(r"^ *(?:[-*+]|\d+[.)]) +|^ *(?:> ?)+|^:   +|^ *\[\^\w+\]: *")
 _RULE = re.compile(r"^\|?[\s:|-]+\|?$")
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
@@ -107,22 +107,18 @@ def paragraphs(text: str) -> Iterator[list[tuple[int, str]]]:
     """
     text = re.sub(r"<!--.*?-->", lambda match: "\n" * match[0].count("\n"), text, flags=re.DOTALL)
     begun: list[tuple[int, str]] = []
-    ticks = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        fence = _FENCE.match(line)
-        if ticks:
-            if fence and line.strip().startswith(ticks) and set(line.strip()) == {ticks[0]}:
-                ticks = ""
-            continue
+    lines = text.splitlines()
+    for first, last, _ in list(find_fences(lines)):
+        end = len(lines) if last is None else last + 1
+        lines[first:end] = [""] * (end - first)
+    for number, line in enumerate(lines, 1):
         is_item = _ITEM.match(line) is not None
         alone = line.startswith("#") or line.lstrip().startswith("|")
-        if fence or not line.strip() or is_item or alone:
+        if not line.strip() or is_item or alone:
             if begun:
                 yield begun
             begun = []
-        if fence:
-            ticks = fence[1]
-        elif line.lstrip().startswith("|"):
+        if line.lstrip().startswith("|"):
             if not _RULE.match(line.strip()):
                 yield from ([(number, cell)] for cell in re.split(r"(?<!\\)\|", line.strip("| ")))
         elif alone:

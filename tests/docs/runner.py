@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import textwrap
@@ -116,8 +114,8 @@ class Server:
             err.open("wb") as stderr,
             Path(os.devnull).open("rb") as nothing,
         ):
-            os.environ[client.ADDRESS] = self.address
-            code = client.ask(request, [nothing.fileno(), stdout.fileno(), stderr.fileno()])
+            streams = [nothing.fileno(), stdout.fileno(), stderr.fileno()]
+            code = client.ask(self.address, request, streams)
         printed, logged = (path.read_text("utf-8", "replace") for path in (out, err))
         return Said(code, logged + printed, printed, logged)
 
@@ -126,13 +124,7 @@ class Server:
         if self._process is None:
             return
         if self._process.poll() is None:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.connect(self.address)
-                body = json.dumps({"stop": True}).encode()
-                nothing = os.open(os.devnull, os.O_RDWR)
-                socket.send_fds(connection, [len(body).to_bytes(8, "big")], [nothing])
-                connection.sendall(body)
-                os.close(nothing)
+            client.ask(self.address, {"stop": True}, [2])  # a message carries one stream at least
         try:
             self._process.wait(60)
         except subprocess.TimeoutExpired:

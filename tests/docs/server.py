@@ -178,6 +178,7 @@ def serve(address: str, warm: Warm) -> None:
             with connection:
                 request, streams = receive(connection)
                 if request.get("stop"):
+                    connection.sendall(b"0")
                     return
                 code = 1
                 with in_place_of(request, streams):
