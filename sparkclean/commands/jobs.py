@@ -190,6 +190,7 @@ class Jobs:
     def _runner(
         self, name: str, config: Config, run_id: str, given: Mapping[str, Pin] | None = None
     ) -> Runner:
+        from sparkclean.config.model import for_job  # noqa: PLC0415
         from sparkclean.rows.progress import PhaseLog, Progress  # noqa: PLC0415
         from sparkclean.runs.context import Context  # noqa: PLC0415
         from sparkclean.runs.runner import Runner  # noqa: PLC0415 (imports pyspark)
@@ -197,7 +198,7 @@ class Jobs:
         return Runner(
             registry.load_job(name)(),
             self.spark,
-            config,
+            for_job(config, name),
             run_id,
             fit_batches=self.fit_batches,
             given=given or {},

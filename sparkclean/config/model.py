@@ -179,14 +179,57 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
 
 def _parse(mapping: Mapping[str, Any], *, check: Callable[[Config], list[str]]) -> Config:
     model = config_model()
+    mapping = _with_input_table(mapping)
     try:
-        config = with_table_in_locations(cast("Config", model.model_validate(dict(mapping))))
+        config = with_table_in_locations(cast("Config", model.model_validate(mapping)))
     except ValidationError as exc:
         findings = explain(exc.errors(), model) + _more_findings(mapping, exc, check)
         raise ConfigError(findings) from None
     findings = check(config)
     if findings:
         raise ConfigError(findings)
+    return config
+
+
+def _with_input_table(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Let `input.table` be the table that the section of a job names, where it is not given."""
+    given = mapping.get("input", {})
+    if not isinstance(given, Mapping) or "table" in given:
+        return dict(mapping)
+    for name, kind in section_types().items():
+        table = _at(mapping.get(name), kind.run_table)
+        if kind.run_table and isinstance(table, str):
+            return {**mapping, "input": {**given, "table": table}}
+    return dict(mapping)
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    """Look up a key of nested mappings; None where it is not there."""
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def for_job(config: Config, job: str) -> Config:
+    """Return the configuration whose `input.table` is the table that a job's own section names.
+
+    Parameters
+    ----------
+    config : Config
+        Of several jobs, maybe.
+    job : str
+
+    Returns
+    -------
+    Config
+        The same one, for a job that reads `input.table`.
+    """
+    for kind in registry.load_job(job).sections.values():
+        for section in config.sections():
+            if isinstance(section, kind) and kind.run_table:
+                table = _at(section.model_dump(), kind.run_table)
+                if table is not None and table != config.input.table:
+                    return config.model_copy(update={"input": InputSection(table=table)})
     return config
 
 

@@ -34,6 +34,8 @@ class Section(BaseModel):
     may_be_null: ClassVar[bool] = False
     #: What to write where a section that may be null is needed.
     if_null: ClassVar[str] = ""
+    #: Path of the key that names the table that the job reads; `input.table` defaults to it.
+    run_table: ClassVar[tuple[str, ...]] = ()
 
     def findings(self, config: Config) -> list[str]:  # noqa: ARG002
         """Find settings that cannot hold together, in this section or with others.
