@@ -48,6 +48,8 @@ _log = logging.getLogger("sparkclean")
 
 #: Bytes of a page at most.
 MOST_BYTES = 3_000_000
+#: Cells of a page at most: more are not even tried, as each takes 40 bytes and more.
+_MOST_CELLS = 60_000
 #: Characters of a paragraph, and of a command, which must stay whole.
 _MOST_TEXT, _MOST_COMMAND = 3_000, 4_000
 #: Characters of a URL that is still a link.
@@ -71,7 +73,8 @@ class _Limits:
     pictures : bool
     drawing : int
         Bytes of a chart.
-    parts, blocks : int
+    parts, blocks, columns : int
+        Sections; blocks of a section; columns of a table.
     """
 
     rows: int = 1_000
@@ -84,6 +87,7 @@ class _Limits:
     drawing: int = 400_000
     parts: int = 60
     blocks: int = 60
+    columns: int = 40
 
 
 #: Tried one after the other, until a page is small enough. The first does for what jobs hand over.
@@ -91,8 +95,8 @@ _LADDER = (
     _Limits(),
     _Limits(rows=300, group=8, groups=12, excerpt=400, fields=12, drawing=200_000),
     _Limits(rows=100, cards=30, group=6, groups=8, excerpt=200, fields=6, drawing=100_000),
-    _Limits(50, 20, 4, 4, 100, 4, pictures=False, drawing=50_000, parts=30, blocks=20),
-    _Limits(5, 5, 1, 1, 50, 2, pictures=False, drawing=0, parts=12, blocks=10),
+    _Limits(50, 20, 4, 4, 100, 4, pictures=False, drawing=50_000, parts=30, blocks=20, columns=20),
+    _Limits(5, 5, 1, 1, 50, 2, pictures=False, drawing=0, parts=8, blocks=6, columns=6),
 )
 
 
@@ -121,7 +125,9 @@ def render_page(title: str, parts: Sequence[ReportPart], *, notes: Sequence[str]
     ordered = sorted(parts, key=lambda part: (part.order, part.name))
     drawings: dict[int, _Drawing] = {}
     for limits in _LADDER:
-        told = list(notes)
+        if limits is not _LADDER[-1] and _count_cells(ordered, limits) > _MOST_CELLS:
+            continue
+        told = list(notes)[: limits.blocks]
         if limits is not _LADDER[0]:
             told.append("Less of everything is shown than elsewhere, to keep this page under 3 MB.")
         page = template.render(
@@ -156,6 +162,17 @@ def inline_page(page: str, height: int = 720) -> str:
         f'style="width:100%;height:{height:d}px;border:1px solid #8888;border-radius:6px" '
         f'srcdoc="{html.escape(page)}"></iframe>'
     )
+
+
+def _count_cells(parts: Sequence[ReportPart], limits: _Limits) -> int:
+    count = 0
+    for part in parts[: limits.parts]:
+        for block in part.blocks[: limits.blocks]:
+            table = block.table if isinstance(block, Chart) else block
+            if isinstance(table, Table):
+                rows = min(len(table.rows), limits.rows)
+                count += rows * min(len(table.columns), limits.columns)
+    return count
 
 
 # -- what the template is made of ----------------------------------------------------------------
@@ -274,20 +291,21 @@ def _first(count: int, total: int, what: str) -> str:
 
 
 def _table(table: Table, limits: _Limits) -> dict[str, Any]:
-    rows = table.rows[: limits.rows]
+    columns = table.columns[: limits.columns]
+    rows = [row[: limits.columns] for row in table.rows[: limits.rows]]
     total = max(table.total or 0, len(table.rows))
     # the longest bar of a column is its largest number
     tops = [
         max((v for row in rows if (v := _finite(row[i])) is not None), default=0.0)
         if column.bar
         else 0.0
-        for i, column in enumerate(table.columns)
+        for i, column in enumerate(columns)
     ]
     return {
         "kind": "table",
-        "columns": [{"name": shown(c.name), "numeric": c.numeric} for c in table.columns],
+        "columns": [{"name": shown(c.name), "numeric": c.numeric} for c in columns],
         "rows": [
-            [_cell(value, c, top) for value, c, top in zip(row, table.columns, tops, strict=True)]
+            [_cell(value, c, top) for value, c, top in zip(row, columns, tops, strict=True)]
             for row in rows
         ],
         "caption": shown(table.caption, MOST_VALUE),
