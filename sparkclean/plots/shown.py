@@ -5,7 +5,9 @@ Escaping for HTML is not done here: Jinja2 does it for every text of the page.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from functools import cache
 
 from sparkclean.texts import hide_secrets, printable
 
@@ -13,8 +15,6 @@ from sparkclean.texts import hide_secrets, printable
 MOST_LABEL, MOST_VALUE, MOST_EXCERPT = 80, 200, 700
 #: Lines of an excerpt.
 _MOST_LINES = 14
-#: What is looked at: a longer text is cut before anything else is done with it.
-_MOST_READ = 20_000
 #: Marks above and below one letter.
 _MOST_MARKS = 4
 #: Joiners, which Persian, Hindi and emoji need; in a label they would hide a difference.
@@ -22,7 +22,7 @@ _JOINERS = "\u200c\u200d"
 
 
 def shown(value: object, most: int = MOST_LABEL) -> str:
-    """Write a value in one line.
+    """Write a value in one line; no more than four times what is shown is looked at.
 
     Parameters
     ----------
@@ -37,7 +37,8 @@ def shown(value: object, most: int = MOST_LABEL) -> str:
         written as Python escapes it. Secrets that are known are left out.
     """
     text = "" if value is None else value if isinstance(value, str) else str(value)
-    return _cut(printable(_calm(text[:_MOST_READ])), most, len(text) > _MOST_READ)
+    read = 4 * most
+    return _cut(printable(_calm(text[:read])), most, len(text) > read)
 
 
 def excerpt(value: str, most: int = MOST_EXCERPT) -> str:
@@ -54,26 +55,26 @@ def excerpt(value: str, most: int = MOST_EXCERPT) -> str:
     str
         As `shown`, but with line ends, and with the joiners that scripts need.
     """
-    text = hide_secrets(_calm(value[:_MOST_READ]))
+    read = 4 * most
+    text = hide_secrets(_calm(value[:read]))
     text = text.replace("\r\n", "\n").replace("\t", "    ").replace("\u00a0", " ").strip("\n")
     lines = text.split("\n")
     kept = "\n".join(map(_line, lines[:_MOST_LINES]))
-    return _cut(kept, most, len(lines) > _MOST_LINES or len(value) > _MOST_READ)
+    return _cut(kept, most, len(lines) > _MOST_LINES or len(value) > read)
 
 
 def _calm(text: str) -> str:
     """Leave out marks beyond the fourth on one letter: piled up, they cover what stands above."""
     if text.isascii():
         return text
-    kept: list[str] = []
-    marks = 0
-    for character in text:
-        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
-        if marks <= _MOST_MARKS:
-            kept.append(character)
-        elif marks == _MOST_MARKS + 1:
-            kept.append("…")
-    return "".join(kept)
+    return _piles().sub(lambda found: found[0][:_MOST_MARKS] + "…", text)
+
+
+@cache
+def _piles() -> re.Pattern[str]:
+    """Find more marks than those, one after the other; in all planes that have any."""
+    marks = (c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c) in ("Mn", "Me"))
+    return re.compile(f"[{''.join(marks)}]{{{_MOST_MARKS + 1},}}")
 
 
 def _line(line: str) -> str:

@@ -18,7 +18,7 @@ def test_shown_is_cut() -> None:
 
 
 def test_shown_keeps_four_marks_of_a_letter() -> None:
-    assert shown("z" + "\u0301" * 5000 + "y") == "z" + "\u0301" * 4 + "…y"
+    assert shown("z" + "\u0301" * 50 + "y") == "z" + "\u0301" * 4 + "…y"
     assert shown("e\u0301") == "e\u0301"
 
 
