@@ -15,6 +15,8 @@ from sparkclean.texts import hide_secrets, printable
 MOST_LABEL, MOST_VALUE, MOST_EXCERPT = 80, 200, 700
 #: Lines of an excerpt.
 _MOST_LINES = 14
+#: Characters behind the cut that are looked at: a secret that begins before it is known as one.
+_BEYOND = 500
 #: Marks above and below one letter.
 _MOST_MARKS = 4
 #: Joiners, which Persian, Hindi and emoji need; in a label they would hide a difference.
@@ -22,7 +24,7 @@ _JOINERS = "\u200c\u200d"
 
 
 def shown(value: object, most: int = MOST_LABEL) -> str:
-    """Write a value in one line; no more than four times what is shown is looked at.
+    """Write a value in one line; of a longer one no more than the beginning is looked at.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ def shown(value: object, most: int = MOST_LABEL) -> str:
         written as Python escapes it. Secrets that are known are left out.
     """
     text = "" if value is None else value if isinstance(value, str) else str(value)
-    read = 4 * most
+    read = most + _BEYOND
     return _cut(printable(_calm(text[:read])), most, len(text) > read)
 
 
@@ -55,7 +57,7 @@ def excerpt(value: str, most: int = MOST_EXCERPT) -> str:
     str
         As `shown`, but with line ends, and with the joiners that scripts need.
     """
-    read = 4 * most
+    read = most + _BEYOND
     text = hide_secrets(_calm(value[:read]))
     text = text.replace("\r\n", "\n").replace("\t", "    ").replace("\u00a0", " ").strip("\n")
     lines = text.split("\n")

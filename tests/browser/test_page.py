@@ -29,12 +29,19 @@ def opened() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("pages")
-    found = {}
-    for name, make in SAMPLES.items():
-        found[name] = folder / f"{name}.html"
-        found[name].write_text(make(), encoding="utf-8")
-    return found
+    return Pages(tmp_path_factory.mktemp("pages"))
+
+
+class Pages(dict[str, Path]):
+    """Sample pages by name, written when the first test asks for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __missing__(self, name: str) -> Path:
+        self[name] = self.folder / f"{name}.html"
+        self[name].write_text(SAMPLES[name](), encoding="utf-8")
+        return self[name]
 
 
 class Seen:
