@@ -151,13 +151,13 @@ def test_table_is_searched(opened: Browser, pages: dict[str, Path]) -> None:
 def test_cards_are_filtered_by_class_and_by_pair(opened: Browser, pages: dict[str, Path]) -> None:
     with Seen(opened, pages["digits"]) as seen:
         page = seen.page
-        page.get_by_label("pair").select_option(label="9 → 4")
+        page.locator("select[data-by=p]").select_option(label="9 → 4")
         titles = page.locator(".card:visible h3").all_inner_texts()
         assert titles
         assert set(titles) == {"given 9 → looks like 4"}
         assert page.locator(".filter output").inner_text() == f"{len(titles)} of 50 cards"
-        page.get_by_label("pair").select_option(label="all")
-        page.get_by_label("class").select_option(label="8")
+        page.locator("select[data-by=p]").select_option(label="all")
+        page.locator("select[data-by=g]").select_option(label="8")
         titles = page.locator(".card:visible h3").all_inner_texts()
         assert titles
         assert all("8" in title for title in titles)
