@@ -5,7 +5,6 @@ Escaping for HTML is not done here: Jinja2 does it for every text of the page.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import cache
 
@@ -67,16 +66,24 @@ def excerpt(value: str, most: int = MOST_EXCERPT) -> str:
 
 def _calm(text: str) -> str:
     """Leave out marks beyond the fourth on one letter: piled up, they cover what stands above."""
-    if text.isascii():
+    if text.isascii() or _marks().isdisjoint(text):
         return text
-    return _piles().sub(lambda found: found[0][:_MOST_MARKS] + "…", text)
+    kept: list[str] = []
+    pile = 0
+    for character in text:
+        pile = pile + 1 if character in _marks() else 0
+        if pile <= _MOST_MARKS:
+            kept.append(character)
+        elif pile == _MOST_MARKS + 1:
+            kept.append("…")
+    return "".join(kept)
 
 
 @cache
-def _piles() -> re.Pattern[str]:
-    """Find more marks than those, one after the other; in all planes that have any."""
-    marks = (c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c) in ("Mn", "Me"))
-    return re.compile(f"[{''.join(marks)}]{{{_MOST_MARKS + 1},}}")
+def _marks() -> frozenset[str]:
+    """List the marks that stand above or below a letter, in all planes that have any."""
+    letters = map(chr, range(0x300, 0x20000))
+    return frozenset(c for c in letters if unicodedata.category(c) in ("Mn", "Me"))
 
 
 def _line(line: str) -> str:
