@@ -38,6 +38,7 @@ COMMANDS = (
     "init",
     "versions",
     "show",
+    "card",
     "revert",
     "clean-up",
     "schema",
