@@ -1,0 +1,1 @@
+"""Charts of what was published, and the parts of a report."""
