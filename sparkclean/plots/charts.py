@@ -73,10 +73,10 @@ def noise_matrix(pairs: Tabular, *, value: PairValue = "estimated", most: int = 
         written = alt.Text("value:Q", format=_FORMATS[value])
         layers += [
             base.transform_filter("datum.same").mark_text(color=MUTED, fontSize=11).encode(written),
-            errors.transform_filter("datum.share < 0.55")
+            errors.transform_filter("datum.share < 0.75")
             .mark_text(color=INK, fontSize=11)
             .encode(written),
-            errors.transform_filter("datum.share >= 0.55")
+            errors.transform_filter("datum.share >= 0.75")
             .mark_text(color=PAPER, fontSize=11, fontWeight="bold")
             .encode(written),
         ]
@@ -364,6 +364,7 @@ def _bars(rows: Sequence[Mapping[str, Any]], colour: str, title: str = "") -> An
             alt.X("low:Q", title=name, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(grid=False)),
             alt.X2("high:Q"),
             alt.Y("rows:Q", title="rows", axis=alt.Axis(format="~s", tickCount=4, tickMinStep=1)),
+            alt.Y2(datum=0),
         )
     )
 
@@ -380,6 +381,7 @@ def _styled(chart: Any) -> Any:
         .configure_axis(
             labelColor=MUTED, titleColor=INK, gridColor=GRID, domainColor=GRID, tickColor=GRID,
             labelFontSize=11, titleFontSize=11, titleFontWeight="normal", titlePadding=6,
+            labelPadding=5,
         )
         .configure_legend(labelColor=INK, titleColor=INK, labelFontSize=11, symbolType="square")
         .configure_title(color=INK, fontSize=12, fontWeight="normal", anchor="start", offset=6)

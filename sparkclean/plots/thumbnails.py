@@ -217,4 +217,5 @@ def _of_image(image: Image) -> Thumbnail:
     else:
         image.save(buffer, "WEBP", quality=78, method=4, exif=b"", icc_profile=b"", xmp=b"")
         kind = "image/webp"
-    return Thumbnail(buffer.getvalue(), kind, *image.size, smooth=smooth)
+    width, height = image.size
+    return Thumbnail(buffer.getvalue(), kind, width, height, smooth)

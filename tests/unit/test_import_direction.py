@@ -34,8 +34,8 @@ GROUND = (
 )
 #: The rooms, from below: a room imports the ground, itself, and rooms that stand before it here.
 ROOMS = (
-    "numbers", "confident", "lake", "config", "rows", "examples", "learning", "runs", "jobs",
-    "commands",
+    "numbers", "confident", "lake", "config", "rows", "examples", "learning", "plots", "runs",
+    "jobs", "commands",
 )  # fmt: skip
 #: What users import, and what runs as a command: nobody imports these.
 DOORS = ("", "__main__", "functions")
@@ -59,6 +59,7 @@ MAY_USE = {
         "sklearn",
         "threadpoolctl",
     },
+    "plots": {"PIL", "altair", "jinja2", "markupsafe", "numpy", "vl_convert"},
     "jobs": {"numpy", "pandas", "pyarrow", "pyspark"},
     "commands": {"numpy", "pyarrow", "pyspark", "rich", "sklearn"},
     "doors": set(),
