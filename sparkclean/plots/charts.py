@@ -24,6 +24,8 @@ Metrics: TypeAlias = Any
 
 #: Classes up to which cells of the matrix hold their numbers.
 _NUMBERED = 14
+#: Room for fonts that are wider than the one that texts were measured in.
+_PADDING = {"left": 6, "right": 12, "top": 4, "bottom": 4}
 _FORMATS = {"estimated": "~s", "suspects": "~s", "rate": ".1%"}
 _TITLES = {"suspects": "suspects", "noise": "estimated noise", "rows": "rows", "seconds": "seconds"}
 
@@ -227,7 +229,7 @@ def calibration(source: Metrics) -> alt.Chart:
     size = alt.Size("rows:Q", scale=alt.Scale(range=[20, 320]), legend=None)
     layers = alt.layer(
         line.mark_line(color=MUTED, strokeDash=[4, 3]).encode(alt.X("x:Q"), alt.Y("y:Q")),
-        points.mark_line(color=ACCENT, strokeWidth=1.5),
+        points.mark_line(color=ACCENT, strokeWidth=1.5, opacity=0.6),
         points.mark_circle(color=ACCENT, opacity=0.85).encode(size),
     )
     return _styled(layers.properties(width=300, height=260))
@@ -295,7 +297,7 @@ def history(
             alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=["circle", "diamond"])),
         )
         panels.append(alt.layer(line, points).properties(width=460, height=90))
-    return _styled(alt.vconcat(*panels, spacing=10).resolve_legend(color="shared", shape="shared"))
+    return _styled(alt.vconcat(*panels, spacing=16).resolve_legend(color="shared", shape="shared"))
 
 
 def phases(record: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> alt.Chart:
@@ -316,7 +318,7 @@ def phases(record: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> alt.Chart
     rows = [{"phase": p.name, "seconds": p.seconds, "text": _seconds(p.seconds)} for p in found]
     order = [row["phase"] for row in rows]
     base = alt.Chart(_data(rows)).encode(
-        alt.Y("phase:N", sort=order, title=None, axis=alt.Axis(labelLimit=250, ticks=False)),
+        alt.Y("phase:N", sort=order, title=None, axis=alt.Axis(labelLimit=230, ticks=False)),
         alt.X("seconds:Q", title="seconds", axis=alt.Axis(tickCount=5)),
     )
     layers = alt.layer(
@@ -376,14 +378,17 @@ def _seconds(seconds: float) -> str:
 def _styled(chart: Any) -> Any:
     """Give a chart the look of ours: colours that a page may turn over, no background."""
     return (
-        chart.configure(background="transparent", font="sans-serif", padding=4)
+        chart.configure(background="transparent", font="sans-serif", padding=_PADDING)
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=MUTED, titleColor=INK, gridColor=GRID, domainColor=GRID, tickColor=GRID,
             labelFontSize=11, titleFontSize=11, titleFontWeight="normal", titlePadding=6,
             labelPadding=5,
         )
-        .configure_legend(labelColor=INK, titleColor=INK, labelFontSize=11, symbolType="square")
+        .configure_legend(
+            labelColor=INK, titleColor=INK, labelFontSize=11, symbolType="square",
+            columnPadding=18,
+        )
         .configure_title(color=INK, fontSize=12, fontWeight="normal", anchor="start", offset=6)
         .configure_text(color=INK)
     )  # fmt: skip

@@ -18,7 +18,7 @@ RunValue: TypeAlias = Literal["suspects", "noise", "rows", "seconds"]
 
 _VALUES = {"estimated": "calibrated_joint", "suspects": "suspects", "rate": "noise_rate"}
 #: Characters of a label at an axis, and of a name of a phase.
-_AXIS, _PHASE = 22, 60
+_AXIS, _PHASE = 22, 42
 #: Bins of a histogram that is made here, as many as an audit makes.
 _BINS = 50
 

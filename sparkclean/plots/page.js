@@ -84,12 +84,4 @@
       else { document.execCommand("copy"); done(); }
     });
   });
-  var opened = [];
-  addEventListener("beforeprint", function () {
-    opened = Array.from(document.querySelectorAll("details:not([open])"));
-    opened.forEach(function (one) { one.open = true; });
-  });
-  addEventListener("afterprint", function () {
-    opened.forEach(function (one) { one.open = false; });
-  });
 })();

@@ -52,6 +52,8 @@ MOST_BYTES = 3_000_000
 _MOST_TEXT, _MOST_COMMAND = 3_000, 4_000
 #: Characters of a URL that is still a link.
 _MOST_URL = 2_000
+#: Characters that a URL consists of.
+_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 #: Bars, pictures, texts and links of a card.
 _MOST_OF_CARD = 6
 
@@ -357,7 +359,9 @@ def _cards(block: Cards, limits: _Limits) -> dict[str, Any]:
             labels.setdefault(label, len(labels))
     pairs = {(card.given, card.suggested): None for card in cards}
     total = max(block.total, len(block.cards))
-    said = _first(len(cards), total, "suspects") if cards else "There are no suspects."
+    said = _first(len(cards), total, "suspects")
+    if not cards:
+        said = f"None of {total:,} suspects is shown." if total else "There are no suspects."
     return {
         "kind": "cards",
         "said": said[:1].upper() + said[1:],
@@ -411,7 +415,7 @@ def _bar(label: str, share: float, card: Card) -> dict[str, Any]:
 def _picture(image: Thumbnail) -> dict[str, Any]:
     known = image.media_type in ("image/png", "image/webp")
     data = base64.b64encode(image.data).decode() if known else ""
-    # few pixels are enlarged as squares, to the size of other pictures
+    # few pixels are enlarged to the size of other pictures
     scale = 1 if image.smooth else 96 / max(image.width, image.height, 1)
     return {
         "source": f"data:{image.media_type if known else 'image/png'};base64,{data}",
@@ -426,7 +430,7 @@ def _link(name: str, url: str) -> dict[str, Any]:
 
 
 def _is_link(url: str) -> bool:
-    if len(url) > _MOST_URL or not (url.isascii() and url.isprintable()) or " " in url:
+    if len(url) > _MOST_URL or not _URL.fullmatch(url):
         return False
     try:
         parts = urlsplit(url)

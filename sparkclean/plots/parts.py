@@ -147,7 +147,7 @@ class Thumbnail:
     width, height : int
         In pixels.
     smooth : bool
-        False for a picture of so few pixels that it is enlarged as squares.
+        False for a picture of so few pixels that it is enlarged.
     """
 
     data: bytes

@@ -5,6 +5,8 @@ Escaping for HTML is not done here: Jinja2 does it for every text of the page.
 
 from __future__ import annotations
 
+import unicodedata
+
 from sparkclean.texts import hide_secrets, printable
 
 #: Characters of a label, an id or a name; of a value; of an excerpt of a text.
@@ -13,6 +15,8 @@ MOST_LABEL, MOST_VALUE, MOST_EXCERPT = 80, 200, 700
 _MOST_LINES = 14
 #: What is looked at: a longer text is cut before anything else is done with it.
 _MOST_READ = 20_000
+#: Marks above and below one letter.
+_MOST_MARKS = 4
 #: Joiners, which Persian, Hindi and emoji need; in a label they would hide a difference.
 _JOINERS = "\u200c\u200d"
 
@@ -33,7 +37,7 @@ def shown(value: object, most: int = MOST_LABEL) -> str:
         written as Python escapes it. Secrets that are known are left out.
     """
     text = "" if value is None else value if isinstance(value, str) else str(value)
-    return _cut(printable(text[:_MOST_READ]), most, len(text) > _MOST_READ)
+    return _cut(printable(_calm(text[:_MOST_READ])), most, len(text) > _MOST_READ)
 
 
 def excerpt(value: str, most: int = MOST_EXCERPT) -> str:
@@ -50,11 +54,26 @@ def excerpt(value: str, most: int = MOST_EXCERPT) -> str:
     str
         As `shown`, but with line ends, and with the joiners that scripts need.
     """
-    text = hide_secrets(value[:_MOST_READ])
+    text = hide_secrets(_calm(value[:_MOST_READ]))
     text = text.replace("\r\n", "\n").replace("\t", "    ").replace("\u00a0", " ").strip("\n")
     lines = text.split("\n")
     kept = "\n".join(map(_line, lines[:_MOST_LINES]))
     return _cut(kept, most, len(lines) > _MOST_LINES or len(value) > _MOST_READ)
+
+
+def _calm(text: str) -> str:
+    """Leave out marks beyond the fourth on one letter: piled up, they cover what stands above."""
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        if marks <= _MOST_MARKS:
+            kept.append(character)
+        elif marks == _MOST_MARKS + 1:
+            kept.append("…")
+    return "".join(kept)
 
 
 def _line(line: str) -> str:

@@ -26,7 +26,7 @@ SIDE = 96
 MOST_BYTES, MOST_PIXELS = 20_000_000, 25_000_000
 #: Numbers of an array of pixels.
 _MOST_NUMBERS = 4_000_000
-#: A picture that is smaller is enlarged as squares.
+#: A picture that is smaller is enlarged in the page.
 _SMOOTH_FROM = 48
 #: The least side of a picture in a flat list of numbers.
 _LEAST_SIDE = 4

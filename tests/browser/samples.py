@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -279,7 +280,7 @@ def digits() -> str:
         given, true = wanted[int(rng.choice(6, p=[0.3, 0.25, 0.2, 0.1, 0.1, 0.05]))]
         row = int(rng.choice(np.flatnonzero(data.target == true)))
         low = float(rng.uniform(0, 0.003) * (number + 1))
-        high = float(rng.uniform(0.7, 0.97))
+        high = float(rng.uniform(0.62, 0.85))
         picture = thumbnail(data.data[row])
         assert picture is not None
         fields = [("scanned", "2026-03-14"), ("writer", f"w{row % 43:02}")]
@@ -436,7 +437,7 @@ def empty() -> str:
     pairs: list[dict[str, Any]] = []
     none = metrics(240, 0.0, 0)
     del none["calibration"]
-    parts = [part for part in sections(pairs, classes, none | _calibrated(), runs(1, 240, 0.0))]
+    parts = list(sections(pairs, classes, none | _calibrated(), runs(1, 240, 0.0)))
     return render_page("Audit of pets", [top(facts, PASSED), suspects([], 0), *parts])
 
 
@@ -456,6 +457,7 @@ ZALGO = "z" + "\u0301" * 4000
 TEXTS_OF_THE_HOSTILE = (SCRIPT, IMAGE, TURNED, CLOSING, JINJA, LONG, ZALGO, "\x00\x1b[2J\ud800")
 
 
+@cache
 def bomb() -> bytes:
     from PIL import Image
 
@@ -464,7 +466,9 @@ def bomb() -> bytes:
     return buffer.getvalue()
 
 
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="window.hurt=1"><script>hurt=1</script></svg>'
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" onload="window.hurt=1"><script>hurt=1</script></svg>'
+)
 URLS = (
     "javascript:window.hurt=1",
     "data:text/html,<script>hurt=1</script>",
