@@ -19,7 +19,7 @@ CI := -m "not full"
 SPARK_TESTS := tests/matrix tests/lake tests/spark
 
 .DEFAULT_GOAL := help
-.PHONY: help install shell demo demo-delta demo-iceberg test test-fast test-full matrix template lint bench bench-full bench-mitigation build clean
+.PHONY: help install shell demo demo-delta demo-iceberg test test-fast test-full test-browser report-shots matrix template lint bench bench-full bench-mitigation build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ $(VENV)/.installed: pyproject.toml .ci/check-java
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/pip install -q --group test --group lint --group connect
+	touch $@
+
+# What looks at reports: Debian's Chromium, and the rules of accessibility that axe-core checks
+$(VENV)/.browser: $(VENV)/.tested .ci/check-chromium
+	sh .ci/check-chromium
+	npm install --silent --no-audit --no-fund --no-save --prefix $(VENV)/axe axe-core@4.14.1
 	touch $@
 
 # The environments of older versions of Spark: .venv-4.0/.tested, .venv-3.5/.tested
@@ -94,7 +100,7 @@ demo-iceberg: install  ## the demo on Apache Iceberg
 	$(BIN)/python -m sparkclean.commands.demo score out/demo-iceberg/files lake.demo.suspects \
 	  --properties-file conf/spark-defaults-iceberg.conf
 
-test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
+test: $(VENV)/.tested $(VENV)/.browser .venv-3.5/.tested  ## the tests that CI runs
 	rm -rf $(HASHES) && mkdir -p $(HASHES)
 	$(BIN)/python -m pytest $(TWO) $(CI) --hashes $(HASHES)
 	@# both wait most of the time
@@ -105,8 +111,14 @@ test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
 test-fast: $(VENV)/.tested  ## tests without Spark
 	$(BIN)/python -m pytest tests/unit tests/property
 
-test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
+test-full: $(VENV)/.tested $(VENV)/.browser  ## everything: all real kills, the large cases
 	$(BIN)/python -m pytest $(TWO) --cov --cov-report=term:skip-covered
+
+test-browser: $(VENV)/.browser  ## reports of invented data, in Chromium
+	$(BIN)/python -m pytest tests/browser
+
+report-shots: $(VENV)/.browser  ## write reports of invented data and pictures of them, to out/report-shots
+	$(BIN)/python -m tests.browser.shots out/report-shots
 
 matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested .venv-torch/.tested .venv-xgboost/.tested  ## CI's Spark tests, other versions; torch, xgboost
 	rm -rf $(HASHES) && mkdir -p $(HASHES)

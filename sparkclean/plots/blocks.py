@@ -103,7 +103,7 @@ def class_table(classes: Any, n: int = 25) -> Chart | None:
     Chart or None
     """
     found = numbers.classes(classes)
-    if not found:
+    if not any(c.noise or c.inverse for c in found):
         return None
     words = (
         f"The {min(n, len(found))} classes of {len(found):,} with the largest estimated share of "
