@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from sparkclean import registry
+from sparkclean.commands.card import add_card_arguments, card
 from sparkclean.commands.completion import SHELLS, completion_script
 from sparkclean.commands.flags import add_flags, config_text, load_flagged
 from sparkclean.commands.init import add_init_flags, init
@@ -44,6 +45,7 @@ _EXAMPLES = {
     "init": "sparkclean init data/examples --to audit.yaml",
     "versions": "sparkclean versions out/examples/cleaned",
     "show": "sparkclean show out/examples/suspects -n 20",
+    "card": "sparkclean card out/examples/cleaned -o out/examples/card",
     "revert": "sparkclean revert out/examples/cleaned --to 3",
     "check-version": "sparkclean check-version out/examples/cleaned --version nightly-2026-11-24",
     "clean-up": "sparkclean clean-up out/examples/cleaned --keep 5 --older-than 30d --yes",
@@ -210,6 +212,10 @@ def _parser() -> argparse.ArgumentParser:
     shown = _command(commands, "show", show, "print the first rows of an output")
     add_show_arguments(shown)
     shown.add_argument("-n", type=_rows, default=20, help="rows (default 20)")
+
+    add_card_arguments(
+        _command(commands, "card", card, "write a dataset card and Croissant metadata of a version")
+    )
 
     reverted = _command(commands, "revert", revert, "make an older version current again")
     reverted.add_argument("target")
