@@ -18,6 +18,7 @@ from sparkclean.confident.noise import NoiseModel
 from sparkclean.examples.statistics import Scanner
 from sparkclean.examples.suspects import Suspects, read_suspects
 from sparkclean.jobs.audit.cuts import Counted, collect_buckets, collect_cuts, end_of_quota
+from sparkclean.jobs.audit.histograms import Histogram, read_histogram
 from sparkclean.jobs.audit.issue_kernels import DETECTOR, NUMBERS, CountOutcomes, SelectIssues
 from sparkclean.jobs.audit.kinds import LOW, MARGIN
 from sparkclean.jobs.audit.rankings import (
@@ -203,7 +204,7 @@ def collect_suspects(
     quotas: Quotas,
     thresholds: NDArray[np.float64],
     counted: Counted | None,
-) -> tuple[Suspects, dict[int, float]]:
+) -> tuple[Suspects, Histogram, dict[int, float]]:
     """Select the label issues, count and hash them.
 
     Parameters
@@ -221,6 +222,8 @@ def collect_suspects(
     Returns
     -------
     suspects : Suspects
+    label_quality : Histogram
+        Of the suspects: of other rows most scores are not known.
     lowest_margins : dict
         Margin at which the quota of a pair was reached, by given * K + true; of filters by pair.
 
@@ -248,8 +251,9 @@ def collect_suspects(
             id_types,
         )
         candidates = streams[MARGIN if method.filter_by in PAIR_FILTERS else LOW]
+        found = candidates.run("suspects", select)
         suspects = read_suspects(
-            candidates.run("suspects", select),
+            found,
             len(thresholds),
             reason=reason,
             detector=DETECTOR,
@@ -257,7 +261,7 @@ def collect_suspects(
         )
         phase.rows = suspects.num_suspects
     margins = [cut.lowest_margins() for cut in cuts if isinstance(cut.ranking, OfPairs)]
-    return suspects, margins[0] if margins else {}
+    return suspects, read_histogram(found.states), margins[0] if margins else {}
 
 
 def _quality(method: MethodSection) -> str:
