@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.commands.own_columns import join_columns
 from sparkclean.commands.rows_shown import FORMATS, leave_out_constants, rank_first
 from sparkclean.commands.terminal import print_table, say
 from sparkclean.commands.versions import opened, session_for
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
+from sparkclean.runs.own_columns import join_columns
 from sparkclean.schema import CONFIG_FINGERPRINT, GIVEN_LABEL, JOB, RUN_ID, SUGGESTED_LABEL
 from sparkclean.texts import redact_config_text
 

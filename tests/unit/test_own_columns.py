@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sparkclean.commands.own_columns import join_columns
+from sparkclean.runs.own_columns import join_columns
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.lake import ParquetSource
 
