@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkclean.commands.rows_shown import FORMATS, leave_out_constants, rank_first
 from sparkclean.commands.terminal import print_table, say
+from sparkclean.commands.runs import lists_runs, show_runs
 from sparkclean.commands.versions import opened, session_for
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.runs.own_columns import join_columns
@@ -51,6 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class", dest="given", metavar="LABEL", help="rows whose given label it is"
     )
     parser.add_argument("--pair", metavar="GIVEN,SUGGESTED", help="rows of this pair of labels")
+    parser.add_argument("--job", metavar="JOB", help="of run records: the runs of this job")
+    parser.add_argument(
+        "--since", metavar="WHEN", help="of run records: 2026-11-24, 12h, 30d; when a run ended"
+    )
     parser.add_argument(
         "--format", choices=tuple(FORMATS), help="for other programs; default: for people"
     )
@@ -61,6 +66,11 @@ def show(args: argparse.Namespace) -> None:
     from sparkclean.lake import find_version, original_run_id, runs_of_table  # noqa: PLC0415
 
     with opened(args) as target:
+        if lists_runs(args, target):
+            show_runs(args, target)
+            return
+        if args.job is not None or args.since is not None:
+            raise ConfigError("--job and --since choose runs; give the location of the run records")
         version = args.version
         if version is not None:
             version = find_version(target.versions(), version, args.target).name

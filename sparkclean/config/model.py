@@ -21,6 +21,7 @@ from sparkclean.config.sections import (
     Config,
     InputSection,
     OutputSection,
+    ReportSection,
     S,
     Section,
     setting,
@@ -123,6 +124,7 @@ def _build(_: tuple[str, ...]) -> type[BaseModel]:
         ),
         **own,
         "output": (output, output()),
+        "report": (ReportSection, ReportSection()),
         "spark": (
             dict[str, Setting],
             setting({}, description="Spark settings of a session that the command creates."),

@@ -1,0 +1,67 @@
+"""``sparkclean show`` on run records: a list of runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from sparkclean.commands.rows_shown import FORMATS
+from sparkclean.commands.terminal import print_table, say
+from sparkclean.lake.record_rows import are_records
+from sparkclean.runs.past import LISTED, choose, listed, read_past, read_since
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sparkclean.lake import TargetTable
+
+
+def lists_runs(args: argparse.Namespace, target: TargetTable) -> bool:
+    """Tell whether runs are to be listed: a single record is shown whole.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    target : TargetTable
+
+    Returns
+    -------
+    bool
+    """
+    columns = [field["name"] for field in json.loads(target.schema() or '{"fields": []}')["fields"]]
+    chosen = (args.version, args.run_id, args.columns, args.given, args.pair)
+    return are_records(columns) and all(value is None for value in chosen)
+
+
+def show_runs(args: argparse.Namespace, target: TargetTable) -> None:
+    """Print the newest runs, the newest one last.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    target : TargetTable
+    """
+    since = None if args.since is None else read_since(args.since)
+    found = choose(read_past(target), job=args.job, table=args.table, since=since)
+    shown = listed(found[-args.n :])
+    if args.format is None:
+        if len(shown) < len(found):
+            say(f"{len(found) - len(shown)} older runs: -n {len(found)}")
+        if not shown:
+            say("no runs")
+            return
+        print_table(as_table(shown))
+    else:
+        print(FORMATS[args.format](as_table(shown)))
+
+
+def as_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Make a table of a list of runs."""
+    import pyarrow as pa  # noqa: PLC0415 (slow; commands begin without it)
+
+    kinds = {name: pa.string() for name in LISTED}
+    kinds |= {"rows": pa.int64(), "suspects": pa.int64()}
+    kinds |= {"noise": pa.float64(), "seconds": pa.float64()}
+    schema = pa.schema(list(kinds.items()))
+    return pa.Table.from_pylist(rows, schema=schema)
