@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--run-id", metavar="ID", help="of the run; without it the page is the history of all runs"
     )
     parser.add_argument(
-        "--job", metavar="JOB", help="audit, predict, ...: whose run it is, where several have the id"
+        "--job",
+        metavar="JOB",
+        help="audit, predict, ...: whose run it is, where several have the id",
     )
     parser.add_argument(
         "-o",
@@ -52,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def report(args: argparse.Namespace) -> None:
     """Write a page about a run, or about all runs."""
+    from sparkclean.lake import open_target  # noqa: PLC0415
     from sparkclean.runs.report import (  # noqa: PLC0415 (commands begin without it)
         check_extra,
         report_on_history,
@@ -59,11 +62,11 @@ def report(args: argparse.Namespace) -> None:
         write_report,
     )
 
-    from sparkclean.lake import open_target  # noqa: PLC0415
-
     check_extra()
     if args.run_id is None and args.columns is not None:
-        raise ConfigError("--columns: are those of examples, which the history has none of: --run-id")
+        raise ConfigError(
+            "--columns: are those of examples, which the history has none of: --run-id"
+        )
     with ExitStack() as stack:
         session = _sessions(args, stack)
         place = runs_within(args.runs)
@@ -113,8 +116,8 @@ def runs_within(place: str) -> str:
     runs = str(Path(place, _RUNS))
     if runs not in inside:
         raise ConfigError(
-            f"{place} holds no run records ({_RUNS}), but {first_of(inside, 10)}; name the location "
-            "of output.runs"
+            f"{place} holds no run records ({_RUNS}), but {first_of(inside, 10)}; name the "
+            "location of output.runs"
         )
     return runs
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.commands.rows_shown import FORMATS, leave_out_constants, rank_first
-from sparkclean.commands.terminal import print_table, say
 from sparkclean.commands.runs import lists_runs, show_runs
+from sparkclean.commands.terminal import print_table, say
 from sparkclean.commands.versions import opened, session_for
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.runs.own_columns import join_columns

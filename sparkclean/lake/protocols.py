@@ -130,7 +130,7 @@ class TargetTable(Protocol):
         """Find the newest record of a run in this table of run records."""
 
     def records(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Read all run records in this table of run records; of their columns those that are named."""
+        """Read all run records in this table of run records, or the columns that are named."""
 
     def run_status(self, job: str, run_id: str) -> str | None:
         """Status of a run by this table of run records; None without a record."""

@@ -251,7 +251,9 @@ class QualitySums:
             overall=_quality(classes.sum(axis=(0, 1)), bins.sum(axis=0)),
             folds=tuple(_quality(c.sum(axis=0), b) for c, b in zip(classes, bins, strict=True)),
             classes=tuple(_class_quality(sums) for sums in classes.sum(axis=0)),
-            bins=tuple(_calibration_bin(*sums) for sums in bins.sum(axis=0)[:, : len(BIN_STATE)].tolist()),
+            bins=tuple(
+                _calibration_bin(*sums) for sums in bins.sum(axis=0)[:, : len(BIN_STATE)].tolist()
+            ),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -65,10 +66,8 @@ def is_url(text: str) -> bool:
 
 def short(value: Any) -> str:
     """Write a value that is no text in few characters, however large it is."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, bytes | bytearray):

@@ -189,7 +189,7 @@ def _columns(record: Mapping[str, Any], columns: Sequence[str] | None) -> Sequen
     return found
 
 
-# -- the page ----------------------------------------------------------------------------------------
+# -- the page --------------------------------------------------------------------------------------
 
 _HOLDS_DATA = (
     "This page holds data of the table: values of the examples below. Who gets the page gets them, "

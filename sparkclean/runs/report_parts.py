@@ -81,7 +81,9 @@ def verdict_of(record: Mapping[str, Any]) -> Notice:
     gates = parsed(record, "gates") or []
     if status == PUBLISHED:
         if not gates:
-            return Notice("No gate is set: what was found was published as it is.", title="published")
+            return Notice(
+                "No gate is set: what was found was published as it is.", title="published"
+            )
         said = f"All {len(gates)} gates are open." if len(gates) > 1 else "The gate is open."
         return Notice(said, title="published")
     if status == GATE_FAILED:
@@ -96,9 +98,7 @@ def verdict_of(record: Mapping[str, Any]) -> Notice:
 # -- what changed ----------------------------------------------------------------------------------
 
 
-def changed_part(
-    record: Mapping[str, Any], before: Mapping[str, Any] | None
-) -> ReportPart | None:
+def changed_part(record: Mapping[str, Any], before: Mapping[str, Any] | None) -> ReportPart | None:
     """Compare a run with the last published one of its job and table.
 
     Parameters
@@ -166,9 +166,7 @@ def _same(before: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:
     return "the same" if was == is_now else f"another one: {str(was)[:16]} → {str(is_now)[:16]}"
 
 
-def _differing(
-    before: Mapping[str, Any], now: Mapping[str, Any]
-) -> Iterator[tuple[str, str, str]]:
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name in ("config", "versions"):
         was, is_now = parsed(before, name), parsed(now, name)
         if was is None or is_now is None:  # records of a history do not have them
@@ -283,7 +281,7 @@ def history_top(past: Sequence[Mapping[str, Any]], records: str) -> ReportPart:
     return ReportPart("top", "Runs", [Facts(facts), Commands(lines)], ORDER["top"])
 
 
-# -- where it came from ------------------------------------------------------------------------------
+# -- where it came from ----------------------------------------------------------------------------
 
 
 def origin_part(record: Mapping[str, Any]) -> ReportPart:
@@ -412,5 +410,3 @@ def _moment(record: Mapping[str, Any]) -> str:
 def title_of(record: Mapping[str, Any]) -> str:
     """Write the title of a page about a run."""
     return f"{record[JOB]} of {table_of(record) or 'a table'}, run {record['original_run_id']}"
-
-

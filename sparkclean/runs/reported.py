@@ -62,7 +62,7 @@ class ReportedRun(Protocol):
         """Give the place of an output; None where it was not written."""
 
     def head(self, output: str, rows: int, *, largest: str | None = None) -> pa.Table | None:
-        """Read the first rows of an output of this run, by rank or by the largest value of a column.
+        """Read the first rows of an output of this run, by rank or by the largest of a column.
 
         None where the run has not written it, or it is gone.
         """

@@ -46,8 +46,8 @@ class Findings:
     warnings: tuple[str, ...]
     doubts: tuple[Doubt, ...]
     remembered: str
-    self_confidence: Histogram = Histogram()
-    label_quality: Histogram = Histogram()
+    self_confidence: Histogram
+    label_quality: Histogram
 
 
 def findings_hash(findings: Findings, classes: Sequence[Any]) -> str:

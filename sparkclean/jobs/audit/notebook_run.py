@@ -100,7 +100,9 @@ class NotebookRun:
             found = top.to_dict("records")
         if not found:
             return Examples()
-        spelt = {n: n if f"{n}{_OF_EXAMPLE}" not in found[0] else f"{n}{_OF_EXAMPLE}" for n in names}
+        spelt = {
+            n: n if f"{n}{_OF_EXAMPLE}" not in found[0] else f"{n}{_OF_EXAMPLE}" for n in names
+        }
         return examples_of([{n: row[own] for n, own in spelt.items()} for row in found])
 
 

@@ -1,4 +1,4 @@
-"""The sections of a report that are an audit's: what to do next, suspects, classes, pairs, scores."""
+"""The sections of a report that are an audit's: suspects, classes, pairs, scores."""
 
 from __future__ import annotations
 
@@ -118,7 +118,10 @@ def _next(run: ReportedRun) -> Iterator[tuple[str, str]]:
     staged = record["status"] == GATE_FAILED
     if suspects is not None and record.get("suspects"):
         more = ["--run-id", run_id] if staged else []
-        yield "Look at more suspects", shlex.join(["sparkclean", "show", suspects, "-n", "50", *more])
+        yield (
+            "Look at more suspects",
+            shlex.join(["sparkclean", "show", suspects, "-n", "50", *more]),
+        )
     if staged:
         yield (
             "Let it pass after a look, with another limit",

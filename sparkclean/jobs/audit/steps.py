@@ -324,4 +324,3 @@ def _check_ids(prepared: AuditPrepared, condition: str | None, scanner: Scanner)
         )
     keys = columns.keys(table.frame)
     return count_duplicate_ids(keys, scanner.ids, columns.ids, may_rise=not looked)
-
