@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkclean import registry
-from sparkclean.errors import ConfigError, SparkCleanError
+from sparkclean.errors import SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of
 from sparkclean.rows.report import Line, Report
 from sparkclean.rows.session import batch_setter, find_session, open_session
@@ -239,12 +239,13 @@ class Jobs:
         section, records = self.config.report, runner.targets.get(RUN_RECORDS.name)
         if section.path is None:
             return None
+        if records is None:
+            _log.warning("report.path: output.runs is null, and a report is made of run records")
+            return None
         name, run_id = runner.job.name, runner.run_id
         try:
             from sparkclean.runs.report import report_on_run, write_report  # noqa: PLC0415
 
-            if records is None:
-                raise ConfigError("output.runs is null, and a report is made of run records")
             if failed and records.find_record(name, run_id) is None:
                 return None
             page = report_on_run(

@@ -12,14 +12,13 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkclean import registry
 from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.locations import local_path
-from sparkclean.plots.parts import Cards, Notice, ReportPart, Sheet
+from sparkclean.plots.parts import Cards, ReportPart, Sheet
 from sparkclean.runs.past import choose, find_before, find_one, parsed, read_past, table_of
 from sparkclean.runs.report_parts import (
     changed_part,
@@ -213,7 +212,7 @@ def assembled(title: str, parts: Iterable[ReportPart]) -> str:
     from sparkclean.plots.page import render_page  # noqa: PLC0415 (needs the extra)
 
     merged = merged_parts(parts)
-    notes = [Notice(_HOLDS_DATA, "warning", "data inside")] if holds_examples(merged) else []
+    notes = [_HOLDS_DATA] if holds_examples(merged) else []
     return render_page(title, merged, notes=notes)
 
 
@@ -274,12 +273,9 @@ class ReportPage:
         return f"<report, {len(self.html) / 1e6:.2f} MB; save(path) writes it to a file>"
 
     def _repr_html_(self) -> str:
-        # a frame keeps the styles of page and notebook apart; its scripts see nothing outside it
-        return (
-            '<iframe sandbox="allow-scripts allow-popups" title="report" '
-            'style="width:100%;height:720px;border:1px solid rgba(128,128,128,.35)" '
-            f'srcdoc="{escape(self.html, quote=True)}"></iframe>'
-        )
+        from sparkclean.plots.page import inline_page  # noqa: PLC0415 (needs the extra)
+
+        return inline_page(self.html)
 
 
 def write_report(page: str, place: str) -> Path:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sparkclean.config.model import config_model
-from sparkclean.config.text import write_yaml
 from sparkclean.lake import version_selector
 from sparkclean.plots import blocks
 from sparkclean.plots.parts import (
@@ -31,6 +30,8 @@ from sparkclean.texts import redact_config
 
 #: Runs that a history shows, the newest ones.
 _MOST_RUNS = 200
+#: Characters of a command that is shown; one that is cut would be another one.
+_LONGEST_COMMAND = 3500
 #: Sections of a configuration on which no answer depends, or that change with every run.
 _PLACES = ("output", "spark", "report")
 
@@ -364,14 +365,14 @@ def reproducing(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     if pin.get("version") is not None and "input" in settings:
         selector = version_selector(pin.get("format", ""), str(pin["version"]))
         settings["input"] = {**settings["input"], "version": selector}
-    file, job = f"{record[JOB]}.yaml", record[JOB]
-    # a text of several lines, which a shell takes as it is
-    written = f"cat > {file} <<'END'\n{write_yaml(settings)}END"
     again = shlex.quote(f"{record['original_run_id']}-again")
-    return [
-        ("Write its configuration to a file", written),
-        ("Run it again under a new run id", f"sparkclean {job} --config {file} --run-id {again}"),
-    ]
+    written = shlex.quote(json.dumps(settings))
+    command = f"printf %s {written} | sparkclean {record[JOB]} --config - --run-id {again}"
+    if len(command) > _LONGEST_COMMAND:
+        file = f"{record[JOB]}.yaml"
+        what = f"Run it again under a new run id, with the configuration above in {file}"
+        return [(what, f"sparkclean {record[JOB]} --config {file} --run-id {again}")]
+    return [("Run it again on the same version of the table, under a new run id", command)]
 
 
 def not_default(config: Mapping[str, Any]) -> dict[str, Any]:

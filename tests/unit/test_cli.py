@@ -38,6 +38,7 @@ COMMANDS = (
     "init",
     "versions",
     "show",
+    "report",
     "revert",
     "clean-up",
     "schema",
