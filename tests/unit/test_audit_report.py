@@ -17,6 +17,7 @@ from sparkclean.jobs.audit.report import (
     SHOWN,
     cards_of,
     groups_table,
+    passing_limits,
     report_parts,
     sheet_of,
 )
@@ -79,6 +80,23 @@ def test_sheet_groups_by_pair_the_largest_group_first() -> None:
     groups = sheet_of(cards)
     assert [title for title, _ in groups] == ["given 3, looks like 8", "given 1, looks like 2"]
     assert [card.record_id for card in groups[0][1]] == ["1", "2"]
+
+
+def test_passing_limits_are_those_of_what_was_found() -> None:
+    gates = [
+        {"section": "gate", "gate": "max_suspect_fraction", "found": 0.125, "passed": False},
+        {"section": "gate", "gate": "max_of_class", "found": 0.2, "passed": False},
+        {"section": "gate", "gate": "max_of_class", "found": 0.5, "passed": False},
+        {"section": "gate", "gate": "min_rows", "found": 3, "passed": False, "at_least": True},
+        {"section": "gate", "gate": "allow_weak_model", "found": 1, "passed": False},
+        {"section": "gate", "gate": "max_rejected", "found": 0, "passed": True},
+    ]
+    assert passing_limits(gates) == [
+        "gate.max_suspect_fraction=0.125",
+        "gate.max_of_class=0.5",
+        "gate.min_rows=3",
+        "gate.allow_weak_model=true",
+    ]
 
 
 def pairs_of(*entries: tuple[int, int, int]) -> pa.Table:

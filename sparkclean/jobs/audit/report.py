@@ -123,15 +123,43 @@ def _next(run: ReportedRun) -> Iterator[tuple[str, str]]:
             shlex.join(["sparkclean", "show", suspects, "-n", "50", *more]),
         )
     if staged:
-        yield (
-            "Let it pass after a look, with another limit",
-            "sparkclean audit --config audit.yaml --set gate.max_suspect_fraction=0.2",
-        )
+        limits = passing_limits(parsed(record, "gates") or [])
+        if limits:
+            more = [word for limit in limits for word in ("--set", limit)]
+            words = ["sparkclean", "audit", "--config", "audit.yaml", "--run-id", run_id, *more]
+            yield "If that is as it should be: let it pass, with other limits", shlex.join(words)
         return
     if cleaned is not None and "cleaned" in (parsed(record, "outputs") or {}):
         yield "List the cleaned versions", shlex.join(["sparkclean", "versions", cleaned])
         if config.get("predict"):
             yield "Train a model on the cleaned version", "sparkclean train --config train.yaml"
+
+
+def passing_limits(gates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Write the settings by which closed gates would let the same numbers pass.
+
+    Parameters
+    ----------
+    gates : sequence of mapping
+        Of a run record.
+
+    Returns
+    -------
+    list of str
+        ``section.key=value`` each.
+    """
+    limits: dict[str, float] = {}
+    for gate in gates:
+        if gate["passed"]:
+            continue
+        key, found = f"{gate['section']}.{gate['gate']}", float(gate["found"])
+        choose = min if gate.get("at_least") else max
+        limits[key] = choose(limits.get(key, found), found)
+    return [
+        # what lets a doubtful answer through is a switch
+        f"{key}=true" if key.partition(".")[2].startswith("allow_") else f"{key}={found:.17g}"
+        for key, found in limits.items()
+    ]
 
 
 # -- suspects --------------------------------------------------------------------------------------
@@ -154,7 +182,9 @@ def _suspects(run: ReportedRun) -> ReportPart | None:
     found: list[Block] = []
     if examples.note:
         found.append(Notice(examples.note, "warning", "examples"))
-    found += [Cards(cards, int(total)), Sheet(sheet_of(cards))]
+    found.append(Cards(cards, int(total)))
+    if any(card.example is not None for card in cards):
+        found.append(Sheet(sheet_of(cards)))
     return ReportPart("suspects", title, found, order)
 
 
@@ -220,7 +250,10 @@ def sheet_of(cards: Sequence[Card]) -> list[tuple[str, list[Card]]]:
     for card in cards:
         groups.setdefault((card.given, card.suggested), []).append(card)
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
-    return [(f"given {given}, looks like {true}", group) for (given, true), group in ordered]
+    return [
+        (f"given {given}, " + (f"looks like {true}" if true != given else "unsure"), group)
+        for (given, true), group in ordered
+    ]
 
 
 # -- classes and pairs -----------------------------------------------------------------------------
