@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from sparkclean.commands.rows_shown import FORMATS
 from sparkclean.commands.terminal import print_table, say
-from sparkclean.lake.record_rows import are_records
-from sparkclean.runs.past import LISTED, choose, listed, read_past, read_since
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +27,8 @@ def lists_runs(args: argparse.Namespace, target: TargetTable) -> bool:
     -------
     bool
     """
+    from sparkclean.lake.record_rows import are_records  # noqa: PLC0415 (loads pyarrow)
+
     columns = [field["name"] for field in json.loads(target.schema() or '{"fields": []}')["fields"]]
     chosen = (args.version, args.run_id, args.columns, args.given, args.pair)
     return are_records(columns) and all(value is None for value in chosen)
@@ -42,6 +42,8 @@ def show_runs(args: argparse.Namespace, target: TargetTable) -> None:
     args : argparse.Namespace
     target : TargetTable
     """
+    from sparkclean.runs.past import choose, listed, read_past, read_since  # noqa: PLC0415
+
     since = None if args.since is None else read_since(args.since)
     found = choose(read_past(target), job=args.job, table=args.table, since=since)
     shown = listed(found[-args.n :])
@@ -59,6 +61,8 @@ def show_runs(args: argparse.Namespace, target: TargetTable) -> None:
 def as_table(rows: list[dict[str, Any]]) -> pa.Table:
     """Make a table of a list of runs."""
     import pyarrow as pa  # noqa: PLC0415 (slow; commands begin without it)
+
+    from sparkclean.runs.past import LISTED  # noqa: PLC0415
 
     kinds = {name: pa.string() for name in LISTED}
     kinds |= {"rows": pa.int64(), "suspects": pa.int64()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sparkclean.errors import ConfigError, InputError, first_of
 from sparkclean.lake.record_rows import are_records, job_of_record, run_of_record
 from sparkclean.locations import same_place
-from sparkclean.runs.record import PUBLISHED
+from sparkclean.runs.status import PUBLISHED
 from sparkclean.schema import CONFIG_FINGERPRINT, DATASET_VERSION, JOB, RUN_ID
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sparkclean.config.model import config_model
+from sparkclean.config.places import with_places
 from sparkclean.lake import version_selector
 from sparkclean.plots import blocks
 from sparkclean.plots.parts import (
@@ -24,9 +25,12 @@ from sparkclean.plots.parts import (
 )
 from sparkclean.runs.gates import Verdict
 from sparkclean.runs.past import choose, listed, parsed, table_of
-from sparkclean.runs.record import CLEANED_CONFLICT, GATE_FAILED, PUBLISHED
+from sparkclean.runs.status import CLEANED_CONFLICT, GATE_FAILED, PUBLISHED
 from sparkclean.schema import CONFIG_FINGERPRINT, DATASET_VERSION, JOB, RUN_ID
 from sparkclean.texts import redact_config
+
+if TYPE_CHECKING:
+    from sparkclean.config.sections import Config
 
 #: Runs that a history shows, the newest ones.
 _MOST_RUNS = 200
@@ -322,15 +326,15 @@ def origin_part(record: Mapping[str, Any]) -> ReportPart:
         found.append(Table(columns, pins, "Tables that were read", sortable=False))
     made = parsed(record, "outputs") or {}
     if made:
-        rows = [(name, one.get("location"), one.get("version")) for name, one in made.items()]
-        columns = (Column("output"), Column("location"), Column("version"))
-        found.append(Table(columns, rows, "What was published", sortable=False))
+        places = [(name, one.get("location"), one.get("version")) for name, one in made.items()]
+        titles = (Column("output"), Column("location"), Column("version"))
+        found.append(Table(titles, places, "What was published", sortable=False))
     phases = blocks.phases(record) if parsed(record, "phases") else None
     found += [] if phases is None else [phases]
     versions = parsed(record, "versions") or {}
     if versions:
-        rows = [(name, str(version)) for name, version in versions.items()]
-        found.append(Table((Column("software"), Column("version")), rows, "Versions"))
+        software = [(name, str(version)) for name, version in versions.items()]
+        found.append(Table((Column("software"), Column("version")), software, "Versions"))
     config = redact_config(parsed(record, "config") or {})
     if config:
         names = (Column("setting"), Column("value"))
@@ -388,7 +392,8 @@ def not_default(config: Mapping[str, Any]) -> dict[str, Any]:
     dict
     """
     table = config.get("input", {}).get("table", "table")
-    defaults = config_model()(input={"table": table}).model_dump(mode="json")  # type: ignore[call-arg]
+    of_table = cast("Config", config_model()(input={"table": table}))
+    defaults = with_places(of_table).model_dump(mode="json")
     kept: dict[str, Any] = {}
     for name, value in config.items():
         default = defaults.get(name)

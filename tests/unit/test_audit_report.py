@@ -65,7 +65,7 @@ class Run:
 
 
 def test_cards_have_both_probabilities_and_say_why_there_is_no_example() -> None:
-    rows = suspects((3, 8), ("cat", "cat"), ids=("shop", "id"))
+    rows = suspects(("3", "8"), ("cat", "cat"), ids=("shop", "id"))
     shown = Examples([Example(fields=[("a", "b")]), None])
     one, other = cards_of(rows.slice(0, 1), shown)[0], cards_of(rows, shown)[1]
     assert (one.record_id, one.given, one.suggested) == ("0, 0", "3", "8")

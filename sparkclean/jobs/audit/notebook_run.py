@@ -15,9 +15,9 @@ from sparkclean.jobs.audit.numbers import result_of
 from sparkclean.jobs.audit.report import report_parts
 from sparkclean.jobs.audit.tables import class_rows, pair_rows
 from sparkclean.runs.provenance import Provenance
-from sparkclean.runs.record import PUBLISHED
 from sparkclean.runs.report import ReportPage, assembled, check_extra
 from sparkclean.runs.reported import Examples, default_columns, examples_of
+from sparkclean.runs.status import PUBLISHED
 
 if TYPE_CHECKING:
     from sparkclean.jobs.audit.result import AuditResult

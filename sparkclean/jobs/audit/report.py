@@ -25,8 +25,8 @@ from sparkclean.plots.parts import (
     Text,
 )
 from sparkclean.runs.past import noise_of, parsed
-from sparkclean.runs.record import GATE_FAILED
 from sparkclean.runs.reported import Examples, ReportedRun
+from sparkclean.runs.status import GATE_FAILED
 from sparkclean.schema import (
     GIVEN_LABEL,
     LABEL_QUALITY,
@@ -340,7 +340,7 @@ def groups_table(rows: pa.Table, most: int = _GROUPED) -> Table | None:
 
 def _scores(run: ReportedRun) -> ReportPart | None:
     metrics = parsed(run.record, "metrics") or {}
-    if "histograms" not in metrics:  # a record of before
+    if "self_confidence" not in metrics.get("histograms", {}):  # a record of before
         return None
     found = [blocks.self_confidence(metrics), blocks.score_histogram(metrics)]
     kept: list[Block] = [block for block in found if block is not None]
