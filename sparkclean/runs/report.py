@@ -22,6 +22,7 @@ from sparkclean.plots.parts import Cards, ReportPart, Sheet
 from sparkclean.runs.past import choose, find_before, find_one, parsed, read_past, table_of
 from sparkclean.runs.report_parts import (
     changed_part,
+    gates_part,
     histories,
     history_part,
     history_top,
@@ -151,7 +152,7 @@ def parts_of_run(run: ReportedRun) -> list[ReportPart]:
     name = run.record[JOB]
     own: Sequence[ReportPart]
     own = registry.load_job(name)().report_parts(run) if name in registry.JOBS else ()
-    return [top_part(run.record), *own, origin_part(run.record)]
+    return [top_part(run.record), *own, gates_part(run.record), origin_part(run.record)]
 
 
 def _parts_of_parents(

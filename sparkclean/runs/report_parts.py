@@ -44,7 +44,7 @@ _PLACES = ("output", "spark", "report")
 
 
 def top_part(record: Mapping[str, Any]) -> ReportPart:
-    """Say how the run ended, and what its gates said.
+    """Say how the run ended; what its job adds to the section stands below.
 
     Parameters
     ----------
@@ -54,30 +54,42 @@ def top_part(record: Mapping[str, Any]) -> ReportPart:
     -------
     ReportPart
     """
-    found: list[Block] = [verdict_of(record)]
+    return ReportPart("top", "Result", [verdict_of(record)], ORDER["top"])
+
+
+def gates_part(record: Mapping[str, Any]) -> ReportPart:
+    """Say what each gate wanted and found, at the end of the first section.
+
+    Parameters
+    ----------
+    record : mapping
+
+    Returns
+    -------
+    ReportPart
+    """
     gates = [Verdict(**gate) for gate in parsed(record, "gates") or []]
-    if gates:
-        rows = [
-            (
-                f"{gate.section}.{gate.gate}",
-                "at least" if gate.at_least else "at most",
-                float(gate.limit),
-                float(gate.found),
-                "open" if gate.passed else "closed",
-                gate.detail or gate.text,
-            )
-            for gate in gates
-        ]
-        columns = (
-            Column("gate"),
-            Column("wants"),
-            Column("limit", numeric=True),
-            Column("found", numeric=True),
-            Column("verdict"),
-            Column("about"),
+    rows = [
+        (
+            f"{gate.section}.{gate.gate}",
+            "at least" if gate.at_least else "at most",
+            float(gate.limit),
+            float(gate.found),
+            "open" if gate.passed else "closed",
+            gate.detail or gate.text,
         )
-        found.append(Table(columns, rows, "Gates", sortable=False))
-    return ReportPart("top", "Result", found, ORDER["top"])
+        for gate in gates
+    ]
+    columns = (
+        Column("gate"),
+        Column("wants"),
+        Column("limit", numeric=True),
+        Column("found", numeric=True),
+        Column("verdict"),
+        Column("about"),
+    )
+    table = [Table(columns, rows, "Gates", sortable=False)] if rows else []
+    return ReportPart("top", "Result", table, ORDER["top"])
 
 
 def verdict_of(record: Mapping[str, Any]) -> Notice:

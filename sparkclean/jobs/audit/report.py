@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.numbers.intervals import wilson_interval
@@ -49,6 +50,8 @@ SHOWN = 50
 _MATRIX, _MOST_PAIRS = 50, 2000
 #: Classes in the table; pairs of which groups of confused classes are made.
 _MOST_CLASSES, _GROUPED = 5000, 60
+#: Classes in the chart.
+_DRAWN = 25
 _CAVEAT = (
     "The noise is estimated from what the model says: the interval is that of sampling alone, and "
     "a weak model makes the estimate too high."
@@ -262,7 +265,11 @@ def sheet_of(cards: Sequence[Card]) -> list[tuple[str, list[Card]]]:
 def _classes(run: ReportedRun) -> ReportPart | None:
     rows = run.head("classes", min(run.record.get("classes") or _MOST_CLASSES, _MOST_CLASSES))
     chart = None if rows is None or not rows.num_rows else blocks.class_table(rows)
-    return None if chart is None else ReportPart("classes", "Classes", [chart], ORDER["classes"])
+    if chart is None:
+        return None
+    # all classes stand in a table of their own, which can be sorted and searched
+    drawn = replace(chart, table=replace(chart.table, rows=chart.table.rows[:_DRAWN], total=None))
+    return ReportPart("classes", "Classes", [drawn, chart.table], ORDER["classes"])
 
 
 def _pairs(run: ReportedRun) -> ReportPart | None:
