@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from sparkclean.lake import TargetTable
 
 
+def holds_records(target: TargetTable) -> bool:
+    """Tell whether an output is that of run records."""
+    from sparkclean.lake.record_rows import are_records  # noqa: PLC0415 (loads pyarrow)
+
+    found = json.loads(target.schema() or '{"fields": []}')["fields"]
+    return are_records([field["name"] for field in found])
+
+
 def lists_runs(args: argparse.Namespace, target: TargetTable) -> bool:
     """Tell whether runs are to be listed: a single record is shown whole.
 
@@ -27,11 +35,36 @@ def lists_runs(args: argparse.Namespace, target: TargetTable) -> bool:
     -------
     bool
     """
-    from sparkclean.lake.record_rows import are_records  # noqa: PLC0415 (loads pyarrow)
-
-    columns = [field["name"] for field in json.loads(target.schema() or '{"fields": []}')["fields"]]
     chosen = (args.version, args.run_id, args.columns, args.given, args.pair)
-    return are_records(columns) and all(value is None for value in chosen)
+    return all(value is None for value in chosen) and holds_records(target)
+
+
+def whole_records(args: argparse.Namespace, target: TargetTable) -> pa.Table:
+    """Read the whole records of a run id, which may be that of several jobs.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    target : TargetTable
+
+    Returns
+    -------
+    pyarrow.Table
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    import pyarrow as pa  # noqa: PLC0415 (slow; commands begin without it)
+
+    from sparkclean.runs.past import choose, find_one, read_past  # noqa: PLC0415
+
+    past = read_past(target)
+    find_one(past, args.run_id, args.job, args.target)
+    found = choose(past, job=args.job, run_id=args.run_id)
+    rows = [target.find_record(row["job"], row["original_run_id"]) or row for row in found]
+    return pa.Table.from_pylist([dict(row) for row in rows])
 
 
 def show_runs(args: argparse.Namespace, target: TargetTable) -> None:

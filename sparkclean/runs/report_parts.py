@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from sparkclean.config.model import config_model
-from sparkclean.config.places import with_places
+from sparkclean.config.places import last_part, with_places
 from sparkclean.lake import version_selector
 from sparkclean.plots import blocks
 from sparkclean.plots.parts import (
@@ -275,8 +276,9 @@ def histories(past: Sequence[Mapping[str, Any]]) -> list[ReportPart]:
     parts = []
     for number, (job, table) in enumerate(keys, 1):
         own = choose(past, job=job, table=table)
-        title = f"{job or 'unknown job'} of {table}"
-        parts.append(history_part(own, name=f"history-{number}", title=title))
+        title = f"{job or 'unknown job'} of {last_part(table or '')}"
+        part = history_part(own, name=f"history-{number:03}", title=title)
+        parts.append(replace(part, blocks=[Facts([("table", str(table))]), *part.blocks]))
     return parts
 
 
@@ -427,4 +429,6 @@ def _moment(record: Mapping[str, Any]) -> str:
 
 def title_of(record: Mapping[str, Any]) -> str:
     """Write the title of a page about a run."""
-    return f"{record[JOB]} of {table_of(record) or 'a table'}, run {record['original_run_id']}"
+    table = table_of(record)
+    named = "a table" if table is None else last_part(table)
+    return f"{record[JOB]} of {named}, run {record['original_run_id']}"

@@ -91,7 +91,7 @@ def test_report_of_a_run_of_the_history_and_of_the_folder(
     assert "What changed" in text
     assert page.stat().st_mode & 0o044
     assert main(words) == 0
-    assert "audit of lake/in" in page.read_text(encoding="utf-8")
+    assert "audit of in" in page.read_text(encoding="utf-8")
     assert [path.name for path in page.parent.iterdir()] == ["page.html"]
     assert main([*words, "--run-id", "friday"]) == 3
     assert main([*words, "--columns", "text"]) == 2
