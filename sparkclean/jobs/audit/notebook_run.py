@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from sparkclean import schema
+from sparkclean.examples.columns import Columns
+from sparkclean.jobs.audit.findings import Findings
 from sparkclean.jobs.audit.job import AuditJob
 from sparkclean.jobs.audit.numbers import result_of
 from sparkclean.jobs.audit.report import report_parts
@@ -19,28 +21,22 @@ from sparkclean.runs.report import ReportPage, assembled, check_extra
 from sparkclean.runs.reported import Examples, default_columns, examples_of
 from sparkclean.runs.status import PUBLISHED
 
-if TYPE_CHECKING:
-    from sparkclean.jobs.audit.result import AuditResult
-
 _OF_EXAMPLE = "_of_example"
 _NOWHERE = Provenance("", "", "")
 
 
-def report_on_result(result: AuditResult[Any], columns: Sequence[str] | None) -> ReportPage:
+def report_on(run: NotebookRun) -> ReportPage:
     """Make the page of an audit in a notebook.
 
     Parameters
     ----------
-    result : AuditResult
-    columns : sequence of str or None
-        Of the examples; None chooses.
+    run : NotebookRun
 
     Returns
     -------
     ReportPage
     """
     check_extra()
-    run = NotebookRun(result, columns)
     return ReportPage(assembled("Audit", report_parts(run)))
 
 
@@ -50,23 +46,37 @@ class NotebookRun:
 
     Attributes
     ----------
-    result : AuditResult
+    findings : Findings
+    meaning : Columns
+    ranked_by : str
+    top : callable
+        Gives the first rows of the suspect table.
+    show : callable
+        Gives as many rows with columns of their examples, as a frame.
+    there : sequence of str
+        Columns of what was audited.
     columns : sequence of str or None
+        Of the examples, that are shown; None chooses.
     """
 
-    result: AuditResult[Any]
+    findings: Findings
+    meaning: Columns
+    ranked_by: str
+    top: Callable[[int], Sequence[Mapping[str, Any]]]
+    show: Callable[[int, Sequence[str]], Any]
+    there: Sequence[str]
     columns: Sequence[str] | None
     record: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        findings, own = self.result._findings, self.result._columns
-        found = result_of(findings, self.result._ranked_by)
-        meaning = {"id": list(own.ids), "label": own.label, "pred_probs": list(own.probs)}
+        own = self.meaning
+        found = result_of(self.findings, self.ranked_by)
+        named = {"id": list(own.ids), "label": own.label, "pred_probs": list(own.probs)}
         self.record = dict.fromkeys(name for name, _ in schema.RUNS) | {
             schema.JOB: AuditJob.name,
             "status": PUBLISHED,
             "metrics": json.dumps(found.metrics, default=str),
-            "config": json.dumps({"columns": meaning}),
+            "config": json.dumps({"columns": named}),
             **found.record,
         }
 
@@ -75,9 +85,9 @@ class NotebookRun:
 
     def head(self, output: str, rows: int, *, largest: str | None = None) -> pa.Table | None:
         """Give the first rows of what would be published."""
-        findings, columns = self.result._findings, self.result._columns
+        findings, columns = self.findings, self.meaning
         if output == "suspects":
-            return _as_table(self.result._top(min(rows, findings.suspects.num_suspects)))
+            return _as_table(self.top(rows))
         made = {"classes": class_rows, "pairs": pair_rows}.get(output)
         if made is None:
             return None
@@ -90,10 +100,10 @@ class NotebookRun:
         """Read the columns of the examples."""
         names = self.columns
         if names is None:
-            names = default_columns(self.record)(self.result._given.columns)
+            names = default_columns(self.record)(self.there)
         if not names or not rows.num_rows:
             return Examples()
-        top: Any = self.result.top(rows.num_rows, names)
+        top = self.show(rows.num_rows, names)
         if hasattr(top, "collect"):
             found = [row.asDict(recursive=True) for row in top.collect()]
         else:

@@ -320,9 +320,18 @@ class AuditResult(Generic[F]):
         -----
         As `top` of 50 rows.
         """
-        from sparkclean.jobs.audit.notebook_run import report_on_result  # noqa: PLC0415 (the extra)
+        from sparkclean.jobs.audit.notebook_run import NotebookRun, report_on  # noqa: PLC0415 (the extra)
 
-        return report_on_result(self, columns)
+        run = NotebookRun(
+            self._findings,
+            self._columns,
+            self._ranked_by,
+            top=self._top,
+            show=self.top,
+            there=self._given.columns,
+            columns=columns,
+        )
+        return report_on(run)
 
     # -- how it shows itself -----------------------------------------------------------------------
 
