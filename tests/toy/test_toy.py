@@ -152,6 +152,11 @@ def test_toy_publishes_records_is_shown_reverted_and_cleaned_up(
     assert "with another config_fingerprint" in capsys.readouterr().err
     assert lake.run(run_id="r2") == 0
     assert len(lake.rows("rare")) == RARE + 1 + 4
+    rare_target = open_target(lake.prefix + "rare", lake.kind, spark=lake.spark)
+    largest = rare_target.head(2, run_id="r1", largest="given_label")
+    assert largest.column("given_label").to_pylist() == [3, 2]
+    runs = open_target(lake.prefix + "runs", lake.kind, spark=lake.spark)
+    assert sorted(row["run_id"] for row in runs.records(["run_id", "gone"])) == ["r1", "r2"]
     # the report has the toy's own section, and knows nothing of it
     page = lake.folder / "page.html"
     assert main(["report", lake.prefix + "runs", "--run-id", "r2", "-o", str(page)]) == 0
