@@ -16,6 +16,7 @@ from sparkclean.plots.parts import (
     Card,
     Cards,
     Cell,
+    Chart,
     Column,
     Commands,
     Facts,
@@ -281,7 +282,7 @@ def _pairs(run: ReportedRun) -> ReportPart | None:
     else:
         # those of a class with itself are many of the largest
         rows = run.head("pairs", _MOST_PAIRS + size, largest="calibrated_joint")
-        found = [] if rows is None else [blocks.confused_pairs(rows), groups_table(rows)]
+        found = [] if rows is None else [_most_confused(rows), groups_table(rows)]
         if rows is not None:
             text = (
                 f"Of {size:,} classes, the pairs with the most estimated examples. Classes that "
@@ -292,6 +293,21 @@ def _pairs(run: ReportedRun) -> ReportPart | None:
     if not any(not isinstance(block, Text) for block in kept):
         return None
     return ReportPart("pairs", "Confused classes", kept, ORDER["pairs"])
+
+
+def _most_confused(rows: pa.Table) -> Chart | None:
+    """Draw the most confused pairs of many: how many there are is not known."""
+    chart = blocks.confused_pairs(rows)
+    if chart is None:
+        return None
+    given, true, estimated, suspects, *_ = chart.table.rows[0]
+    words = (
+        "The most confused pairs (given → probably): estimated examples as light bars, suspects "
+        f"among them as dark ones. First: {given} → {true}, {estimated:,} estimated, "
+        f"{suspects:,} suspects."
+    )
+    table = replace(chart.table, caption="The most confused pairs", total=None)
+    return replace(chart, alternative=words, table=table)
 
 
 def groups_table(rows: pa.Table, most: int = _GROUPED) -> Table | None:
