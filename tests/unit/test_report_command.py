@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sparkclean.commands.jobs import Jobs
 from sparkclean.commands.main import main
+from sparkclean.config.sections import ReportSection
+from sparkclean.errors import AuditGateError, SparkCleanError
 from sparkclean.lake import ParquetTarget
 from sparkclean.lake.base import ANY
+from sparkclean.rows.report import Line, Report
 from sparkclean.runs import report
+from sparkclean.runs.runner import JobResult
 from sparkclean.schema import RUNS
 from tests.unit.test_past import record
 
@@ -121,3 +128,72 @@ def test_joined_examples_of_a_pin_that_is_gone_are_a_note(tmp_path: Path) -> Non
     found = run.examples(pa.table({"id": [1]}))
     assert "is not what run 'r' has read" in found.note
     assert PublishedRun(row, "", columns=[]).examples(pa.table({"id": [1]})).note == ""
+
+
+# -- at the end of a run --------------------------------------------------------------------------
+
+
+class Runner:
+    """A run that ends as it is told, and has records."""
+
+    job = SimpleNamespace(name="audit")
+    run_id = "monday"
+
+    def __init__(self, runs: str | None, error: SparkCleanError | None = None) -> None:
+        self.targets = {} if runs is None else {"runs": ParquetTarget(runs)}
+        self.error = error
+
+    def execute(self, _: Any) -> JobResult:
+        if self.error is not None:
+            raise self.error
+        return JobResult("audit", self.run_id, "published", {}, {}, Report([Line("done")]))
+
+
+def end_of(runner: Runner, path: Path | None) -> JobResult:
+    section = ReportSection(path=None if path is None else str(path))
+    config: Any = SimpleNamespace(report=section)
+    none: Any = None
+    jobs = Jobs(none, config, "monday", none, ExitStack(), None, none)
+    return jobs._execute(runner, none, ends=True)  # type: ignore[arg-type]
+
+
+def test_a_run_ends_with_the_path_of_its_report(runs: str, tmp_path: Path) -> None:
+    pytest.importorskip("altair")
+    result = end_of(Runner(runs), tmp_path / "report.html")
+    assert result.summary.splitlines() == ["done", "", f"report {tmp_path / 'report.html'}"]
+    assert "run monday" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert end_of(Runner(runs), None).summary == "done"
+
+
+def test_a_refused_run_writes_its_report_and_stays_refused(runs: str, tmp_path: Path) -> None:
+    pytest.importorskip("altair")
+    with pytest.raises(AuditGateError, match="closed"):
+        end_of(Runner(runs, AuditGateError("closed")), tmp_path / "report.html")
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("without", ["extra", "records", "place"])
+def test_a_report_that_fails_is_a_warning(
+    without: str,
+    runs: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = tmp_path / "report.html"
+    if without == "extra":
+        monkeypatch.setattr(report, "_NEEDED", {"no_such_module": "Jinja2"})
+    if without == "place":
+        pytest.importorskip("altair")
+        path.mkdir()
+    with caplog.at_level("WARNING", "sparkclean"):
+        result = end_of(Runner(None if without == "records" else runs), path)
+    assert result.summary == "done"
+    (said,) = [one.getMessage() for one in caplog.records]
+    assert said.startswith("report.path: ")
+    words = {
+        "extra": "needs Jinja2",
+        "records": "output.runs is null",
+        "place": "cannot be written",
+    }
+    assert words[without] in said
