@@ -121,11 +121,8 @@ def _next(run: ReportedRun) -> Iterator[tuple[str, str]]:
     suspects, cleaned = run.location("suspects"), run.location("cleaned")
     staged = record["status"] == GATE_FAILED
     if suspects is not None and record.get("suspects"):
-        more = ["--run-id", run_id] if staged else []
-        yield (
-            "Look at more suspects",
-            shlex.join(["sparkclean", "show", suspects, "-n", "50", *more]),
-        )
+        words = ["sparkclean", "show", suspects, "--run-id", run_id, "-n", "50"]
+        yield "Look at more suspects", shlex.join(words)
     if staged:
         limits = passing_limits(parsed(record, "gates") or [])
         if limits:
