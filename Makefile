@@ -15,11 +15,14 @@ HASHES := out/result-hashes
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # Without all real kills and the large cases, which take as long again
 CI := -m "not full"
+# Tests without Spark
+FAST := tests/unit tests/property tests/docs \
+  --ignore tests/docs/test_pages.py --ignore tests/docs/test_readme.py
 # Tests whose outcome depends on the version of Spark
 SPARK_TESTS := tests/matrix tests/lake tests/spark
 
 .DEFAULT_GOAL := help
-.PHONY: help install shell demo demo-delta demo-iceberg test test-fast test-full test-browser report-shots matrix template lint bench bench-full bench-mitigation build clean
+.PHONY: help install shell demo demo-delta demo-iceberg test test-fast test-full test-browser report-shots matrix template lint docs docs-serve bench bench-full bench-mitigation build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +47,10 @@ $(VENV)/.tested: $(VENV)/.installed
 $(VENV)/.browser: $(VENV)/.tested .ci/check-chromium
 	sh .ci/check-chromium
 	npm install --silent --no-audit --no-fund --no-save --prefix $(VENV)/axe axe-core@4.14.1
+	touch $@
+
+$(VENV)/.documented: $(VENV)/.installed
+	$(BIN)/pip install -q --group docs
 	touch $@
 
 # The environments of older versions of Spark: .venv-4.0/.tested, .venv-3.5/.tested
@@ -111,7 +118,7 @@ test: $(VENV)/.tested $(VENV)/.browser .venv-3.5/.tested  ## the tests that CI r
 	wait $$old; old=$$?; cat $(HASHES)/3.5.log; exit $$((connect + old))
 
 test-fast: $(VENV)/.tested  ## tests without Spark
-	$(BIN)/python -m pytest tests/unit tests/property
+	$(BIN)/python -m pytest $(FAST)
 
 test-full: $(VENV)/.tested $(VENV)/.browser  ## everything: all real kills, the large cases
 	$(BIN)/python -m pytest $(TWO) --cov --cov-report=term:skip-covered
@@ -136,10 +143,19 @@ template: $(VENV)/.installed  ## write conf/audit.yaml anew, of the settings tha
 	  print(config_template(table="data/examples", id="id", label="label", \
 	  pred_probs="pred_probs"), end="")' > conf/audit.yaml
 
-lint: $(VENV)/.tested  ## style and types
+lint: $(VENV)/.tested  ## style, types, spelling, long sentences
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/python -m tests.docs.plain_english
+
+# The note that it leaves out is about MkDocs 2, which pyproject.toml excludes.
+docs: $(VENV)/.documented  ## build the documents into site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs-serve: $(VENV)/.documented  ## show the documents in a browser while you write
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 bench: $(VENV)/.tested  ## time the audit beside the reference on 5M x 10
 	$(BIN)/python benchmarks/run.py
@@ -161,4 +177,4 @@ build: $(VENV)/.tested  ## the wheel and the zip for --py-files, in dist/
 	cd dist && for wheel in *.whl; do cp $$wheel $${wheel%%-py3-none-any.whl}.zip; done
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .venv-4.0 .venv-3.5 .venv-torch .venv-xgboost dist out .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf $(VENV) .venv-4.0 .venv-3.5 .venv-torch .venv-xgboost dist out site .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -1,4 +1,4 @@
-"""Where tables lie: places on local or shared file systems, names in a catalog."""
+"""Where tables lie: locations on local or shared file systems, names in a catalog."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def check_expanded(location: str) -> None:
     """
     if match := _VARIABLE.search(location):
         raise ConfigError(
-            f"{location!r} holds {match[0]}, and variables are not expanded here; write the place "
-            "out, or have your shell expand it (--set, SPARKCLEAN__SECTION__KEY). A folder of this "
+            f"{location!r} holds {match[0]}, and variables are not expanded here; write the path "
+            "out, or let your shell expand it (--set, SPARKCLEAN__SECTION__KEY). A folder of this "
             "very name is written as a URI: file:///..., with %24 for the $"
         )
 
@@ -98,7 +98,7 @@ def place_of(where: str, format: str = "auto") -> Path | str:  # noqa: A002
     Raises
     ------
     ConfigError, UnsupportedFeatureError
-        If it names no place.
+        If it names no location.
     """
     if lies_in_files(format):
         return local_path(where)

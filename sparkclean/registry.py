@@ -40,12 +40,12 @@ JOBS: dict[str, JobEntry] = {
     ),
     "predict": JobEntry(
         "sparkclean.jobs.predict.job:PredictJob",
-        "predict a table out of sample and publish the probabilities",
+        "predict out-of-sample probabilities for a table and publish them",
         "--config conf/predict.yaml",
     ),
     "train": JobEntry(
         "sparkclean.jobs.train.job:TrainJob",
-        "train a final model after an audit, and measure it on trusted labels",
+        "train a final model after an audit, and test it on trusted labels",
         "--config conf/train.yaml",
     ),
 }

@@ -34,7 +34,7 @@ class OutputSpec:
     keyed : bool
         Whether the record id columns of the input stand before the others.
     location : str or None
-        Place by default; None for an output that has no key of its own, whose place follows from
+        Default location; None for an output that has no key of its own, whose location follows from
         that of another one.
     """
 
@@ -50,7 +50,7 @@ JOB: Final = "job"
 RUN_ID: Final = "run_id"
 CONFIG_FINGERPRINT: Final = "config_fingerprint"
 DATASET_VERSION: Final = "dataset_version"
-#: Record id of rows that have none: their place among the rows of the pinned files, from 0.
+#: Record id of rows that have none: their position among the rows of the pinned files, from 0.
 ROW_NUMBER: Final = "row_number"
 
 GIVEN_LABEL: Final = "given_label"
@@ -218,3 +218,102 @@ RUNS: Final = (
 RUN_RECORDS: Final = OutputSpec(
     "runs", "One record per run.", RUNS, accumulates=True, location="out/<table>/runs"
 )
+
+#: What a column holds, one line each; where outputs differ, as ``output.column``.
+COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
+    # of every table that we write
+    RUN_ID: "Run that wrote the row, in letters that a path may hold.",
+    CONFIG_FINGERPRINT: "Hash of the settings that determine the result.",
+    DATASET_VERSION: "Version of the input table that the run read.",
+    # suspects
+    GIVEN_LABEL: "Label in the input table.",
+    SUGGESTED_LABEL: "Most probable other label.",
+    SELF_CONFIDENCE: "Predicted probability of the given label.",
+    SUGGESTED_PROBABILITY: "Predicted probability of the suggested label.",
+    LABEL_QUALITY: "Label quality score (`method.ranked_by`); the lowest is the worst.",
+    RANK: "Position by label quality; 1 is the most suspicious row of the run.",
+    REASON: "Why the row is a suspect; follows from `method.filter_by`.",
+    # classes
+    "class": "Label of the class.",
+    "class_index": "Position of the class in the probabilities, from 0.",
+    "examples": "Audited rows with this given label.",
+    "threshold": "Class threshold: mean self-confidence of the rows with this given label.",
+    "suspects": "Suspects of the run.",
+    "classes.suspects": "Suspects with this given label.",
+    "pairs.suspects": "Suspects with this given label and this suggested label.",
+    "label_issues": "Estimated rows with this given label whose true label is another.",
+    "inverse_label_issues": "Estimated rows of this true label that were given another.",
+    "label_noise": "P(true label is another | this given label).",
+    "inverse_label_noise": "P(given label is another | this true label).",
+    "label_quality_score": "P(true label is this one | this given label).",
+    # pairs
+    "true_label": "True label, as confident learning estimates it.",
+    "confident_joint": "Rows with this given label that are confidently of the true label.",
+    "calibrated_joint": "The confident joint, scaled to the examples of each given label.",
+    "noise_rate": "P(given label | true label).",
+    # rejected
+    "rejected.given_label": "Label in the input table, as text.",
+    "rejected.reason": "What is wrong with the row: one of the reasons below.",
+    DETAIL: "Of refused probabilities: their number, or their sum and range; else empty.",
+    # predictions
+    PRED_PROBS: "Predicted probability of each class, in the order of the labels.",
+    FOLD: "Fold that held the row out; its model was trained on the other folds.",
+    # cleaned versions
+    f"<label>{ORIGINAL_SUFFIX}": "Mode `relabel`: the label in the input table.",
+    LABEL_WAS_CHANGED: "Mode `relabel`: whether the label was changed.",
+    SAMPLE_WEIGHT: "Mode `weight`: 0 for suspects, the weight of the class for other audited rows, "
+    "1 for rows that were not audited.",
+    # runs
+    "runs.run_id": "Run id, in letters that a path may hold.",
+    "original_run_id": "Run id as it was given.",
+    JOB: "Job that ran: `audit`, `predict`, `train`, or `revert`.",
+    "status": "`published`, `gate_failed`, `cleaned_conflict`, `failed` or `reverted`.",
+    "started_at": "Time at which the run began.",
+    "finished_at": "Time at which the record was written.",
+    "seconds": "Seconds between the two.",
+    "result_hash": "Hash of the result; equal results have equal hashes.",
+    "rows": "Rows that were read.",
+    "audited": "Rows with a valid label and valid probabilities.",
+    "rejected": "Rows that could not be audited.",
+    "classes": "Number of classes.",
+    "phases": "JSON: phases of the run, with rows and seconds.",
+    "versions": "JSON: versions of sparkclean, Spark, Python and packages.",
+    "config": "JSON: the configuration, without secrets.",
+    "input": "JSON: tables that were read, and their versions.",
+    "counts": "JSON: further counts of the job.",
+    "gates": "JSON: limits, the values found, and whether they were passed.",
+    "outputs": "JSON: outputs that were published, with location and version.",
+    "message": "What went wrong, if something did.",
+    "bytes_written": "Bytes of data in the cleaned versions.",
+    "remembered": "Bounds that a later run of the same configuration may start from.",
+    "metrics": "JSON: numbers to monitor, by name.",
+    "parents": "JSON: runs (job and run id) whose outputs were read.",
+}
+
+#: Columns that a cleaned version may have besides those of the input, by ``clean.mode``.
+ADDED_BY_CLEANING: Final[Mapping[str, Columns]] = {
+    "relabel": ((f"<label>{ORIGINAL_SUFFIX}", "<label>"), (LABEL_WAS_CHANGED, "boolean")),
+    "weight": ((SAMPLE_WEIGHT, "double"),),
+}
+
+
+def describe_column(output: str, column: str) -> str:
+    """Say what a column of an output holds.
+
+    Parameters
+    ----------
+    output, column : str
+        Their names.
+
+    Returns
+    -------
+    str
+        One line.
+
+    Raises
+    ------
+    KeyError
+        If nobody has described the column in `COLUMN_DESCRIPTIONS`.
+    """
+    own = f"{output}.{column}"
+    return COLUMN_DESCRIPTIONS[own if own in COLUMN_DESCRIPTIONS else column]

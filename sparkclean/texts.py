@@ -135,7 +135,7 @@ def remember_secrets(settings: Any) -> None:
     Parameters
     ----------
     settings : mapping
-        Of Spark, as far as they are known; anything else is passed over.
+        Of Spark, as far as they are known; anything else is ignored.
     """
     if not isinstance(settings, Mapping):
         return

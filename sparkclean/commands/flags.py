@@ -1,4 +1,4 @@
-"""Jobs in one line: flags for what people set first, and guesses of what they leave out."""
+"""Jobs in one line: flags for the most used settings, and guesses for what is left out."""
 
 from __future__ import annotations
 
@@ -43,11 +43,15 @@ def add_flags(parser: argparse.ArgumentParser, job: str) -> None:
         "input.table",
         nargs="?",
         metavar="TABLE",
-        help="Parquet file or folder, table of Delta, name in a catalog; wins over --config",
+        help="Parquet file or folder, Delta table, or name in a catalog; overrides --config",
     )
-    parser.add_argument("--config", metavar="FILE", help="YAML or JSON; - reads standard input")
+    parser.add_argument(
+        "--config", metavar="FILE", help="configuration file, YAML or JSON; - reads standard input"
+    )
     group = parser.add_argument_group(
-        "settings", "They win over --config; what is left out without one is guessed, if surely."
+        "settings",
+        "Settings override --config. Without --config the command guesses what you leave out;\n"
+        "it stops where it is not sure.",
     )
 
     def add(flag: str, key: str, kind: Callable[[str], Any], metavar: str, text: str) -> None:
@@ -58,16 +62,22 @@ def add_flags(parser: argparse.ArgumentParser, job: str) -> None:
         "columns.id",
         read_columns,
         "COLUMN[,...]",
-        "record id; left out: guessed, or numbers",
+        "record id (default: guessed, or row numbers)",
     )
     add("--label", "columns.label", str, "COLUMN", "given label")
     text = "probabilities: a column, or one for each class"
     add("--pred-probs", "columns.pred_probs", read_columns, "COLUMN[,...]", text)
-    text = "of the model that predicts: numbers, lists of numbers, texts; or all"
+    text = "feature columns of the model: numbers, lists of numbers, texts; or all"
     add("--features", "predict.features", read_columns, "COLUMN[,...]", text)
     text = "labels in the order of the probabilities, or a file that lists them"
     add("--classes", "classes", _classes, "LABEL,...", text)
-    add("--estimator", "predict.estimator", str, "CLASS", "import path of a classifier")
+    add(
+        "--estimator",
+        "predict.estimator",
+        str,
+        "CLASS",
+        "import path of a classifier, such as sklearn.svm.SVC",
+    )
     group.add_argument(
         "--filter",
         dest="method.filter_by",
@@ -78,21 +88,24 @@ def add_flags(parser: argparse.ArgumentParser, job: str) -> None:
     modes = "cleaned, weights, robust" if job == "train" else "drop, relabel, weight, none, ..."
     text = f"how the {'model is trained' if job == 'train' else 'table is cleaned'}: {modes}"
     add("--mode", "train.mode" if job == "train" else "clean.mode", str, "MODE", text)
-    group.add_argument("--out", metavar="FOLDER", help="of all outputs; default: out/TABLE")
+    group.add_argument("--out", metavar="FOLDER", help="folder of all outputs (default: out/TABLE)")
     group.add_argument(
-        "--format", dest="output.format", choices=FORMATS, help="of the outputs (parquet)"
+        "--format",
+        dest="output.format",
+        choices=FORMATS,
+        help="format of the outputs (default parquet)",
     )
     group.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="SECTION.KEY=VALUE",
-        help="any other setting; wins over all else; may be repeated",
+        help="any setting by its key; overrides everything else; may be repeated",
     )
     parser.add_argument(
         "--print-config",
         action="store_true",
-        help="print the equivalent configuration, which --config takes, and do nothing else",
+        help="print these settings as a configuration for --config, and stop",
     )
 
 
@@ -116,7 +129,7 @@ def read_columns(text: str) -> str | list[str]:
     """
     names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
     if not names or not all(names):
-        raise argparse.ArgumentTypeError(f"{text!r} leaves a name of a column empty")
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty column name")
     return names[0] if len(names) == 1 else names
 
 
@@ -176,7 +189,7 @@ def _as_path(table: str) -> str:
 def _places(folder: str) -> dict[str, str]:
     """Give the places of all outputs in a folder."""
     from sparkclean.config.model import config_model  # noqa: PLC0415
-    from sparkclean.config.places import TABLE  # noqa: PLC0415
+    from sparkclean.config.output_locations import TABLE  # noqa: PLC0415
 
     section: Any = config_model().model_fields["output"].annotation
     fields = section.model_fields.items()
@@ -259,28 +272,28 @@ def _unsure(guess: Guess, missing: Sequence[str], args: argparse.Namespace) -> l
     findings = []
     if "columns.id" in missing and "id" in guess.open:
         findings.append(
-            "--id: the table needs a record id, and no column is called so; give one whose "
-            f"values are unique, or a list: {_shown(guess.open['id'])}"
+            "--id: the table needs a record id, and no column is named like one; give a column "
+            f"whose values are unique, or a list: {_shown(guess.open['id'])}"
         )
     if "columns.label" in missing and ("label" in guess.open or guess.label is None):
         findings.append(
-            "--label: cannot be guessed surely; give the column of the given label: "
+            "--label: the command is not sure; give the column of the given label: "
             f"{_shown(guess.open.get('label', []))}"
         )
     if "columns.pred_probs" in missing and (guess.pred_probs is None or "pred_probs" in guess.open):
         some = guess.open["pred_probs"]
-        may = f"it may be {_shown(some)}" if some else "no column may be it by its type"
+        may = f"possible columns: {_shown(some)}" if some else "no column has a type that fits"
         features = _as_flag(guess.features) or "..."
         table = shlex.quote(vars(args)["input.table"] or "TABLE")
         findings.append(
-            f"--pred-probs: cannot be guessed surely; {may}. Without probabilities: "
+            f"--pred-probs: the command is not sure; {may}. Without probabilities: "
             f"sparkclean run {table} --features {features}"
         )
     if "predict.features" in missing:
         names = _as_flag(guess.features)
         findings.append(
-            "--features: name the columns that the model may see; it may not see what the label "
-            f"was made of. They may be: --features {names or '(none fits)'}"
+            "--features: name the columns that the model may see. Leave out columns from which the "
+            f"label was made. Possible columns: --features {names or '(none fits)'}"
         )
     is_open = args.job == "audit" and "classes" in guess.open and "label" not in guess.open
     if is_open and guess.pred_probs is not None:

@@ -16,7 +16,7 @@ from sparkclean.commands.guess_probs import (
     name_classes,
     sums_to_one,
 )
-from sparkclean.commands.look import Look, look_at
+from sparkclean.commands.table_preview import TablePreview, preview_table
 from sparkclean.errors import InputError, did_you_mean, first_of
 from sparkclean.names import is_named_as_id
 from sparkclean.rows.types import VECTOR
@@ -146,10 +146,10 @@ def guess_columns(
 
     Notes
     -----
-    Reads as `look_at`: 100 rows of lists; 10,000 rows of columns that may be the label; a million
-    of those that are called like an id, until one has no value twice.
+    Reads as `preview_table` does: 100 rows of lists; 10,000 rows of columns that may be the label;
+    a million rows of columns that are named like an id, until one column has no value twice.
     """
-    look = look_at(table, spark)
+    look = preview_table(table, spark)
     given = _as_spelled(look.schema, given or Given())
     guess = Guess(features=list(given.features or []))
     lengths = _find_probs(look, given, guess)
@@ -212,7 +212,7 @@ def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
 # -- probabilities -------------------------------------------------------------------------------
 
 
-def _find_probs(look: Look, given: Given, guess: Guess) -> list[int]:
+def _find_probs(look: TablePreview, given: Given, guess: Guess) -> list[int]:
     """Find the probabilities; give the lengths of their lists."""
     if given.features is not None and given.pred_probs is None:
         return []  # they are to be predicted
@@ -237,14 +237,14 @@ def _find_probs(look: Look, given: Given, guess: Guess) -> list[int]:
         guess.reasons["pred_probs"] = "by name and type"
     else:
         guess.open["pred_probs"] = [str(probs)]
-        guess.comments["columns"] = f"CHECK: {probs} may hold probabilities, by its type alone"
+        guess.comments["columns"] = f"CHECK: {probs} may hold probabilities; only its type says so"
     return lengths
 
 
 # -- label and record id -------------------------------------------------------------------------
 
 
-def _find_label(look: Look, given: Given, guess: Guess) -> None:
+def _find_label(look: TablePreview, given: Given, guess: Guess) -> None:
     if given.label is not None:
         guess.label = given.label
         return
@@ -261,7 +261,7 @@ def _find_label(look: Look, given: Given, guess: Guess) -> None:
     candidates = list(dict.fromkeys([*named, *few]))
     guess.label = candidates[0] if candidates else None
     if len(named) == 1 or (not named and len(few) == 1):
-        guess.reasons["label"] = "by its name" if named else "the one column of few values"
+        guess.reasons["label"] = "by its name" if named else "the only column with few values"
     if not named:
         guess.open["label"] = candidates or free
         if candidates:
@@ -271,13 +271,13 @@ def _find_label(look: Look, given: Given, guess: Guess) -> None:
         guess.open["label"] = candidates
 
 
-def _has_few_values(look: Look, column: str) -> bool:
+def _has_few_values(look: TablePreview, column: str) -> bool:
     values = [value for value in look.first(column, _SAMPLE_ROWS) if value is not None]
     different = len(set(values))
     return 2 <= different <= _MOST_LABELS and len(values) >= _ROWS_PER_LABEL * different
 
 
-def _find_id(look: Look, given: Given, guess: Guess) -> None:
+def _find_id(look: TablePreview, given: Given, guess: Guess) -> None:
     if given.id is not None or given.numbered:
         guess.id = given.id if isinstance(given.id, str) else None
         return
@@ -290,12 +290,16 @@ def _find_id(look: Look, given: Given, guess: Guess) -> None:
         rows = look.count_unique(name)
         if rows is not None:
             guess.id = name
-            why = "the index of pandas" if name in look.index else "called like an id"
-            guess.reasons["id"] = f"{why}, no value twice in {rows:,} rows"
+            why = "the index of pandas" if name in look.index else "named like an id"
+            guess.reasons["id"] = f"{why}, all values are different in {rows:,} rows"
             return
-    why = f"{first_of(named)}: has values twice, or none" if named else "no column is called so"
+    why = "no column is named like an id"
+    if named:
+        why = f"{first_of(named)}: has values twice, or none"
     if look.keeps_order:
-        guess.reasons["id"] = f"{why}; rows are numbered, for this version of the table alone"
+        guess.reasons["id"] = (
+            f"{why}; row numbers are the record ids, valid for this table version only"
+        )
     else:
         some = free[:_LISTED]  # a job for each
         guess.open["id"] = sorted(some, key=lambda name: look.count_unique(name) is None)
@@ -316,7 +320,7 @@ def _is_label(kind: pa.DataType) -> bool:
 # -- classes and features ------------------------------------------------------------------------
 
 
-def _find_classes(look: Look, given: Given, guess: Guess, lengths: list[int]) -> None:
+def _find_classes(look: TablePreview, given: Given, guess: Guess, lengths: list[int]) -> None:
     """List the labels, where an audit must know their order."""
     if given.classes is not None or guess.pred_probs is None or guess.label is None:
         return
@@ -365,7 +369,7 @@ def _guess_classes(
     )
 
 
-def _features(look: Look, given: Given, guess: Guess) -> list[str]:
+def _features(look: TablePreview, given: Given, guess: Guess) -> list[str]:
     """List the columns that a model may see: numbers and texts, but no ids."""
     taken = {*given.columns(), *_names(guess.id), *_names(guess.label), *_OURS, FOLD, *look.index}
     taken |= set(_names(guess.pred_probs))

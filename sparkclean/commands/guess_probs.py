@@ -8,7 +8,7 @@ from itertools import takewhile
 
 import pyarrow as pa
 
-from sparkclean.commands.look import Look
+from sparkclean.commands.table_preview import TablePreview
 from sparkclean.rows.types import VECTOR
 
 _PROBS_NAMES = ("pred_probs", "probabilities", "probability", "probs", "prediction", "scores")
@@ -18,7 +18,7 @@ _ROW_SUM_ERROR = 0.02
 FEW_ROWS = 100
 
 
-def guess_probs(look: Look) -> tuple[str | list[str] | None, bool]:
+def guess_probs(look: TablePreview) -> tuple[str | list[str] | None, bool]:
     """Find the probabilities of a table.
 
     Parameters

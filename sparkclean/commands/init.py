@@ -23,15 +23,17 @@ def add_init_flags(parser: argparse.ArgumentParser) -> None:
     parser : ArgumentParser
     """
     parser.add_argument(
-        "table", help="Parquet file or folder, table of Delta or Iceberg, name in a catalog"
+        "table", help="Parquet file or folder, Delta or Iceberg table, or name in a catalog"
     )
     parser.add_argument("--id", type=read_columns, metavar="COLUMN[,...]", help="record id")
     parser.add_argument("--label", metavar="COLUMN", help="given label")
     text = "probabilities: a column, or one for each class"
     parser.add_argument("--pred-probs", type=read_columns, metavar="COLUMN[,...]", help=text)
-    text = "of the model that predicts probabilities, where there are none"
+    text = "feature columns of the model, where the table has no probabilities"
     parser.add_argument("--features", type=read_columns, metavar="COLUMN[,...]", help=text)
-    parser.add_argument("--to", default="audit.yaml", metavar="FILE")
+    parser.add_argument(
+        "--to", default="audit.yaml", metavar="FILE", help="file to write (default audit.yaml)"
+    )
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 
 
@@ -78,6 +80,6 @@ def init(args: argparse.Namespace) -> None:
         f" --properties-file {shlex.quote(args.properties_file)}" if args.properties_file else ""
     )
     say(
-        f"wrote {path}; look it over, then: sparkclean {guess.job} --config "
+        f"wrote {path}; check it, then: sparkclean {guess.job} --config "
         f"{shlex.quote(str(path))} --dry-run{settings}"
     )

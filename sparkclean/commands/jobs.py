@@ -325,8 +325,8 @@ def open_jobs(
             )
     except SystemExit as exc:  # with code 0 the command would seem to have done its work
         raise SparkCleanError(
-            f"a library ended the process (SystemExit: {exc.code}) before the run had; look at "
-            "predict.estimator and at what else the session loads"
+            f"a library ended the process (SystemExit: {exc.code}) before the run had; check "
+            "predict.estimator and what else the session loads"
         ) from exc
     except (Exception, KeyboardInterrupt) as exc:
         interrupt = interrupt_behind(exc)

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sparkclean.commands.terminal import open_console
+from sparkclean.rows.phase_status import PhaseStatus
 from sparkclean.rows.progress import Phase, PhaseListener, PhaseLog
-from sparkclean.rows.standing import Standing
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -90,13 +90,13 @@ class LivePhases:
             return Text("")
         number, phase, begun = shown[-1]
         line = _line(number, phase, time.monotonic() - begun, " ...")
-        standing = phase.standing  # another thread may put another one in its place
-        if standing is None or standing.done is None:
+        status = phase.status  # another thread may put another one in its place
+        if status is None or status.done is None:
             return line
-        return _with_bar(line, standing, is_narrow=self._console.width < _WIDE)
+        return _with_bar(line, status, is_narrow=self._console.width < _WIDE)
 
 
-def _with_bar(line: Text, standing: Standing, *, is_narrow: bool) -> RenderableType:
+def _with_bar(line: Text, status: PhaseStatus, *, is_narrow: bool) -> RenderableType:
     """Put a bar beside a line, and in words what it shows."""
     from rich.progress_bar import ProgressBar  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -105,8 +105,8 @@ def _with_bar(line: Text, standing: Standing, *, is_narrow: bool) -> RenderableT
     grid = Table.grid(padding=(0, 1, 0, 0))
     for _ in range(3):
         grid.add_column(no_wrap=True, overflow="ellipsis")
-    bar = ProgressBar(standing.total, standing.done or 0, width=_BAR // 2 if is_narrow else _BAR)
-    grid.add_row(line, bar, Text(standing.short if is_narrow else str(standing), "dim"))
+    bar = ProgressBar(status.total, status.done or 0, width=_BAR // 2 if is_narrow else _BAR)
+    grid.add_row(line, bar, Text(status.short if is_narrow else str(status), "dim"))
     return grid
 
 

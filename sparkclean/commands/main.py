@@ -115,7 +115,7 @@ def _check_arguments(argv: Sequence[str]) -> None:
             word.encode()
         except UnicodeEncodeError as exc:  # as the system has handed it over
             raise ConfigError(
-                f"{word}: is not UTF-8, which Spark wants of names and places; rename it"
+                f"{word}: is not UTF-8; Spark needs UTF-8 names and paths; rename it"
             ) from exc
 
 
@@ -131,7 +131,7 @@ def _check_driver_packages() -> None:
             f"the driver lacks {' and '.join(missing)}: a bare --py-files zip brings sparkclean "
             "alone. Install them where the driver runs (pip install "
             f"{' '.join(missing)}), or ship an environment: --archives env.tar.gz#environment "
-            "with PYSPARK_PYTHON=./environment/bin/python (README, 'On a cluster')"
+            "with PYSPARK_PYTHON=./environment/bin/python (docs/platforms/cluster.md)"
         )
 
 
@@ -196,25 +196,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     helps = {name: entry.help for name, entry in registry.JOBS.items()}
-    helps["run"] = "predict a table out of sample, and audit it by that"
+    helps["run"] = "predict a table out of sample, then audit it with these predictions"
     for name, text in helps.items():
         job = _command(commands, name, _job, text)
         job.set_defaults(job=name)
         add_flags(job, name)
-        job.add_argument("--run-id", help="stable over retries; the default is new for every call")
         job.add_argument(
-            "--dry-run", action="store_true", help="check and show the plan; write nothing"
+            "--run-id", help="id of the run; repeat a run with the same id (default: a new one)"
+        )
+        job.add_argument(
+            "--dry-run", action="store_true", help="check, show the plan, write nothing"
         )
 
     add_init_flags(_command(commands, "init", init, "write a commented configuration for a table"))
 
     listed = _command(commands, "versions", versions, "list the versions of an output")
-    listed.add_argument("target")
-    listed.add_argument("-n", type=_rows, default=20, help="the newest ones (default 20)")
+    listed.add_argument("target", help="path or name of an output")
+    listed.add_argument(
+        "-n", type=_rows, default=20, help="number of versions, newest first (default 20)"
+    )
 
     shown = _command(commands, "show", show, "print the first rows of an output")
     add_show_arguments(shown)
-    shown.add_argument("-n", type=_rows, default=20, help="rows (default 20)")
+    shown.add_argument("-n", type=_rows, default=20, help="number of rows (default 20)")
 
     add_card_arguments(
         _command(commands, "card", card, "write a dataset card and Croissant metadata of a version")
@@ -223,39 +227,47 @@ def _parser() -> argparse.ArgumentParser:
     add_report_arguments(reported)
 
     reverted = _command(commands, "revert", revert, "make an older version current again")
-    reverted.add_argument("target")
-    reverted.add_argument("--to", required=True, metavar="V", help="name, number or run id")
+    reverted.add_argument("target", help="path or name of an output")
+    reverted.add_argument(
+        "--to", required=True, metavar="V", help="version to make current: name, number or run id"
+    )
 
     check = _command(
         commands,
         "check-version",
         check_version,
-        "tell whether files are as published",
+        "check that the files of a version are those that were published",
     )
-    check.add_argument("target")
+    check.add_argument("target", help="path or name of an output")
     check.add_argument(
-        "--version", metavar="V", help="name, number or run id; default: the current one"
+        "--version", metavar="V", help="name, number or run id (default: the current version)"
     )
 
     cleaned = _command(
-        commands, "clean-up", clean_up, "remove staged files of dead runs; retire old versions"
+        commands, "clean-up", clean_up, "remove files that dead runs left; retire old versions"
     )
-    cleaned.add_argument("target", help="an output, or the folder of models")
-    cleaned.add_argument("--run-id", help="of the run whose models go")
+    cleaned.add_argument("target", help="path or name of an output, or the folder of models")
+    cleaned.add_argument("--run-id", help="remove the models of this run")
     cleaned.add_argument(
-        "--keep", type=int, metavar="N", help="retire all but the N newest versions, or models"
+        "--keep",
+        type=int,
+        metavar="N",
+        help="keep the N newest versions, or models; retire the others",
     )
     cleaned.add_argument(
-        "--older-than", type=_age, metavar="AGE", help="only what is older: 12h, 30d"
+        "--older-than",
+        type=_age,
+        metavar="AGE",
+        help="only files and versions older than this: 12h, 30d",
     )
-    cleaned.add_argument("--yes", action="store_true", help="do not ask")
+    cleaned.add_argument("--yes", action="store_true", help="do not ask before removing")
 
     _command(commands, "schema", _schema, "print the JSON schema of the configuration")
 
     completed = _command(
-        commands, "completion", _completion, "print what lets a shell complete this command"
+        commands, "completion", _completion, "print the completion script of a shell"
     )
-    completed.add_argument("shell", choices=tuple(SHELLS))
+    completed.add_argument("shell", choices=tuple(SHELLS), help="shell that you use")
     return parser
 
 
@@ -275,9 +287,14 @@ def _command(
         parser.add_argument(
             "--properties-file",
             metavar="FILE",
-            help="settings of a Spark session that the command creates, as for spark-submit",
+            help="Spark settings of the session that the command creates, as for spark-submit",
         )
-    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="format of the log on standard error (default text)",
+    )
     parser.add_argument("--debug", action="store_true", help="show stack traces")
     return parser
 

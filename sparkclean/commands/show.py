@@ -32,32 +32,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ----------
     parser : argparse.ArgumentParser
     """
-    parser.add_argument("target")
+    parser.add_argument("target", help="path or name of an output")
     parser.add_argument(
-        "--version", metavar="V", help="name, number or run id; default: the current one"
+        "--version", metavar="V", help="name, number or run id (default: the current version)"
     )
     parser.add_argument(
-        "--run-id", metavar="ID", help="rows of this run, staged ones of a closed gate included"
+        "--run-id", metavar="ID", help="rows of this run, also those that a closed gate held back"
     )
     parser.add_argument(
-        "--table", metavar="T", help="of which the rows are, where there are those of several"
+        "--table", metavar="T", help="rows of this table, where the output holds rows of several"
     )
     parser.add_argument(
         "--with",
         dest="columns",
         metavar="COLUMNS",
-        help="columns of the examples themselves, as text,image_url; '*' for all",
+        help="also columns of the examples, such as text,image_url; '*' for all",
     )
+    parser.add_argument("--class", dest="given", metavar="LABEL", help="rows with this given label")
     parser.add_argument(
-        "--class", dest="given", metavar="LABEL", help="rows whose given label it is"
+        "--pair", metavar="GIVEN,SUGGESTED", help="rows with this given and this suggested label"
     )
-    parser.add_argument("--pair", metavar="GIVEN,SUGGESTED", help="rows of this pair of labels")
     parser.add_argument("--job", metavar="JOB", help="of run records: the runs of this job")
     parser.add_argument(
         "--since", metavar="WHEN", help="of run records: 2026-11-24, 12h, 30d; when a run ended"
     )
     parser.add_argument(
-        "--format", choices=tuple(FORMATS), help="for other programs; default: for people"
+        "--format",
+        choices=tuple(FORMATS),
+        help="format for other programs (default: a table for people)",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a sample or an earlier run says of thresholds and cuts, with room for chance and change.
+"""What a sample or an earlier run says of thresholds and cutoffs, with room for chance and change.
 
 With bounds one pass over the probabilities does the work of two or three. They are certified
 afterwards, exactly; where they do not hold, the passes are made one by one. What was expected
@@ -36,11 +36,11 @@ _MANY_LOWEST = 0.1
 _MANY_LOWEST_MEAN = 0.3
 # Entries of a pair: half as many again as the sample says, and ten.
 _QUOTA_SHARE, _QUOTA_ROWS = 1.5, 10
-#: Entries a row beyond which it is cheaper to find the cuts of pairs first.
+#: Entries a row beyond which it is cheaper to find the cutoffs of class pairs first.
 _MOST_ENTRIES = 1.0
 #: Below every margin p_true - p_given: a bound that lets all rows through.
 BELOW_EVERY_MARGIN = -2.0
-# What may change from one run to the next: thresholds; cuts of pairs.
+# What may change from one run to the next: thresholds; cutoffs of class pairs.
 _DRIFT, _CUT_DRIFT = 0.01, 0.02
 
 
@@ -74,7 +74,7 @@ def sample_bounds(
     collision: str,
     frac_noise: float | None,
 ) -> Bounds | None:
-    """Bound thresholds and cuts by a sample.
+    """Bound thresholds and cutoffs by a sample.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def remember_bounds(
 
 
 def recalled_bounds(text: str, *, fixed: NDArray[np.float64], pairs: bool) -> Bounds | None:
-    """Bound thresholds and cuts by those of an earlier run.
+    """Bound thresholds and cutoffs by those of an earlier run.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def recalled_bounds(text: str, *, fixed: NDArray[np.float64], pairs: bool) -> Bo
     fixed : ndarray of float64, shape (K,)
         Thresholds that are not computed; NaN elsewhere.
     pairs : bool
-        Whether cuts of pairs are wanted.
+        Whether cutoffs of class pairs are wanted.
 
     Returns
     -------

@@ -262,7 +262,7 @@ def audit_arrays(
     num_classes = probabilities.shape[1]
     examples = np.bincount(given, minlength=num_classes)
     own = self_confidence(given, probabilities)
-    cuts = (
+    used_thresholds = (
         confident_thresholds(_add_blocks(own, given, num_classes), examples.tolist())
         if thresholds is None
         else np.asarray(thresholds, np.float64)
@@ -270,7 +270,9 @@ def audit_arrays(
     outcomes = np.full(len(given), NOT_CONFIDENT)
     for start in range(0, len(given), _BLOCK):
         block = slice(start, start + _BLOCK)
-        outcomes[block] = confident_classes(probabilities[block], cuts, collision=collision)
+        outcomes[block] = confident_classes(
+            probabilities[block], used_thresholds, collision=collision
+        )
     joint = raise_diagonal(count_pairs(given, outcomes, num_classes))
     noise = estimate_noise(joint, calibrate_joint(joint, examples), examples)
     used = noise.calibrated_joint if confident_joint is None else np.asarray(confident_joint)
@@ -291,11 +293,13 @@ def audit_arrays(
             probabilities,
             method=ranked_by,
             adjusted=adjust_pred_probs,
-            inputs=ScoreInputs(cuts, shift),
+            inputs=ScoreInputs(used_thresholds, shift),
         )
     except ValueError as exc:
         raise ConfigError(str(exc)) from exc
-    return ArrayFindings(cuts, examples, noise, outcomes, selection.select(filter_by), quality)
+    return ArrayFindings(
+        used_thresholds, examples, noise, outcomes, selection.select(filter_by), quality
+    )
 
 
 def _add_blocks(own: NDArray[np.float64], given: NDArray[np.int64], num_classes: int) -> list[int]:

@@ -159,24 +159,24 @@ def decide(
     return np.where(classes == UNDECIDED, decided, classes)
 
 
-def at_least(cuts: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Round cuts up to a type, so that its values compare with them as if widened.
+def at_least(thresholds: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Round thresholds up to a type, so that its values compare with them as if widened.
 
     Parameters
     ----------
-    cuts : ndarray of float64
+    thresholds : ndarray of float64
     dtype : dtype
         float32 or float64.
 
     Returns
     -------
     ndarray of dtype
-        The smallest values that are not below the cuts.
+        The smallest values that are not below the thresholds.
     """
     if dtype == np.float64:
-        return cuts
-    rounded = cuts.astype(dtype)
-    return np.where(rounded.astype(np.float64) < cuts, np.nextafter(rounded, np.inf), rounded)
+        return thresholds
+    rounded = thresholds.astype(dtype)
+    return np.where(rounded.astype(np.float64) < thresholds, np.nextafter(rounded, np.inf), rounded)
 
 
 def count_pairs(

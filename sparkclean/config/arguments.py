@@ -22,7 +22,7 @@ _PHRASES = {
     ),
     "out with input.where": "out of the DataFrame",
     "(cast it to one of them, or give a list of columns)": "(cast it, or give a list of columns)",
-    "choose a place that driver and executors share": (
+    "choose a folder that driver and executors share": (
         "pass work=, a folder that driver and executors share"
     ),
     "unknown key": "unknown argument",

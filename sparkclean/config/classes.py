@@ -94,7 +94,7 @@ def class_findings(classes: Sequence[Any]) -> list[str]:
     if len(kinds) > 1 or not kinds <= {"str", "int", "bool"}:
         findings.append(
             f"classes: labels of types {', '.join(sorted(kinds))}; all must be strings, all "
-            "integers or all booleans (quote the ones that YAML reads otherwise)"
+            "integers or all booleans (put quotes around those that YAML reads as another type)"
         )
     first: dict[str, int] = {}
     for number, label in enumerate(classes, 1):

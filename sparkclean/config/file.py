@@ -44,8 +44,8 @@ def load_config(
     Raises
     ------
     ConfigError
-        With all findings at once. A place that is there beside the file only: places are relative
-        to the working directory.
+        With all findings at once. A location that is there beside the file only: locations are
+        relative to the working directory.
     """
     return check_settings(load_settings(source, overrides=overrides, environ=environ), source)
 
@@ -53,7 +53,7 @@ def load_config(
 def check_settings(
     settings: Mapping[str, Any], source: Mapping[str, Any] | str | Path | None
 ) -> Config:
-    """Check settings, and that their places are not meant to be relative to their file.
+    """Check settings, and that their locations are not meant to be relative to their file.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def _settings(source: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:
 
 
 def _beside_findings(config: Config, folder: Path) -> list[str]:
-    """Find places that are not there, while there is such a file beside the configuration."""
+    """Find locations that are not there, while there is such a file beside the configuration."""
     named = {key: place for section in config.sections() for key, place in section.tables().items()}
     if isinstance(config.classes, str):
         named["classes"] = config.classes
@@ -153,7 +153,7 @@ def _beside_findings(config: Config, folder: Path) -> list[str]:
         except (OSError, ValueError):  # no path
             continue
         findings.append(
-            f"{key}: {place} is not in the working directory ({here}), to which places are "
+            f"{key}: {place} is not in the working directory ({here}), to which paths are "
             f"relative, but beside the configuration; write {folder / place}"
         )
     return findings

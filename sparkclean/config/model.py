@@ -15,7 +15,7 @@ from pydantic import BaseModel, StrictStr, ValidationError, create_model
 from sparkclean import registry
 from sparkclean.config.classes import class_findings
 from sparkclean.config.explain import explain
-from sparkclean.config.places import location_findings, with_places
+from sparkclean.config.output_locations import location_findings, with_table_in_locations
 from sparkclean.config.sections import (
     ColumnsSection,
     Config,
@@ -111,15 +111,16 @@ def _build(_: tuple[str, ...]) -> type[BaseModel]:
             list[Label] | StrictStr | None,
             setting(
                 None,
-                description="null: integers 0..K-1; the labels in the order of the probabilities; "
-                "or a file with that list.",
+                description="The labels in the order of the probabilities, or a file that lists "
+                "them. null: labels are the integers 0..K-1.",
             ),
         ),
         "scan": (
             Literal["auto", "files", "dataframe"],
             setting(
                 "auto",
-                description="How rows are read; auto: from the files where these are the table.",
+                description="How rows are read: tasks read Parquet files themselves (files), or "
+                "Spark does (dataframe). auto: files where possible.",
             ),
         ),
         **own,
@@ -127,7 +128,7 @@ def _build(_: tuple[str, ...]) -> type[BaseModel]:
         "report": (ReportSection, ReportSection()),
         "spark": (
             dict[str, Setting],
-            setting({}, description="Spark settings of a session that the command creates."),
+            setting({}, description="Spark settings of the session that the command creates."),
         ),
     }
     return create_model("Config", __base__=_Whole, __doc__="The whole configuration.", **fields)
@@ -148,7 +149,7 @@ def parse_sections(mapping: Mapping[str, Any]) -> Config:
     Returns
     -------
     Config
-        Places are not looked at.
+        Locations are not looked at.
 
     Raises
     ------
@@ -181,7 +182,7 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
 def _parse(mapping: Mapping[str, Any], *, check: Callable[[Config], list[str]]) -> Config:
     model = config_model()
     try:
-        config = with_places(cast("Config", model.model_validate(dict(mapping))))
+        config = with_table_in_locations(cast("Config", model.model_validate(dict(mapping))))
     except ValidationError as exc:
         findings = explain(exc.errors(), model) + _more_findings(mapping, exc, check)
         raise ConfigError(findings) from None
@@ -206,7 +207,7 @@ def contradictions(config: Config) -> list[str]:
 
 
 def _own_findings(config: Config) -> list[str]:
-    """Find contradictions but for those of places."""
+    """Find contradictions but for those of locations."""
     findings = [text for section in config.sections() for text in section.findings(config)]
     if isinstance(config.classes, list):
         findings += class_findings(config.classes)
@@ -226,7 +227,7 @@ def _more_findings(
             rest.pop(str(section), None)
     rest["input"] = {"table": "input.table"} | rest.get("input", {})
     try:
-        return check(with_places(cast("Config", config_model().model_validate(rest))))
+        return check(with_table_in_locations(cast("Config", config_model().model_validate(rest))))
     except ValidationError:
         return []
 

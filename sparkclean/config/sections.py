@@ -15,6 +15,7 @@ from sparkclean.names import Format
 from sparkclean.schema import ROW_NUMBER
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from typing_extensions import Self
 
 S = TypeVar("S", bound="Section")
@@ -79,6 +80,11 @@ def setting(default: Any = ..., *, description: str, result: bool = False) -> An
     return Field(default, description=description, json_schema_extra=extra)
 
 
+def is_in_result(field: FieldInfo) -> bool:
+    """Tell whether the answer depends on a key, which then belongs to the fingerprint."""
+    return field.json_schema_extra is _in_result
+
+
 def result_settings(section: Section) -> dict[str, Any]:
     """Give the settings of a section that the answer depends on and that are not the default.
 
@@ -94,7 +100,7 @@ def result_settings(section: Section) -> dict[str, Any]:
     written = section.model_dump(mode="json")
     found = {}
     for name, field in type(section).model_fields.items():
-        if field.json_schema_extra is not _in_result:
+        if not is_in_result(field):
             continue
         default = None if field.is_required() else field.get_default(call_default_factory=True)
         if field.is_required() or getattr(section, name) != default:
@@ -147,7 +153,7 @@ class Config(Protocol):
 
 
 class InputSection(Section):
-    """What is audited."""
+    """The table to read."""
 
     def findings(self, config: Config) -> list[str]:
         """Find what the safe mode forbids."""
@@ -161,36 +167,37 @@ class InputSection(Section):
         return tables
 
     table: StrictStr = setting(
-        description="Path or URI (directory of Parquet files, one file, an output of ours, a Delta "
-        "table), or a name in a catalog."
+        description="The table: a path or URI (folder of Parquet files, one file, an output of "
+        "sparkclean, a Delta table), or a name in a catalog."
     )
     format: Literal["auto", Format] = setting(
-        "auto", description="Format of the table; auto asks the table."
+        "auto", description="Format of the table; auto detects it."
     )
     version: StrictInt | StrictStr | None = setting(
         None,
-        description="null: the current one; the number of a version (an output of ours, Delta), "
-        "timestamp:... (Delta, Iceberg), branch:NAME, tag:NAME or snapshot:ID (Iceberg).",
+        description="Version to read. null: the current one; the number of a version (Delta, an "
+        "output of sparkclean); timestamp:... (Delta, Iceberg); branch:NAME, tag:NAME or "
+        "snapshot:ID (Iceberg).",
     )
     where: StrictStr | None = setting(
         None,
-        description="SQL predicate: audit these rows only; the cleaned version keeps the others.",
+        description="SQL predicate: audit only these rows. The cleaned version keeps the others.",
         result=True,
     )
     predictions: StrictStr | None = setting(
         None,
-        description="Table of probabilities that `sparkclean predict` has made of this one, "
-        "audited in the place of its own.",
+        description="Table of probabilities that `sparkclean predict` made from input.table; the "
+        "audit uses them instead of columns.pred_probs.",
     )
 
 
 class ColumnsSection(Section):
-    """Which columns hold what."""
+    """Which columns hold the record id, the label and the probabilities."""
 
     id: StrictStr | list[StrictStr] | None = setting(
         "id",
-        description="Record id, unique and never null: a column or a list of columns; null: rows "
-        "of Parquet files are numbered, which holds for this version of the table alone.",
+        description="Record id, unique and never null: a column or a list of columns. null: rows "
+        "of Parquet files are numbered; the numbers are valid for this table version only.",
         result=True,
     )
     label: StrictStr = setting(
@@ -250,40 +257,40 @@ ALL = "all"
 
 
 class PredictSection(Section):
-    """How out-of-sample probabilities are made, by ``sparkclean predict``."""
+    """How `sparkclean predict` makes out-of-sample probabilities."""
 
     features: StrictStr | list[StrictStr] = setting(
-        description="A column, or several that are put together: numbers, arrays of numbers, "
-        "vectors, texts; all: every column but record id, label and probabilities.",
+        description="Feature column, or a list of them: numbers, arrays of numbers, vectors, "
+        "texts. all: every column but record id, label and probabilities.",
         result=True,
     )
     columns: dict[StrictStr, Literal["number", "category", "date", "text", "ignore"]] = setting(
         {},
-        description="What features are taken as, by column, where that is not what their type "
-        "says: number, category, date, text; of features: all also ignore.",
+        description="Feature type by column, where the column's own type does not tell it: number, "
+        "category, date or text; with features: all also ignore.",
         result=True,
     )
     group: StrictStr | None = setting(
         None,
-        description="Column whose rows of one value stay together (a patient, a product, a "
-        "session); null: rows with the same features do.",
+        description="Group column: rows with the same value (a patient, a product, a session) go "
+        "into the same fold. null: only rows with equal features do.",
         result=True,
     )
     n_folds: Several = setting(
         5,
-        description="Each fold is predicted by a model that was trained on the others.",
+        description="Number of folds. A model trained on the other folds predicts each fold.",
         result=True,
     )
     engine: Literal["sklearn", "spark-ml"] = setting(
         "sklearn",
-        description="What trains: scikit-learn, each model in one task, or Spark ML, on the whole "
-        "cluster.",
+        description="What trains the models: scikit-learn, each model in one Spark task, or Spark "
+        "ML, on the whole cluster.",
         result=True,
     )
     estimator: StrictStr | None = setting(
         None,
-        description="Import path of a classifier of the engine; null: logistic regression on "
-        "standardised features.",
+        description="Import path of a classifier that the engine supports. null: logistic "
+        "regression on standardised features.",
         result=True,
     )
     params: dict[StrictStr, Any] = setting(
@@ -291,26 +298,31 @@ class PredictSection(Section):
     )
     max_train_rows: Positive | None = setting(
         None,
-        description="Rows that a model is trained on, at most; null: what 256 MiB hold, and for "
-        "spark-ml all rows.",
+        description="Largest number of training rows of one model. null: as many as fit into 256 "
+        "MiB; for spark-ml all rows.",
         result=True,
     )
     calibrate: Literal["none", "temperature", "isotonic"] = setting(
-        "none", description="Calibration of the probabilities, fitted on inner folds.", result=True
+        "none",
+        description="Calibration of the probabilities; it is fitted on inner folds.",
+        result=True,
     )
     missing: Literal["reject", "impute"] = setting(
         "reject",
-        description="Features that are null or NaN: an error, or the mean of the column (for a "
-        "text: no words).",
+        description="Features that are null or NaN: stop with an error (reject), or use the mean "
+        "of the column, and for a text no words (impute).",
         result=True,
     )
     rare_classes: Literal["reject", "exclude"] = setting(
         "reject",
-        description="Classes with fewer examples than folds: an error, or not trained on: "
-        "their probability is 0, and an audit finds some of their rows, not all.",
+        description="Classes with fewer examples than folds: stop with an error (reject), or do "
+        "not train on them (exclude). Their probability is then 0, and an audit flags only some "
+        "of their rows.",
         result=True,
     )
-    seed: Seed = setting(0, description="Of folds, samples and classifiers.", result=True)
+    seed: Seed = setting(
+        0, description="Random seed of folds, samples and classifiers.", result=True
+    )
 
     may_be_null: ClassVar[bool] = True
     if_null: ClassVar[str] = "name the features, for instance predict: {features: [embedding]}"
@@ -359,38 +371,38 @@ class PredictSection(Section):
 
 
 class OutputSection(Section):
-    """Where results go; null: not written. <table> is the last part of input.table."""
+    """Where outputs go. null: not written. <table> is the last part of input.table."""
 
     runs: StrictStr | None = setting("out/<table>/runs", description="One record per run.")
     models: StrictStr | None = setting(
         "out/<table>/models",
-        description="Folder of the models that made them, and of final ones (sparkclean train), "
-        "which executors share.",
+        description="Folder of the models: those of predictions, and final models (sparkclean "
+        "train). Driver and executors must share it.",
     )
     format: Format = setting(
-        "parquet", description="Format of the outputs; delta.`/path` says it for one of them."
+        "parquet", description="Format of the outputs; delta.`/path` sets it for a single output."
     )
     work: StrictStr | None = setting(
         None,
-        description="Folder that driver and executors share, for intermediate files; null: beside "
-        "the outputs on Parquet.",
+        description="Working folder for intermediate files; driver and executors must share it. "
+        "null: beside the outputs on Parquet.",
     )
     adopt: Switch = setting(
         False,
-        description="Take over a cleaned dataset, or predictions, of another table (true), or of "
-        "one that has moved.",
+        description="true: take over a cleaned dataset, or predictions, that belong to another "
+        "table, or to one that has moved.",
     )
 
     def location(self, name: str) -> str | None:
-        """Give the place of an output as it is configured; None where it is not written."""
+        """Give the location of an output as it is configured; None where it is not written."""
         place: str | None = getattr(self, name)
         return place
 
     def needed(self, name: str, job: str) -> str:
-        """Give the place of an output that a job cannot do without; raise `ConfigError` if null."""
+        """Give the location of an output that a job needs; raise `ConfigError` if null."""
         place = self.location(name)
         if place is None:
-            raise ConfigError(f"output.{name}: null, but {job} needs it; name a place for it")
+            raise ConfigError(f"output.{name}: null, but {job} needs it; name a location for it")
         return place
 
 

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from sparkclean.config.model import config_model
-from sparkclean.config.places import TABLE, last_part
+from sparkclean.config.output_locations import TABLE, last_part
 from sparkclean.config.sections import OutputSection
 from sparkclean.config.text import read_yaml
 
@@ -94,7 +94,7 @@ def _entry(
 
 
 def _ordered(section: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Give the keys of a section: places of outputs before what is shared by all of them."""
+    """Give the keys of a section: locations of outputs before what is shared by all of them."""
     shared = OutputSection.model_fields if issubclass(section, OutputSection) else {}
     own = {key: field for key, field in section.model_fields.items() if key not in shared}
     return own | {key: section.model_fields[key] for key in shared}

@@ -33,7 +33,7 @@ def read_text(path: Path, *, most: int = MOST_PARSED) -> str:
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a directory; name the file in it") from None
     except PermissionError:
-        raise ConfigError(f"{path}: may not be read (permissions)") from None
+        raise ConfigError(f"{path}: cannot be read (permissions)") from None
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from None
     except UnicodeDecodeError as exc:
@@ -87,7 +87,7 @@ def _json_load(text: str) -> Any:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                raise ConfigError(f"key {key!r} stands twice; keep one")
+                raise ConfigError(f"key {key!r} is there twice; keep one")
             found[key] = value
         return found
 
@@ -146,7 +146,7 @@ def read_yaml(text: str) -> Any:
                 if not isinstance(key, list | dict):
                     if key in seen:
                         line = key_node.start_mark.line + 1
-                        raise ConfigError(f"line {line}: key {key!r} stands twice; keep one")
+                        raise ConfigError(f"line {line}: key {key!r} is there twice; keep one")
                     seen.add(key)
             return super().construct_mapping(node, deep)
 
@@ -173,7 +173,7 @@ def _check_aliases(root: Any) -> None:
         name = id(node)
         if name not in known:
             if name in begun:
-                raise ConfigError("not YAML: an alias stands within what it names")
+                raise ConfigError("not YAML: an alias refers to a value that contains it")
             begun.add(name)
             inner = node.value if isinstance(node.value, list) else ()
             parts = [part for one in inner for part in (one if isinstance(one, tuple) else (one,))]

@@ -39,7 +39,7 @@ REMEDIES = {
     "probabilities",
     "pred_probs_null": "predict them, or leave them out with input.where",
     "pred_probs_wrong_length": "predict with one model, or set classes to its labels",
-    "pred_probs_not_finite": "look for divisions by 0 in the model's softmax",
+    "pred_probs_not_finite": "check the model's softmax for divisions by 0",
     "pred_probs_out_of_range": "write probabilities in [0, 1]",
     "pred_probs_row_sum": "normalise the rows, or raise admission.row_sum_tolerance",
 }
@@ -174,9 +174,9 @@ def check_same_examples(source: DataFrame, predictions: DataFrame, names: Sequen
     joined = mine.join(other, ids, "full_outer")
     cases = (
         ("rows have no prediction", F.col("__made").isNull()),
-        ("predictions are of no row", F.col("__there").isNull()),
+        ("predictions belong to no row of the table", F.col("__there").isNull()),
         (
-            "rows have another label now",
+            "rows have another label than when they were predicted",
             F.col("__made") & F.col("__there") & ~F.col("__mine").eqNullSafe(F.col("__other")),
         ),
     )
@@ -192,7 +192,7 @@ def check_same_examples(source: DataFrame, predictions: DataFrame, names: Sequen
                 f"input.predictions: {count:,} {text} ({column}: {shown}); predict the table again "
                 "(sparkclean predict), or name the version that was predicted in input.version"
             )
-    raise InputError(findings or "input.predictions: holds record ids twice; predict again")
+    raise InputError(findings or "input.predictions: holds duplicate record ids; predict again")
 
 
 def shown_id(values: Sequence[object]) -> str:
@@ -305,7 +305,7 @@ def data_warnings(
     missing = [repr(classes[k]) for k in np.flatnonzero(statistics.examples == 0).tolist()]
     if missing:
         shown = first_of(missing, _SHOWN)
-        warnings.append(f"{len(missing)} classes are given to nobody: {shown}")
+        warnings.append(f"{len(missing)} classes have no examples: {shown}")
     if statistics.clipped:
         warnings.append(
             f"{statistics.clipped:,} rows held values slightly outside [0, 1]; they were clipped"

@@ -213,8 +213,8 @@ def check_id_types(schema: StructType, ids: Sequence[str]) -> list[str]:
             )
         if name.lower() in _OUTPUT_NAMES:
             findings.append(
-                f"columns.id: {name!r} is also the name of a column that outputs have beside the "
-                "record id; rename the column of the table"
+                f"columns.id: {name!r} is also the name of an output column; rename the column of "
+                "the table"
             )
     return findings
 
@@ -330,7 +330,7 @@ def _infer_num_classes(frame: DataFrame, probs: Sequence[str], layout: str) -> i
     if not sizes:
         raise InputError(
             f"column {probs[0]!r} holds no probabilities in the first {_SAMPLE_ROWS:,} rows; "
-            "set classes, or look at how the column was written"
+            "set classes, or check how the column was written"
         )
     return max(sorted(set(sizes), reverse=True), key=sizes.count)
 

@@ -167,8 +167,8 @@ def check_given(data: Any) -> None:
     """
     if getattr(data, "isStreaming", False) is True:
         raise InputError(
-            "the DataFrame is a stream, and it must be read more than once; write the stream to a "
-            "table, and pass that (spark.read)"
+            "the DataFrame is a stream, which an audit cannot read several times; write the "
+            "stream to a table, and pass the table (spark.read)"
         )
     is_frame = hasattr(data, "sparkSession") and hasattr(data, "isStreaming")
     if is_frame or isinstance(data, str) or is_pandas(data) or is_arrow(data):
@@ -191,8 +191,8 @@ def warn_of_unstable(given: Given[Any], read: DataFrame) -> tuple[str, ...]:
     if unstable is None:
         return ()
     warning = (
-        f"the DataFrame depends on {unstable}: it may be another one each time that it is read, "
-        "and the audit reads it more than once. Write it to a table, and audit that"
+        f"the DataFrame depends on {unstable}: its rows may change each time it is read, and an "
+        "audit reads it several times. Write it to a table, and audit the table"
     )
     _log.warning("%s", warning)
     return (warning,)

@@ -2,8 +2,8 @@
 
 A kernel sees admitted chunks. Its state is integers keyed by class or class pair, emitted once per
 task as rows of the scan's output and added up by Spark: addition is exact, so the answer does not
-depend on how the data was cut. Several kernels ride on one scan (`Together`); each has its own
-kinds of output rows. Runs on executors: numpy and pyarrow only.
+depend on how the data was partitioned. Several kernels ride on one scan (`Together`); each has its
+own kinds of output rows. Runs on executors: numpy and pyarrow only.
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ def check_read_again(
 
 #: To be filled with what two readings have found.
 READ_OTHERWISE = (
-    "the input was not the same when it was read again: {}. Write a DataFrame that is computed "
+    "the input changed between two reads: {}. Write a DataFrame that is computed "
     "anew each time (by rand, by a function with a state, from rows without an order) to a table, "
     "and audit that; do not change a table while it is read"
 )

@@ -57,7 +57,7 @@ class Pin:
     dataset_version : str
         Identifies the content: the version's name, or a digest of the files.
     table_id : str or None
-        Tells the table from one that was made anew under its name, where the format has such.
+        Tells the table from one that was created again under its name, where the format has such.
     rows, size_bytes : int or None
         Where they are known without a job.
     root : str
@@ -88,7 +88,7 @@ class Pin:
 
     @property
     def table_identity(self) -> str:
-        """Tell the table from others, whatever its version: by its id, else by its place."""
+        """Tell the table from others, whatever its version: by its id, else by its location."""
         return self.table if self.table_id is None else f"{self.format}:{self.table_id}"
 
     def first_rows(self) -> dict[str, int]:

@@ -25,7 +25,6 @@ from sparkclean.lake.base import ANY, AnyParent, Pin, Version, check_identity
 from sparkclean.lake.counted import collect_head, counted_rows, tables_by_run
 from sparkclean.lake.edits import Edit
 from sparkclean.lake.engine_errors import is_conflict, is_schema_mismatch
-from sparkclean.lake.holding import unheld_in_session
 from sparkclean.lake.outcome import write_commit
 from sparkclean.lake.parquet.staging import Staging
 from sparkclean.lake.protocols import (
@@ -44,6 +43,7 @@ from sparkclean.lake.record_rows import (
 )
 from sparkclean.lake.run_ids import safe_run_id
 from sparkclean.lake.staged import StagedFrame
+from sparkclean.lake.unsupported_columns import unsupported_in_session
 from sparkclean.names import TableName
 from sparkclean.schema import JOB, RANK, RUN_ID
 from sparkclean.texts import cause_of
@@ -349,16 +349,16 @@ class CommittedTarget(ABC):
         commits = self._commits()
         if commits and not any(version.run_id for version in commits):
             raise InputError(
-                f"{self.location} is a table that no audit has written; choose an output of its "
-                "own, nothing is ever written into a table of somebody else"
+                f"{self.location} is a table that sparkclean did not write; choose another "
+                "location: sparkclean never writes into tables of others"
             )
 
-    def unheld(self, schema: str, spark: SparkSession) -> list[str]:
+    def unsupported_columns(self, schema: str, spark: SparkSession) -> list[str]:
         """List columns that a table of the format cannot hold, each with the reason."""
-        return unheld_in_session(schema, self.format, spark)
+        return unsupported_in_session(schema, self.format, spark)
 
     def stage(self, run_id: str, *, accumulate: bool) -> StagedRows:
-        """Open a place for an attempt of a run: files for few rows, a frame for a dataset.
+        """Open a staging area for an attempt of a run: files for few rows, a frame for a dataset.
 
         Parameters
         ----------

@@ -99,7 +99,7 @@ class EditedTarget(ABC):
 
     @abstractmethod
     def check_writable(self) -> None:
-        """Refuse a place that cannot be published to. Writes nothing."""
+        """Refuse a location that cannot be published to. Writes nothing."""
 
     def published_sizes(self, version: str) -> dict[str, tuple[int, int]]:  # noqa: ARG002
         """Give nothing: the format keeps them."""
@@ -217,7 +217,7 @@ class EditedTarget(ABC):
 
     # -- writing -------------------------------------------------------------------------------
 
-    def unheld(self, schema: str, spark: SparkSession) -> list[str]:  # noqa: ARG002
+    def unsupported_columns(self, schema: str, spark: SparkSession) -> list[str]:  # noqa: ARG002
         """List nothing: the columns are those of the table itself."""
         return []
 

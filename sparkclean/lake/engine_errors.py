@@ -91,8 +91,8 @@ _ABOUT_TABLE: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"(?i)\b(brotli|lzo|lz4_raw|lz4)\w*codec|codec for (\w+)"),
-        "input.table: {table} has files compressed by {found}, for which this Spark has no codec. "
-        "Write them again with zstd or snappy, or give the session the codec (spark.jars)",
+        "input.table: {table} has files compressed by {found}, which this Spark cannot read. "
+        "Rewrite them with zstd or snappy, or add the codec to the session (spark.jars)",
     ),
     (
         re.compile(
@@ -109,7 +109,7 @@ _ABOUT_TABLE: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"FileNotFoundException: (?:file:)?(/.*) \(Permission denied\)"),
-        "{found} may not be read or written; check its owner and permissions",
+        "{found} cannot be read or written; check its owner and permissions",
     ),
     (
         re.compile(r"DELTA_VIOLATE_CONSTRAINT|DELTA_NOT_NULL_CONSTRAINT|NOT_NULL_ASSERT_VIOLATION"),
@@ -152,7 +152,7 @@ def translate_read_error(exc: BaseException, where: Pin | str) -> SparkCleanErro
     if changed:
         shown = first_of(changed)
         return InputChangedError(
-            f"input.table: {shown}: no longer as when the run began. Nothing was published; start "
+            f"input.table: {shown}: changed since the run started. Nothing was published; start "
             "again with a new run id, and write new files instead of replacing old ones"
         )
     which = _which(text, where)
@@ -215,7 +215,7 @@ def _naming_columns(error: InputError, pin: Pin) -> InputError:
         return error
     found: dict[str, None] = {}
     for file in pin.files[:_LOOKED_AT]:
-        with suppress(Exception):  # it may be gone, or at a place of Spark's
+        with suppress(Exception):  # it may be gone, or at a location of Spark's
             found |= {c.name: None for c in pq.read_schema(file.path) if "[ns" in str(c.type)}
     if not found:
         return error

@@ -292,15 +292,15 @@ def _link(temporary: Path, path: Path) -> bool:
             pass
         except OSError as unknown:
             raise CommitStateUnknownError(
-                f"whether {path} was created cannot be told ({exc.strerror}, then "
+                f"it is unknown whether {path} was created ({exc.strerror}, then "
                 f"{unknown.strerror}); look whether the file is there"
             ) from exc
         if exc.errno == errno.EEXIST:
             return False
         if exc.errno in _NO_LINKS:
             raise UnsupportedFeatureError(
-                f"the file system of {path.parent} has no hard links ({exc.strerror}), without "
-                "which versions cannot be published safely; use another place"
+                f"the file system of {path.parent} has no hard links ({exc.strerror}), which safe "
+                "publishing needs; use another file system"
             ) from exc
         raise
     return True

@@ -52,7 +52,7 @@ def open_source(
     InputError
         If a catalog has no such table.
     UnsupportedFeatureError
-        If the format or the place is not supported, or the session lacks what the format needs.
+        If the format or the location is not supported, or the session lacks what the format needs.
     """
     check_format(format, "input.format", ("auto", *FORMATS))
     name = _resolved(table)
@@ -102,7 +102,7 @@ def open_target(
     InputError
         If a catalog has no such table (``auto``).
     UnsupportedFeatureError
-        If the format or the place is not supported, or the session lacks what the format needs.
+        If the format or the location is not supported, or the session lacks what the format needs.
     """
     check_format(format, "output.format", ("auto", *FORMATS))
     name = _resolved(location)
@@ -134,7 +134,7 @@ def open_edited_target(
     output: str = MAIN_OUTPUT,
     options: BranchOptions | None = None,
 ) -> TargetTable:
-    """Open a place of versions that are a pinned table and changes: clones or branches.
+    """Open a target whose versions are a pinned table and changes: clones or branches.
 
     Parameters
     ----------

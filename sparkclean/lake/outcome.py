@@ -81,8 +81,8 @@ def _look_again(target: Findable, run_id: str, error: Exception) -> Version | No
 
 def _unknown(target: Findable, run_id: str, exc: Exception) -> CommitStateUnknownError:
     return CommitStateUnknownError(
-        f"{target.location}: whether run {run_id!r} was committed cannot be told "
-        f"({cause_of(exc)}). Wait until nothing "
+        f"{target.location}: whether run {run_id!r} was committed is unknown ({cause_of(exc)}). "
+        "Wait until nothing "
         "writes to it any more and look whether its history names the run; the same run id again "
         "then goes on from what is there"
     )

@@ -139,13 +139,13 @@ class TargetTable(Protocol):
         """Tables by safe run id, of the runs whose rows a version holds; none of a dataset."""
 
     def check_writable(self) -> None:
-        """Refuse a place that cannot be published to. Writes nothing."""
+        """Refuse a location that cannot be published to. Writes nothing."""
 
-    def unheld(self, schema: str, spark: SparkSession) -> list[str]:
+    def unsupported_columns(self, schema: str, spark: SparkSession) -> list[str]:
         """List columns of a schema that it cannot hold, each with the reason. Writes nothing."""
 
     def stage(self, run_id: str, *, accumulate: bool) -> StagingFolder:
-        """Open a place for an attempt of a run."""
+        """Open a staging area for an attempt of a run."""
 
     def stage_edit(
         self, run_id: str, edit: Edit, changes: DataFrame, pin: Pin, properties: Mapping[str, str]
@@ -214,4 +214,4 @@ class OpenTable(Protocol):
 
 def refuse_edit(location: str) -> SparkCleanError:
     """Say that a version of a table is staged as rows, not as changes."""
-    return SparkCleanError(f"{location} is no branch and no place of clones")
+    return SparkCleanError(f"{location} is neither a branch nor a folder of clones")

@@ -78,7 +78,7 @@ def check_run_id(run_id: str) -> None:
 
 
 def shared_run_id(job: str, run_id: str) -> str:
-    """Name a run where jobs share a place: run records, and the state of unfinished runs.
+    """Name a run where jobs share a table or folder: run records, and the state of unfinished runs.
 
     Parameters
     ----------

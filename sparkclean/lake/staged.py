@@ -109,7 +109,7 @@ def _settings(spark: SparkSession) -> dict[str, str]:
     """List the settings of a session that are not Spark's defaults."""
     if hasattr(spark.conf, "getAll"):
         return dict(spark.conf.getAll)
-    # Spark 3.5; what it does not show is passed over
+    # Spark 3.5; what it does not show is ignored
     rows = spark.sql("SET").collect()
     return {row[0]: row[1] for row in rows if "(redacted)" not in row[1]}
 

@@ -1,4 +1,4 @@
-"""Moments as people write them in a configuration, and as versions carry them."""
+"""Timestamps as people write them in a configuration, and as versions carry them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def parse_timestamp(text: str) -> datetime:
         moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:
         raise ConfigError(
-            f"input.version: {text!r} is not a moment; write 2026-11-01T00:00:00 (UTC) or with a "
+            f"input.version: {text!r} is not a timestamp; write 2026-11-01T00:00:00 (UTC) or with "
+            "a "
             "zone, +01:00"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

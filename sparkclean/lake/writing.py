@@ -21,7 +21,7 @@ def write_errors(location: Path | str) -> Iterator[None]:
         raise translate_write_error(exc, str(location)) from exc
 
 
-#: What is said of a place that cannot be written to, and what we say.
+#: What is said of a location that cannot be written to, and what we say.
 _WHILE_WRITING: tuple[tuple[set[int], re.Pattern[str], type[SparkCleanError], str], ...] = (
     (
         {errno.ENOSPC, errno.EDQUOT},
@@ -34,20 +34,20 @@ _WHILE_WRITING: tuple[tuple[set[int], re.Pattern[str], type[SparkCleanError], st
         {errno.EACCES, errno.EPERM, errno.EROFS},
         re.compile(r"Permission denied|Read-only file system|AccessControlException"),
         InputError,
-        "{location} may not be written to; check its owner and permissions",
+        "{location} is not writable; check its owner and permissions",
     ),
     (
         {errno.ENAMETOOLONG},
         re.compile("File name too long"),
         InputError,
-        "{location}: a name in it is too long for its file system; shorten it",
+        "{location}: its path has a name that is too long for the file system; shorten it",
     ),
     (
         {errno.ENOTDIR, errno.EEXIST},
         re.compile(r"Mkdirs failed|ParentNotDirectory|Not a directory"),
         InputError,
-        "{location} is not a folder that can be written to: a file is in its way, or it may not be "
-        "written to; check the path",
+        "{location} is not a writable folder: a file is in its way, or permissions forbid it; "
+        "check the path",
     ),
 )
 
@@ -58,7 +58,7 @@ _NAMED_FULL = re.compile(r"(/[^\s:'\"()]+)['\"]?:? *\(?(?:No space left|Disk quo
 
 
 def _full_place(text: str, location: str, scratch: Sequence[str]) -> str:
-    """Say which place is full: the one that is named, else those with next to no space."""
+    """Say which location is full: the one that is named, else those with next to no space."""
     named = _NAMED_FULL.search(text)
     if named:
         return named[1]
@@ -88,14 +88,14 @@ def translate_write_error(
         Of the operating system or of Spark.
     location : str
     scratch : sequence of str
-        Other places to which was written, and which may be the full ones.
+        Other locations to which was written, and which may be the full ones.
 
     Returns
     -------
     BaseException
-        `InputError` where the place cannot be written to, `SparkCleanError` where space is short or
-        the operating system says something else; otherwise ``exc`` itself: a failure of Spark may
-        come from reading as well.
+        `InputError` where the location cannot be written to, `SparkCleanError` where space is short
+        or the operating system says something else; otherwise ``exc`` itself: a failure of Spark
+        may come from reading as well.
     """
     if isinstance(exc, SparkCleanError):
         return exc

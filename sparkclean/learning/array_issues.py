@@ -124,7 +124,7 @@ def _checked(
     ):
         raise ConfigError(
             f"estimator: {type(estimator).__name__} has no fit and predict_proba; give a "
-            "classifier that yields probabilities, such as RandomForestClassifier()"
+            "classifier that predicts probabilities, such as RandomForestClassifier()"
         )
     if isinstance(estimator, type):
         raise ConfigError(f"estimator: is the class {estimator.__name__}; give an object of it")
@@ -269,8 +269,8 @@ def _check_folds(folds: NDArray[np.int64], given: NDArray[np.int64], classes: ND
     shown = first_of([repr(label) for label in classes[rare].tolist()])
     where = first_of([str(i) for i in np.flatnonzero(np.isin(given, rare)).tolist()])
     raise InputError(
-        f"labels: {len(rare)} of {len(classes)} classes have rows in one fold only, so that no "
-        f"model that predicts them has seen them: {shown}, at positions {where}. A class needs two "
+        f"labels: {len(rare)} of {len(classes)} classes have rows in one fold only, so no model "
+        f"that predicts them was trained on them: {shown}, at positions {where}. A class needs two "
         "rows of different features; leave these rows out, or merge the class with another"
     )
 

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from sparkclean.examples.file_scan import find_groups
 from sparkclean.lake import NoPlainFiles
 from sparkclean.learning.encoding import as_texts
-from sparkclean.learning.kinds import LONGEST_VALUE, Values
+from sparkclean.learning.feature_types import LONGEST_VALUE, Values
 from sparkclean.rows import streams
 from sparkclean.rows.columns import quoted
 from sparkclean.rows.file_stream import FileStream

@@ -13,17 +13,17 @@ from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL
 from sparkclean.examples.columns import check_id_types, check_label_type
 from sparkclean.learning.feature_columns import FeatureColumns, features_of
-from sparkclean.learning.features import NUMBERS, TEXT_PREFIX, words_of
-from sparkclean.learning.kinds import (
-    Taken,
+from sparkclean.learning.feature_types import (
+    FeatureTypes,
     Values,
-    check_kinds,
+    check_feature_types,
     choose_all,
     choose_named,
     decide,
     takes_all,
     undecided,
 )
+from sparkclean.learning.features import NUMBERS, TEXT_PREFIX, words_of
 from sparkclean.learning.scored import FOLD, INNER, INNER_FOLDS, PLACE, WEIGHT
 from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.emitted import ID_PREFIX
@@ -64,7 +64,7 @@ class LearningColumns:
     id_types: tuple[DataType, ...]
     label_type: DataType
     lengths: Mapping[str, int] = field(default_factory=dict)
-    taken: Taken | None = None
+    taken: FeatureTypes | None = None
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -133,7 +133,7 @@ def check_columns(
     predict: PredictSection,
     *,
     count: Count,
-    known: Taken | None = None,
+    known: FeatureTypes | None = None,
     reserved: Collection[str] = (),
 ) -> LearningColumns:
     """Find the columns that a configuration names, and check their types.
@@ -167,8 +167,8 @@ def check_columns(
     findings = check_id_types(schema, ids)
     findings += check_label_type(schema, label)
     findings += [
-        f"columns: {name!r} is also the name of a column that predictions have; rename the "
-        "column of the table"
+        f"columns: {name!r} is also the name of a column of predictions; rename the column of the "
+        "table"
         for name in (*ids, label)
         if name.lower() in reserved
     ]
@@ -205,8 +205,8 @@ def _take_all(
     predict: PredictSection,
     meanings: Mapping[str, str],
     count: Count,
-    known: Taken | None,
-) -> Taken:
+    known: FeatureTypes | None,
+) -> FeatureTypes:
     """Take all columns that can be features and have no other meaning."""
     declared = _declared(frame, predict)
     findings = [
@@ -225,8 +225,8 @@ def _take_named(
     features: Sequence[str],
     predict: PredictSection,
     count: Count,
-    known: Taken | None,
-) -> Taken:
+    known: FeatureTypes | None,
+) -> FeatureTypes:
     """Take the columns that are named, by their type but for what is said of them."""
     declared = _declared(frame, predict)
     strange = [name for name, kind in declared.items() if name not in features or kind == "ignore"]
@@ -242,8 +242,10 @@ def _declared(frame: DataFrame, predict: PredictSection) -> dict[str, str]:
     return dict(zip(spelled, predict.columns.values(), strict=True))
 
 
-def _decided(frame: DataFrame, chosen: Taken, wanted: Mapping[str, int], count: Count) -> Taken:
-    check_kinds(frame.schema, chosen)
+def _decided(
+    frame: DataFrame, chosen: FeatureTypes, wanted: Mapping[str, int], count: Count
+) -> FeatureTypes:
+    check_feature_types(frame.schema, chosen)
     return decide(chosen, count(wanted) if wanted else {})
 
 

@@ -157,7 +157,7 @@ def read_days(column: pa.Array) -> NDArray[np.float64]:
     Raises
     ------
     pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError
-        If it holds something else.
+        If it holds other files.
     """
     kind = column.type
     if pa.types.is_timestamp(kind):

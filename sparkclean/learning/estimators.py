@@ -74,7 +74,7 @@ def _check_probabilities(found: Any, path: str, section: str) -> None:
         more = " (it is one of Spark ML: predict.engine: spark-ml)" if _is_of_spark(found) else ""
         raise ConfigError(
             f"{section}.estimator: {path!r} has no fit and predict_proba{more}; choose a "
-            "classifier that yields probabilities"
+            "classifier that predicts probabilities"
         )
 
 
@@ -91,7 +91,7 @@ def robust_params(params: Mapping[str, Any]) -> dict[str, Any]:
 def make_robust(
     params: Mapping[str, Any], noise_matrix: NDArray[np.float64] | None, *, scaled: bool
 ) -> Any:
-    """Make a classifier whose loss bears wrong labels, on standardised features.
+    """Make a classifier whose loss is robust to wrong labels, on standardised features.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from sparkclean.learning.encoding import Encoding
-from sparkclean.learning.kinds import Taken, check_kinds, choose_named
+from sparkclean.learning.feature_types import FeatureTypes, check_feature_types, choose_named
 from sparkclean.rows.columns import quoted
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def resolve_features(schema: StructType, names: Sequence[str]) -> FeatureColumns
     return features_of(schema, choose_named(schema, names, {}))
 
 
-def features_of(schema: StructType, taken: Taken) -> FeatureColumns:
+def features_of(schema: StructType, taken: FeatureTypes) -> FeatureColumns:
     """Arrange columns by what they are taken as.
 
     Raises
@@ -149,7 +149,7 @@ def features_of(schema: StructType, taken: Taken) -> FeatureColumns:
     InputError
         Names the columns whose type is none of their kind.
     """
-    check_kinds(schema, taken)
+    check_feature_types(schema, taken)
 
     def of(kind: str) -> tuple[str, ...]:
         return tuple(name for name, found in taken.kinds.items() if found == kind)

@@ -45,7 +45,7 @@ class FeatureFiles:
     Attributes
     ----------
     stream : FileStream
-        Rows as `narrow` gives them, to the last bit, but for places and inner folds.
+        Rows as `narrow` gives them, to the last bit, but for training positions and inner folds.
     reader : FeatureReader
     seeds : tuple of int
         What the hash of a row begins with, by its purpose.
@@ -97,7 +97,7 @@ class FeatureFiles:
         classes : sequence
             The K labels.
         last : mapping
-            Last place of each class that is sampled.
+            Last training position of each class that is sampled.
 
         Returns
         -------

@@ -55,7 +55,7 @@ class FeatureReader:
     def __call__(
         self, task: Sequence[RowGroups], batches: Iterable[pa.RecordBatch]
     ) -> Iterator[pa.RecordBatch]:
-        """Yield record ids, label, numbers and fold of each row; no places.
+        """Yield record ids, label, numbers and fold of each row; no training positions.
 
         Memory: twice the numbers of a batch.
         """

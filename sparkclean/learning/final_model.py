@@ -69,7 +69,7 @@ class FinalModel:
         Raises
         ------
         InputError
-            If a column is missing, or holds something else than in training.
+            If a column is missing, or holds another type than in training.
         """
         return np.asarray(self.model.predict(self._block(examples)), np.float64)
 

@@ -99,7 +99,7 @@ class TrainFolds:
     whole : bool
         Whether no fold is left out: one model, of all rows.
     robust : bool
-        Whether it is trained by a loss that bears wrong labels, with ``params``.
+        Whether it is trained by a loss that is robust to wrong labels, with ``params``.
     noise_matrix : ndarray of float64, shape (K, K), or None
         P(given | true) for a robust loss that needs it.
     encoding : Encoding
@@ -152,8 +152,8 @@ class TrainFolds:
 
         Notes
         -----
-        Holds all training rows and their matrix. Rows come in the order of their places, so that
-        the sums of a training do not depend on how the table was written.
+        Holds all training rows and their matrix. Rows come in the order of their training
+        positions, so that the sums of a training do not depend on how the table was written.
         """
         from threadpoolctl import threadpool_limits  # noqa: PLC0415 (comes with scikit-learn)
 

@@ -1,4 +1,4 @@
-"""What every loss that bears wrong labels is: integer labels, log-probabilities, and a gradient.
+"""What every noise-robust loss has: integer labels, log-probabilities, and a gradient.
 
 The functions take arrays of any library of the Python array API standard. Torch differentiates the
 losses itself; the gradients in closed form are for optimisers that cannot.

@@ -1,4 +1,4 @@
-"""Losses that bear wrong labels, of integer labels and log-probabilities.
+"""Losses that are robust to wrong labels, of integer labels and log-probabilities.
 
 Written to the Python array API standard: they take arrays of numpy, and tensors of torch through
 which autograd flows. Users import this module as `sparkclean.losses`.

@@ -97,7 +97,8 @@ class ModelFolder:
             )
         if not self.marks.has(hashlib.sha256(content).hexdigest()):
             raise InputError(
-                f"the models in {self.path} are none that an attempt of run {self.run_id!r} is "
+                f"the models in {self.path} were not made by any known attempt of run "
+                f"{self.run_id!r} is "
                 "known to have made; they are not loaded. Remove the folder, and the run trains "
                 "them again, or use a new run id"
             )
@@ -125,7 +126,7 @@ class ModelFolder:
             say()
         if self.find() is None:
             return False
-        _log.info("the models in %s are those of this run; none is trained again", self.path)
+        _log.info("the models in %s belong to this run; it trains none again", self.path)
         return True
 
     def entries(self) -> list[ModelEntry]:

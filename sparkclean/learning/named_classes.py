@@ -40,8 +40,8 @@ def is_known(module: str, packages: Sequence[str]) -> bool:
 def unknown_package(path: str, packages: Sequence[str]) -> str:
     """Say that a class is of no known package, and who can change that."""
     return (
-        f"{path!r} is of no package whose classes may be named, and was not imported; choose a "
-        f"class of {', '.join(packages)}. Whoever starts the command can add a package: set "
+        f"{path!r} is in no allowed package, so it was not imported; choose a class of "
+        f"{', '.join(packages)}. To allow another package set "
         f"{MORE_PACKAGES}={path.partition('.')[0] or 'PACKAGE'} in its environment"
     )
 

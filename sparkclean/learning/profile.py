@@ -137,8 +137,8 @@ def collect_profile(
     known = tuple(sorted(found)) if classes is None else tuple(classes)
     if len(known) > _MOST_CLASSES:
         raise InputError(
-            f"the label column holds more than {_MOST_CLASSES:,} labels; is it the right one? Set "
-            "columns.label, or classes"
+            f"the label column holds more than {_MOST_CLASSES:,} labels; is it the right column? "
+            "Set columns.label, or classes"
         )
     position = {value: k for k, value in enumerate(known)}
     examples = np.zeros((n_folds, len(known)), np.int64)
@@ -224,7 +224,7 @@ def check_features(
     if group is not None and row["ungrouped"]:
         findings.append(
             f"predict.group: column {group!r}: {row['ungrouped']:,} rows are null, which would all "
-            "be one group; give each one of its own, or leave them out with input.where"
+            "be one group; give each row its own group, or leave these rows out with input.where"
         )
     for i, (name, condition) in enumerate(bad.items()):
         if row[f"n{i}"]:

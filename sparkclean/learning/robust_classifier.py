@@ -1,4 +1,4 @@
-"""A scikit-learn classifier whose loss bears wrong labels."""
+"""A scikit-learn classifier whose loss is robust to wrong labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PATIENCE = 10
 
 
 class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # has no types
-    """Softmax regression, or one hidden layer of tanh, with a loss that bears wrong labels.
+    """Softmax regression, or one hidden layer of tanh, with a loss that is robust to wrong labels.
 
     Minimises the weighted mean of the loss plus ``alpha / 2`` times the sum of squared weights,
     biases left out.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Bytes of the features that a model is trained on, by default.
 _TRAIN_BYTES = 256 << 20
-#: Of a text, roughly: its words, and their places in a matrix.
+#: Of a text, roughly: its words, and their positions in a matrix.
 _TEXT_BYTES = 4096
 #: Rows of each class that a sample keeps, if there are as many and so many fit.
 _KEPT = 50
@@ -120,7 +120,7 @@ def sample_shares(profile: Profile, quotas: NDArray[np.int64]) -> NDArray[np.flo
 def last_places(
     profile: Profile, shares: NDArray[np.float64], rare: Sequence[Any]
 ) -> dict[Any, int]:
-    """Find the last place of each class that is sampled; rare ones are not."""
+    """Find the last training position of each class that is sampled; rare ones are not."""
     return {
         label: min(round((share - 0.5) * 2.0**64), (1 << 63) - 1)
         for label, share in zip(profile.classes, shares.tolist(), strict=True)
@@ -131,7 +131,7 @@ def last_places(
 def is_sampled(
     profile: Profile, shares: NDArray[np.float64], rare: Sequence[Any], label_type: DataType
 ) -> Column:
-    """Tell which rows are trained on: the first places of each class, up to its share.
+    """Tell which rows are trained on: the first ones of each class, in training order.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def write_training_rows(
     frame : DataFrame
         By `narrow`.
     folder : Path
-        To write to, unless the files know a place.
+        To write to, unless the files have a folder.
     profile : Profile
     num_texts : int
     label_type : DataType

@@ -169,7 +169,9 @@ def judge(
         )
         certain = first is not error and first is not same and error.words == same.words
     if not certain:
-        _log.info("tried on %d rows: %s; all of them may do", len(rows.block), first)
+        _log.info(
+            "tried on %d rows: %s; this works on all rows of the sample", len(rows.block), first
+        )
         return
     harmless = _failure(attempt, _harmless(rows.block, made), np.arange(made) % classes, classes)
     if harmless is not None and harmless.words == error.words:

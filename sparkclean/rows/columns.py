@@ -30,7 +30,7 @@ def quoted(name: str) -> Column:
 
 
 def unused_name(name: str, taken: Sequence[str]) -> str:
-    """Lengthen a name until no column is called so, as Spark compares names."""
+    """Lengthen a name until no column is named like an id, as Spark compares names."""
     lower = {other.lower() for other in taken}
     while name in lower:
         name += "_"
@@ -136,9 +136,9 @@ def where(table: DataFrame, condition: str | None, run_time: str | None = None) 
     unstable = find_unstable(kept, text)
     if unstable is not None:
         raise ConfigError(
-            f"input.where: {condition!r} depends on {unstable}; it would choose other rows each "
-            "time that the table is read. Use what stands in the rows, constants, or :run_time: "
-            "the time at which the run began, which a repetition keeps"
+            f"input.where: {condition!r} depends on {unstable}; it could choose other rows at "
+            "each read. Use columns, constants, or :run_time, the time at which the run started; "
+            "a repetition keeps that time"
         )
     return kept
 

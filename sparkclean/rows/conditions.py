@@ -72,7 +72,7 @@ def needs_run_time(condition: str | None) -> bool:
 
 
 def fill_run_time(condition: str, moment: str) -> str:
-    """Write a moment in the place of ``:run_time``, but for texts, names and comments.
+    """Write a timestamp in place of ``:run_time``, but for texts, names and comments.
 
     Parameters
     ----------

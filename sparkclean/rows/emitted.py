@@ -3,8 +3,8 @@
 A function over rows (`sparkclean.rows.streams.RowFunction`) says of each row that it emits what
 kind it is, by a number in the column `KIND`. The function chooses these numbers, from 0 on. Rows of
 some kinds are *state*: integers that are keyed by two numbers and add up element by element, so
-that the answer does not depend on how the rows were cut into tasks. Runs on executors: numpy and
-pyarrow only.
+that the answer does not depend on how the rows were divided into tasks. Runs on executors: numpy
+and pyarrow only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sparkclean.rows.types import Fields, arrow_type
 KIND = "kind"
 #: Kinds of the state that tells of written files, and of an error. No function uses a negative
 #: number.
-WRITTEN, TOLD = -1, -2
+WRITTEN, INPUT_ERROR = -1, -2
 #: State, added up element by element: what it means depends on the kind.
 STATE, STATE_TYPE = "state", "array<bigint>"
 #: Keys of a state that nobody reads by name; of functions without state, too.

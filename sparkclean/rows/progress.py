@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sparkclean.rows.standing import Pace, Standing
+from sparkclean.rows.phase_status import Pace, PhaseStatus
 from sparkclean.rows.task_status import CountTasks
 
 _log = logging.getLogger("sparkclean")
@@ -31,7 +31,7 @@ class Phase:
     seconds : float
     steps : (int, int) or None
         Steps that are done, and all: set by a phase that counts them itself. Tasks of Spark else.
-    standing : Standing or None
+    status : Standing or None
         How far it has come, as last looked at, while it lasts.
     """
 
@@ -39,7 +39,7 @@ class Phase:
     rows: int | None = None
     seconds: float = 0.0
     steps: tuple[int, int] | None = None
-    standing: Standing | None = None
+    status: PhaseStatus | None = None
 
     def to_record(self) -> dict[str, Any]:
         """Give what the run record keeps."""
@@ -73,7 +73,7 @@ class PhaseListener(Protocol):
         ----------
         number : int
         phase : Phase
-            With its ``standing``.
+            With its ``status``.
         """
 
     def end(self, number: int, phase: Phase, *, done: bool) -> None:
@@ -103,21 +103,21 @@ class PhaseLog:
 
     def look(self, number: int, phase: Phase) -> None:
         """Log how far a phase has come, where it is time to."""
-        standing = phase.standing
-        if standing is None or standing.seconds // _LINES <= self._lines.get(number, 0):
+        status = phase.status
+        if status is None or status.seconds // _LINES <= self._lines.get(number, 0):
             return
-        self._lines[number] = int(standing.seconds // _LINES)
+        self._lines[number] = int(status.seconds // _LINES)
         fields = {
             "phase": phase.name,
             "event": "progress",
-            "seconds": round(standing.seconds, 3),
-            "done": standing.done,
-            "total": standing.total,
-            "unit": None if standing.done is None else standing.unit,
-            "rows": standing.rows_done,
-            "left": None if standing.left is None else round(standing.left, 1),
+            "seconds": round(status.seconds, 3),
+            "done": status.done,
+            "total": status.total,
+            "unit": None if status.done is None else status.unit,
+            "rows": status.rows_done,
+            "left": None if status.left is None else round(status.left, 1),
         }
-        text = ", ".join(filter(None, [str(standing), f"{standing.seconds:.0f} s so far"]))
+        text = ", ".join(filter(None, [str(status), f"{status.seconds:.0f} s so far"]))
         _log.info("[%d] %s ... %s", number, phase.name, text, extra=fields)
 
     def end(self, number: int, phase: Phase, *, done: bool) -> None:
@@ -219,4 +219,4 @@ class _Watch:
             with suppress(Exception):  # Spark stops: seconds are known still
                 tasks = self.count_tasks()
                 count = None if tasks is None else (tasks.done, tasks.total)
-        self.phase.standing = self.pace.standing(time.monotonic() - self.begun, count)
+        self.phase.status = self.pace.status(time.monotonic() - self.begun, count)

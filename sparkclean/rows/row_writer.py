@@ -168,7 +168,7 @@ def check_shared(folder: str) -> None:
     """Raise an InputError where a worker does not see a folder of the driver."""
     if not Path(folder).is_dir():
         raise InputError(
-            f"{folder} is not there for a worker: choose a place that driver and executors share"
+            f"{folder} is not there for a worker: choose a folder that driver and executors share"
         )
 
 

@@ -2,7 +2,7 @@
 
 A function over rows turns the batches of one task into rows of several kinds, its state last. State
 is integers that are keyed by two numbers and add up, so the answer does not depend on how the rows
-were cut into tasks. The other rows become streams again, one for each kind, in a store.
+were divided into tasks. The other rows become streams again, one for each kind, in a store.
 
 Callers do not ask what kind of stream they have: what a stream cannot do, it answers with None.
 """
@@ -19,9 +19,9 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
-from sparkclean.rows.emitted import KIND, STATE, TOLD
+from sparkclean.rows.emitted import INPUT_ERROR, KIND, STATE
+from sparkclean.rows.input_errors import PROBLEM, InputErrorsReturned
 from sparkclean.rows.row_groups import RowGroups
-from sparkclean.rows.told import PROBLEM, Told
 from sparkclean.rows.types import Fields
 
 if TYPE_CHECKING:
@@ -254,14 +254,14 @@ def collect_states(
     -----
     As `Stream.collect`.
     """
-    told = Told(function)
+    told = InputErrorsReturned(function)
     here = stream.collect_here(told)
     if here is not None:
         found = _add_up(here, told, (*names, PROBLEM))
     else:
         states = stream.map(told).where(F.col(KIND).isin(*told.state_kinds))
         found = collect_sums(states, told.keys, *names, PROBLEM)
-    problems = sorted({rest[-1] for state, rest in found if state.kind == TOLD})
+    problems = sorted({rest[-1] for state, rest in found if state.kind == INPUT_ERROR})
     if problems:
         raise InputError(problems)
     return [(state, rest[:-1]) for state, rest in found]

@@ -29,7 +29,7 @@ def set_python_of_tasks(setting: Callable[[str], str | None]) -> None:
     chosen = choose_python(named, setting("spark.master"), before)
     os.environ[_VARIABLE] = chosen
     if not named and shutil.which(before) != shutil.which(chosen):
-        _log.info("tasks run the Python %s; %s=%s is passed over", chosen, _VARIABLE, before)
+        _log.info("tasks run the Python %s; %s=%s is ignored", chosen, _VARIABLE, before)
 
 
 def choose_python(setting: str | None, master: str | None, variable: str) -> str:

@@ -54,7 +54,7 @@ class PinnedTable:
             return ()
         return (
             f"record ids: none, so rows are numbered from 0 ({ROW_NUMBER}), by the order of the "
-            "files and their place in the file; good for this version of the table "
+            "files and the position in the file; valid for this version of the table "
             f"({self.pin.dataset_version}) alone",
         )
 
@@ -84,7 +84,7 @@ class PinnedTable:
             raise InputError(
                 f"input.table: Spark reads {rows:,} rows of {self.pin.table}, while its "
                 f"{len(self.pin.files):,} files hold {self.pin.rows:,}; nothing was published. "
-                "Write the table anew into a folder of its own"
+                "Rewrite the table into an empty folder"
             )
 
 

@@ -134,7 +134,7 @@ def _gone_intermediate(exc: BaseException, home: str) -> SparkCleanError | None:
 
 
 def _scratch_places() -> list[str]:
-    """List the places to which Spark and Python write what they do not keep in memory."""
+    """List the locations to which Spark and Python write what they do not keep in memory."""
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
     places = [tempfile.gettempdir(), *os.environ.get("SPARK_LOCAL_DIRS", "").split(",")]

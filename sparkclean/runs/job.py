@@ -100,7 +100,7 @@ class Result:
         Equal for equal answers, where the job has such a hash.
     report : Report
         For people; the runner adds what was published, and where.
-    places : mapping
+    locations : mapping
         What was made besides tables, such as a folder of models, by name.
     """
 
@@ -216,7 +216,7 @@ class Job(ABC, Generic[P]):
     unaffected_by : frozenset of str
         Settings (``section.key``) of shared sections that its answer does not depend on.
     fault_points : tuple of str
-        Places of its own at which tests make a run die.
+        Locations of its own at which tests make a run die.
     """
 
     name: ClassVar[str]
@@ -229,7 +229,7 @@ class Job(ABC, Generic[P]):
 
     @classmethod
     def locations(cls, config: Config) -> dict[str, str]:
-        """Give the place of every output that is written, by its name."""
+        """Give the location of every output that is written, by its name."""
         found = {
             spec.name: config.output.location(spec.name)
             for spec in cls.outputs
@@ -239,7 +239,7 @@ class Job(ABC, Generic[P]):
 
     @classmethod
     def claims(cls, config: Config) -> dict[str, str]:
-        """Give the places that must be the job's own, by the keys that name them."""
+        """Give the locations that must be the job's own, by the keys that name them."""
         return {f"output.{name}": place for name, place in cls.locations(config).items()}
 
     @classmethod

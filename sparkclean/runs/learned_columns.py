@@ -9,7 +9,7 @@ from sparkclean.config.sections import PredictSection
 from sparkclean.lake import NoPlainFiles
 from sparkclean.learning.column_values import collect_values
 from sparkclean.learning.columns import NOTE, LearningColumns, check_columns
-from sparkclean.learning.kinds import Taken, Values
+from sparkclean.learning.feature_types import FeatureTypes, Values
 from sparkclean.runs.context import Context, PinnedTable
 from sparkclean.runs.record import recorded
 
@@ -55,12 +55,12 @@ def prepare_columns(
             return collect_values(rows, wanted, paths=paths)
 
     noted, kinds = context.note(NOTE), recorded(context.record, NOTE)
-    known = None if kinds is None else Taken(dict(kinds))
+    known = None if kinds is None else FeatureTypes(dict(kinds))
     return check_columns(
         rows,
         config.columns,
         config.section(PredictSection),
         count=count,
-        known=known if noted is None else Taken.from_json(noted),
+        known=known if noted is None else FeatureTypes.from_json(noted),
         reserved=reserved,
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from sparkclean.config.model import config_model
-from sparkclean.config.places import last_part, with_places
+from sparkclean.config.output_locations import last_part, with_table_in_locations
 from sparkclean.lake import version_selector
 from sparkclean.plots import blocks
 from sparkclean.plots.parts import (
@@ -407,7 +407,7 @@ def not_default(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     table = config.get("input", {}).get("table", "table")
     of_table = cast("Config", config_model()(input={"table": table}))
-    defaults = with_places(of_table).model_dump(mode="json")
+    defaults = with_table_in_locations(of_table).model_dump(mode="json")
     kept: dict[str, Any] = {}
     for name, value in config.items():
         default = defaults.get(name)

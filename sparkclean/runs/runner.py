@@ -115,8 +115,8 @@ class Runner:
         if work is None and not places:
             if not self.targets:
                 raise ConfigError(
-                    "output.runs: null, but this job writes no other table; name a place for the "
-                    "run records"
+                    "output.runs: null, but this job writes no other table; name a location for "
+                    "the run records"
                 )
             raise ConfigError(
                 f"output.work: null, but {' and '.join(self.targets)} of this job are not on "

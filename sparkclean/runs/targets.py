@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparkclean.config.places import places_before
+from sparkclean.config.output_locations import default_locations_before
 from sparkclean.config.sections import Config
 from sparkclean.errors import InputError
 from sparkclean.lake import Pin, SchemaMismatchError, TargetTable, Version, unite_schemas
@@ -60,9 +60,9 @@ def check_columns(
         if not spec.columns:
             schema = prepared.input.own_frame.schema.json()
         findings += [
-            f"{about}: {unheld}, which this output of format {target.format} cannot hold; choose "
-            "another output.format, or a new place, or leave the column out of the table"
-            for unheld in target.unheld(schema, spark)
+            f"{about}: {reason}, which this output of format {target.format} cannot hold; choose "
+            "another output.format or another location, or drop the column"
+            for reason in target.unsupported_columns(schema, spark)
         ]
         before = target.schema() if spec.accumulates else None
         if before is None:
@@ -72,7 +72,7 @@ def check_columns(
         except SchemaMismatchError as exc:
             findings.append(
                 f"{about}: column {exc.column!r} is {exc.one} in the rows of earlier runs and "
-                f"{exc.other} in those of this one; name another place for it"
+                f"{exc.other} in those of this one; name another location for it"
             )
     if findings:
         raise InputError(findings)
@@ -95,8 +95,8 @@ def check_same_table(datasets: Mapping[str, TargetTable], pin: Pin) -> None:
 
     Notes
     -----
-    Reads metadata; no job. A table is the same by its id, wherever it is, or by its place: the id
-    of a Delta table is another one once it was replaced. Versions of before do not say of which
+    Reads metadata; no job. A table is the same by its id, wherever it is, or by its location: the
+    id of a Delta table is another one once it was replaced. Versions of before do not say of which
     table they are: the next run adopts them.
     """
     findings = []
@@ -106,7 +106,8 @@ def check_same_table(datasets: Mapping[str, TargetTable], pin: Pin) -> None:
             findings.append(
                 f"output.{name}: {target.location} holds versions of table "
                 f"{last.properties.get(INPUT_TABLE)}, the newest by run {last.run_id}, and this "
-                f"run is of {pin.table}; name another place for it, or set output.adopt: true if "
+                f"run is of {pin.table}; name another location for it, or set output.adopt: true "
+                "if "
                 "that table has moved, or its versions may be replaced"
             )
     if findings:
@@ -137,7 +138,7 @@ def warn_of_places_before(config: Config, targets: Mapping[str, TargetTable]) ->
     targets : mapping
         Outputs of the run, by name; those that are there already are not spoken of.
     """
-    places = places_before(config)
+    places = default_locations_before(config)
     before = {
         name: places[name]
         for name, target in targets.items()
@@ -147,7 +148,7 @@ def warn_of_places_before(config: Config, targets: Mapping[str, TargetTable]) ->
         name, place = next(iter(before.items()))
         _log.warning(
             "%s: written by earlier runs, and left as they are: by default this run writes to %s. "
-            "To go on there name the places, such as output.%s: %s",
+            "To keep writing there, name these locations, such as output.%s: %s",
             ", ".join(before.values()),
             Path(targets[name].location).parent,
             name,

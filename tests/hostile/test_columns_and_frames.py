@@ -148,4 +148,4 @@ def test_null_leaves_out_an_output_unless_the_job_needs_it(
     if code:
         error = capsys.readouterr().err
         assert f"output.{left_out[0]}: null, but " in error
-        assert " needs it; name a place for it" in error
+        assert " needs it; name a location for it" in error

@@ -155,7 +155,7 @@ def test_audit_with_default_places_says_where_those_of_before_are(
     error = capsys.readouterr().err
     assert (
         "out/suspects, out/runs: written by earlier runs, and left as they are: by default this "
-        f"run writes to {tmp_path}/out/one. To go on there name the places, such as "
+        f"run writes to {tmp_path}/out/one. To keep writing there, name these locations, such as "
         "output.suspects: out/suspects"
     ) in error.replace("\n", " ")
     assert sorted(path.name for path in (tmp_path / "out" / "one").iterdir()) == [

@@ -88,7 +88,7 @@ CONDITIONS: list[tuple[str, type[SparkCleanError], str]] = [
     ("[DIVIDE_BY_ZERO] Division by zero.", ConfigError, "input.where"),
     ("java.io.IOException: Disk quota exceeded", SparkCleanError, "no space left"),
     ("java.io.FileNotFoundException: /x (File name too long)", InputError, "too long"),
-    ("java.io.FileNotFoundException: /x (Permission denied)", InputError, "/x may not be read"),
+    ("java.io.FileNotFoundException: /x (Permission denied)", InputError, "/x cannot be read"),
     ("java.io.FileNotFoundException: /d/x (No space left on device)", SparkCleanError, "of /d/x."),
     ("[FAILED_READ_FILE.NO_HINT] file:/t/a.parquet", InputError, "damaged"),
 ]

@@ -241,7 +241,7 @@ def test_check_version_names_versions_whose_values_were_changed(
     assert main(["check-version", target.location]) == 0
     said = capsys.readouterr().out
     assert "version v00000002" in said.splitlines()[0]
-    assert "version v00000001: column 'at' holds moments as INT96" in said
+    assert "version v00000001: column 'at' holds timestamps as INT96" in said
     assert "version v00000001: column 'zip' is int64, while the names of the folders" in said
     assert "version v00000002: " not in said
     assert main(["check-version", target.location, "--version", "2"]) == 0

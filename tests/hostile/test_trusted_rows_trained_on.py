@@ -61,6 +61,6 @@ def test_overlap_of_ids_features_and_groups_is_warned_of(
     assert overlap(others, trained, "g") == Overlap(alike=0, ids=0, groups=5)
     assert overlap(others.drop("g"), trained, "g").groups is None
     assert [record.getMessage() for record in caplog.records] == [
-        "train.test: 5 rows are of groups (predict.group: g) that are trained on; they flatter the "
-        "model"
+        "train.test: 5 rows are of groups (predict.group: g) that are trained on; they make the "
+        "model look better than it is"
     ]

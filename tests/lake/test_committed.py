@@ -232,7 +232,7 @@ def test_check_writable_table_of_somebody_else_is_refused(
         frame.write.format("delta").save(target.location)
     else:
         frame.write.format("delta").saveAsTable(target.location)
-    with pytest.raises(InputError, match="no audit has written"):
+    with pytest.raises(InputError, match="sparkclean did not write"):
         target.check_writable()
 
 

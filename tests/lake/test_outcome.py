@@ -94,7 +94,7 @@ def test_publish_of_unknown_outcome_and_no_commit_is_exit_6_and_can_be_repeated(
 ) -> None:
     with (
         failing(target, UNKNOWN, committed=False),
-        pytest.raises(CommitStateUnknownError, match="run 'a' was committed cannot be told"),
+        pytest.raises(CommitStateUnknownError, match="run 'a' was committed is unknown"),
     ):
         put(target, rows(spark))
     assert CommitStateUnknownError.exit_code == 6
@@ -204,7 +204,7 @@ def test_audit_of_unknown_outcome_exits_6_and_is_completed_by_a_repetition(
 
         patch.setattr(type(place.target("cleaned")), "_replace", lost)
         assert place.audit(*QUARANTINE) == 6
-    assert "cannot be told" in capsys.readouterr().err
+    assert "was committed is unknown" in capsys.readouterr().err
     assert place.audit(*QUARANTINE) == 0
     assert {name: place.answer(name) for name in once.answers} == once.answers
 

@@ -233,7 +233,7 @@ def test_edit_of_a_table_whose_versions_replace_one_another_is_refused(
 ) -> None:
     target = opened("suspects")
     assert not target.keeps_versions_apart
-    with pytest.raises(Exception, match="is no branch and no place of clones"):
+    with pytest.raises(Exception, match="is neither a branch nor a folder of clones"):
         target.stage_edit("a", None, spark.range(1), None, {})
 
 

@@ -80,7 +80,7 @@ def test_pin_delta_is_not_moved_by_other_writers(spark: SparkSession, delta: str
     [
         (99, InputError, "has no version 99"),
         ("timestamp:2001-01-01", InputError, "no version that old"),
-        ("timestamp:soon", ConfigError, "is not a moment"),
+        ("timestamp:soon", ConfigError, "is not a timestamp"),
         ("branch:main", ConfigError, "is not a version of a Delta table"),
     ],
 )
@@ -109,7 +109,7 @@ def test_verify_delta_made_anew_is_an_input_error(spark: SparkSession, delta: st
     pin = source.pin()
     shutil.rmtree(delta)
     spark.range(100).selectExpr("id", "id AS label").write.format("delta").save(delta)
-    with pytest.raises(InputChangedError, match="another table than when the run began"):
+    with pytest.raises(InputChangedError, match="not the table with which the run started"):
         source.verify(pin)
     shutil.rmtree(delta)
     with pytest.raises(InputChangedError, match="no such table"):

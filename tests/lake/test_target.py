@@ -311,7 +311,7 @@ def test_stage_attempts_count_up(tmp_path: Path) -> None:
 
 def test_stage_into_folder_of_others_is_refused(tmp_path: Path) -> None:
     (tmp_path / "part-0.parquet").touch()
-    with pytest.raises(InputError, match=r"something else \(part-0.parquet\)"):
+    with pytest.raises(InputError, match=r"other files \(part-0.parquet\)"):
         open_target(str(tmp_path)).stage("a")
     with pytest.raises(InputError):
         open_target(str(tmp_path)).check_writable()
@@ -345,8 +345,8 @@ def test_open_target_other_format_says_which() -> None:
     [
         (errno.ENOSPC, SparkCleanError, "no space left"),
         (errno.EDQUOT, SparkCleanError, "no space left"),
-        (errno.EACCES, InputError, "may not be written"),
-        (errno.EROFS, InputError, "may not be written"),
+        (errno.EACCES, InputError, "is not writable"),
+        (errno.EROFS, InputError, "is not writable"),
         (errno.EIO, SparkCleanError, "Input/output error"),
     ],
 )

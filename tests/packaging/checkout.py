@@ -27,7 +27,8 @@ def copy_checkout(folder: Path) -> Path:
 
 def make_command() -> list[str]:
     """Call make with the environment of these tests, without installing into it."""
-    installed = [word for name in (".installed", ".tested") for word in ("-o", f"{VENV}/{name}")]
+    stamps = (".installed", ".tested", ".documented")
+    installed = [word for name in stamps for word in ("-o", f"{VENV}/{name}")]
     return ["make", f"VENV={VENV}", *installed]
 
 

@@ -23,6 +23,8 @@ TARGETS = (
     "matrix",
     "template",
     "lint",
+    "docs",
+    "docs-serve",
     "bench",
     "bench-full",
     "bench-mitigation",
@@ -66,6 +68,10 @@ def test_make_target_has_a_recipe_that_make_understands(checkout: Path, target: 
         ("test-fast", "tests/unit tests/property"),
         ("lint", "ruff format --check"),
         ("lint", "mypy"),
+        ("lint", "codespell"),
+        ("lint", "tests.docs.plain_english"),
+        ("docs", "mkdocs build --strict"),
+        ("docs-serve", "mkdocs serve"),
         ("bench", "benchmarks/run.py"),
         ("demo", "sparkclean run --config conf/demo.yaml"),
     ],
@@ -101,4 +107,8 @@ def test_make_install_without_java_installs_nothing(checkout: Path) -> None:
 
 def test_ci_runs_lint_and_the_tests() -> None:
     commands = (REPOSITORY / ".ci" / "run").read_text().splitlines()
-    assert [line for line in commands if line.startswith("make")] == ["make lint", "make test"]
+    assert [line for line in commands if line.startswith("make")] == [
+        "make lint",
+        "make docs",
+        "make test",
+    ]

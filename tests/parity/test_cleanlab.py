@@ -101,7 +101,7 @@ def random_labels(
     missing: int,
     singletons: int,
 ) -> NDArray[np.int64]:
-    """Labels near the argmax; some classes are given to nobody, some to one row."""
+    """Labels near the argmax; some classes have no examples, some to one row."""
     rows, size = probs.shape
     present = rng.permutation(size)[: max(2, size - missing)]
     labels = np.where(rng.random(rows) < noise, rng.integers(0, size, rows), probs.argmax(axis=1))

@@ -1,4 +1,4 @@
-"""Each line of docs/differences-from-cleanlab.md, by cleanlab 2.9.0 itself."""
+"""Each line of docs/method/differences-from-cleanlab.md, by cleanlab 2.9.0 itself."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from sparkclean.commands.main import main
 from sparkclean.confident.bounds import Bounds
 from sparkclean.confident.issues import audit_arrays
 from sparkclean.examples.scan import FrameScan
-from sparkclean.jobs.audit import cuts, first_bounds
+from sparkclean.jobs.audit import cutoffs, first_bounds
 from sparkclean.jobs.audit.rankings import OfClasses
 from sparkclean.lake import ParquetSource, open_target
 from sparkclean.rows.frame_stream import FrameStream
@@ -153,7 +153,7 @@ def test_audit_of_a_dataframe_again_expects_what_was_found_before(
 def test_audit_of_many_entries_is_cut_by_counts_and_last_rows(
     spark: SparkSession, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cuts, "_ROWS_TO_SORT", 0)
+    monkeypatch.setattr(cutoffs, "_ROWS_TO_SORT", 0)
     found, _ = audit(table, tmp_path / "out", "scan=files")
     assert found == hash_of_arrays(GIVEN, PROBS, "prune_by_noise_rate")
 
@@ -165,7 +165,7 @@ def test_collect_cuts_are_the_same_however_much_is_known_of_the_rows(
     emitted = [("a", 0, 0.3), ("b", 0, 0.1), ("c", 0, 0.3), ("d", 1, 0.4), ("e", 0, 0.2)]
     frame = spark.createDataFrame(emitted, "__id_0 string, given int, own double")
     stream = FrameStream(frame, CacheStore(), rows)
-    found = cuts.collect_cuts(stream, OfClasses(), np.array([3, 2, 1]), ("string",))
+    found = cutoffs.collect_cutoffs(stream, OfClasses(), np.array([3, 2, 1]), ("string",))
     last = dict(zip(found.groups.tolist(), found.scores.tolist(), strict=True))
     # a class that does not reach its quota is selected whole; of one without rows nothing is there
     assert last.pop(2, np.inf) == np.inf

@@ -184,7 +184,7 @@ def test_audit_dry_run_writes_nothing(
     assert audit(dry_run=True) == 0
     shown = capsys.readouterr().out
     assert "scan      files" in shown
-    assert "passes    1: class sums and confident joint (thresholds and cuts of pairs are" in shown
+    assert "passes    1: class sums and confident joint (thresholds and cutoffs of" in shown
     assert "nothing was written" in shown
     assert not (tmp_path / "out").exists()
 

@@ -22,7 +22,7 @@ from sparkclean.lake import NoPlainFiles, open_target
 from sparkclean.learning.column_values import collect_values
 from sparkclean.learning.encoding import read_codes, read_days
 from sparkclean.learning.feature_columns import FeatureColumns
-from sparkclean.learning.kinds import Values
+from sparkclean.learning.feature_types import Values
 from tests.spark.test_predict import K, predicted, run_predict, write
 
 ROWS = 240

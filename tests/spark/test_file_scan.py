@@ -21,9 +21,9 @@ from sparkclean.examples.file_scan import FileScan, plan_file_scan
 from sparkclean.examples.kernels import REJECTED, ClassSums
 from sparkclean.examples.scan import FrameScan, Scan
 from sparkclean.examples.statistics import Scanner, collect_class_statistics
-from sparkclean.jobs.audit.kinds import LOW
 from sparkclean.jobs.audit.passes import run_pass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts
+from sparkclean.jobs.audit.row_types import LOW_CONFIDENCE
 from sparkclean.lake import ParquetSource
 from sparkclean.rows.row_groups import RowGroups, balanced, consecutive, read_row_groups
 from sparkclean.rows.stores import CacheStore
@@ -136,7 +136,7 @@ def found_by(scan: Scan, spark: SparkSession, folder: Path) -> dict[str, Any]:
     counts = ConfidentCounts(*bands, "paper", 1e-3, emit="rivals")
     scanner = Scanner(scan, columns, store)
     found = run_pass(scanner, "all", ClassSums(3), counts)
-    low = found.streams[LOW].frame.orderBy("__id_0").collect()
+    low = found.streams[LOW_CONFIDENCE].frame.orderBy("__id_0").collect()
     rejected = found.streams[REJECTED].frame.orderBy("__id_0").collect()
     statistics = collect_class_statistics(scanner, found.states, found.streams[REJECTED])
     store.close()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import DataFrame, SparkSession
@@ -220,29 +217,3 @@ def test_function_of_texts_without_classes_says_what_to_give(spark: SparkSession
     frame = spark.createDataFrame([("a", [0.5, 0.5])], "label string, p array<double>")
     with pytest.raises(Exception, match="label: its values are str, but the classes are int; give"):
         frame.select(functions.self_confidence("label", "p")).collect()
-
-
-def test_documentation_runs(spark: SparkSession, tmp_path: Path) -> None:
-    classes = np.array(["neg", "neu", "pos"])
-    tables = []
-    for seed in (1, 2):
-        given, probs = noisy_data(300, 3, seed=seed)
-        written = write_table(tmp_path / f"in{seed}", given, probs)
-        table = pq.read_table(written).rename_columns(["id", "label", "probs"])
-        tables.append(table.set_column(1, "label", pa.array(classes[given])))
-    for name, table in zip(("reviews", "today"), tables, strict=True):
-        (tmp_path / "data" / name).mkdir(parents=True)
-        pq.write_table(table, tmp_path / "data" / name / "a.parquet")
-    reviews = tmp_path / "data" / "reviews"
-    settings = ("columns.pred_probs=probs", "classes=[neg, neu, pos]")
-    audit_table(tmp_path, reviews, "r1", *settings, out="out/reviews")
-    page = (Path(__file__).parents[2] / "docs" / "functions.md").read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    names: dict[str, Any] = {"spark": spark}
-    for block in blocks:
-        # Java does not run in this folder
-        exec(re.sub(r'"(data|out)/', rf'"{tmp_path}/\1/', block), names)
-    assert len(blocks) == 4
-    rows = spark.read.parquet(f"{tmp_path}/out/watched/rows")
-    issues = names["watched"].where("issue.is_label_issue").count()
-    assert rows.where("issue.is_label_issue").count() == issues > 10

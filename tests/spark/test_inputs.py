@@ -261,7 +261,7 @@ def test_audit_class_of_nobody_and_class_of_one_row_are_named(spark: SparkSessio
         said = "\n".join(result.warnings)
     assert examples == dict(enumerate(np.bincount(given).tolist()))
     assert (examples[1], examples[2]) == (0, 1)
-    assert "1 classes are given to nobody: 1" in said
+    assert "1 classes have no examples: 1" in said
     assert "1 classes have fewer than 5 examples: 2 (1)" in said
     assert "1 rows held values slightly outside [0, 1]; they were clipped" in said
 

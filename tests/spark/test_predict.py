@@ -397,7 +397,7 @@ def test_predict_dry_run_writes_nothing(
     predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert predict(dry=True) == 0
-    assert "folds     5, by the content of the features" in capsys.readouterr().out
+    assert "folds     5, by a hash of the features" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
 
 

@@ -168,10 +168,15 @@ def test_audit_by_predictions_is_that_of_the_probabilities_in_the_table(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"label": {5: "zebra", 8: "ant", 9: "ant"}}, "rows have another label now ('id': "),
+        (
+            {"label": {5: "zebra", 8: "ant", 9: "ant"}},
+            "rows have another label than when they were predicted ('id': ",
+        ),
         ({"id": {7: 1000}}, "1 rows have no prediction ('id': 1000)"),
         pytest.param(
-            {"id": {7: 1000}}, "1 predictions are of no row ('id': 7)", marks=pytest.mark.full
+            {"id": {7: 1000}},
+            "1 predictions belong to no row of the table ('id': 7)",
+            marks=pytest.mark.full,
         ),
     ],
 )

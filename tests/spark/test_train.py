@@ -254,7 +254,7 @@ def test_train_that_fails_goes_on_with_the_test_table_as_it_was(
     monkeypatch.delenv("SPARKCLEAN_FAULT")
     pq.write_table(TEST.slice(0, 50), mine / "part-0.parquet")
     assert audited.train("train.audit=drop", run_id="changed", test=mine) == 3
-    assert "train.test: 1 of 1 files are not as they were" in capsys.readouterr().err
+    assert "train.test: 1 of 1 files changed since the run started" in capsys.readouterr().err
 
 
 def test_train_dry_run_writes_nothing(audited: Place, capsys: pytest.CaptureFixture) -> None:
@@ -332,7 +332,7 @@ def test_train_warns_of_test_rows_that_look_like_training_rows(
         (["train.mode=robust", "train.params={depth: 1}"], 2, "RobustClassifier takes: "),
         (["train.mode=robust", "train.params={loss: nope}"], 2, "there is no loss 'nope'"),
         (["train.mode=robust", "train.params={loss_params: {noise_matrix: [[1]]}}"], 2,
-         "taken from the audit; leave it out"),
+         "comes from the audit; leave it out"),
         (["train.mode=robust", "train.estimator=sklearn.svm.SVC"], 2, "has no effect with"),
         (["train.estimator=sklearn.nope.Nope"], 2, "train.estimator: 'sklearn.nope.Nope' cannot"),
         (["train.params={depth: 1}"], 2, "LogisticRegression takes: "),

@@ -348,7 +348,7 @@ def test_driver_package_missing_says_how_to_ship_it(blocked: list[str], named: s
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: the driver lacks {named}: ")
     assert len(done.stderr.splitlines()) == 1
-    for words in ("pip install", "--archives", "PYSPARK_PYTHON", "README"):
+    for words in ("pip install", "--archives", "PYSPARK_PYTHON", "docs/platforms/cluster.md"):
         assert words in done.stderr
 
 
@@ -683,12 +683,12 @@ def test_init_table_with_an_array_writes_a_configuration_that_loads(
     assert main(["init", str(table), "--to", str(path)]) == 0
     shown = capsys.readouterr()
     assert shown.out == (
-        f"wrote {path}; look it over, then: sparkclean audit --config {path} --dry-run\n"
+        f"wrote {path}; check it, then: sparkclean audit --config {path} --dry-run\n"
     )
     assert shown.err.splitlines() == [
         "pred_probs: pred_probs (by name and type)",
         "label: label (by its name)",
-        "id: id (called like an id, no value twice in 20 rows)",
+        "id: id (named like an id, all values are different in 20 rows)",
     ]
     config = load_config(path, environ={})
     assert config.input.table == str(table)

@@ -235,7 +235,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "number 1 stands in the list more than once, as number 3",
     ),
     ({"classes": ["a", 1]}, "classes", "types int, str"),
-    ({"classes": ["a", False]}, "classes", "quote the ones that YAML reads otherwise"),
+    (
+        {"classes": ["a", False]},
+        "classes",
+        "put quotes around those that YAML reads as another type",
+    ),
     ({"method": []}, "method", "is not a section"),
     ({"method": {"filter_by": "boht"}}, "method.filter_by", "did you mean 'both'?"),
     ({"method": {"filter_by": 3}}, "method.filter_by", "choose one of prune_by_noise_rate"),
@@ -294,7 +298,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (
         {"train": {"test": "in"}},
         "train.test",
-        "input.table is the same place as it; name a table of other rows",
+        "input.table is the same location as it; name a table of other rows",
     ),
     ({"train": {"estimator": 5}}, "train.estimator", "wanted: text or null"),
     ({"train": {"params": 5}}, "train.params", "wanted: a mapping or null"),
@@ -392,7 +396,7 @@ def test_config_outputs_in_a_catalog_need_a_folder_for_work() -> None:
 def test_config_same_name_in_a_catalog_is_the_same_place() -> None:
     output = {"format": "iceberg", "work": "work", "pairs": "lake.db.`In`"}
     finding = finding_of({"input": {"table": "lake.db.in", "format": "iceberg"}, "output": output})
-    assert "is the same place as" in finding
+    assert "is the same location as" in finding
 
 
 @pytest.mark.parametrize("table", ["", "a..b", "`a"])
@@ -466,8 +470,8 @@ def test_config_thresholds_by_label_or_list_are_accepted(classes: Any, threshold
 @pytest.mark.parametrize(
     ("table", "cleaned", "relation"),
     [
-        ("d/in", "d/in", "input.table is the same place as it"),
-        ("d/in", "d/x/../in/", "input.table is the same place as it"),
+        ("d/in", "d/in", "input.table is the same location as it"),
+        ("d/in", "d/x/../in/", "input.table is the same location as it"),
         ("d/in", "d/in/cleaned", "input.table contains it"),
         ("d/in/day", "d/in", "input.table is inside it"),
     ],
@@ -487,7 +491,7 @@ def test_config_output_behind_a_link_to_the_input_is_refused(tmp_path: Path) -> 
         "input": {"table": str(tmp_path / "in")},
         "output": {"pairs": str(tmp_path / "link")},
     }
-    assert "input.table is the same place as it" in finding_of(mapping)
+    assert "input.table is the same location as it" in finding_of(mapping)
 
 
 def test_config_two_outputs_in_one_place_are_refused() -> None:
@@ -505,13 +509,13 @@ def test_config_quarantine_in_the_place_of_the_input_is_refused() -> None:
     parse_config(merged(mapping))
     finding = finding_of(mapping, {"clean": {"mode": "quarantine"}})
     assert "output.cleaned (quarantine)" in finding
-    assert "input.table is the same place as it" in finding
+    assert "input.table is the same location as it" in finding
 
 
 def test_config_quarantine_in_the_place_of_an_output_is_refused() -> None:
     mapping = {"output": {"cleaned": "o/c", "pairs": "o/c-quarantine"}}
     finding = finding_of(mapping, {"clean": {"mode": "quarantine"}})
-    assert "output.pairs is the same place as it" in finding
+    assert "output.pairs is the same location as it" in finding
 
 
 def test_config_all_outputs_null_is_refused() -> None:
@@ -787,7 +791,7 @@ BEYOND_TYPES = (
     "more than once",
     "labels of types",
     "outside (0, 2]",
-    "is the same place as it",
+    "is the same location as it",
     "has no effect with",
     "among predict.features",
     "out of predict.features",
@@ -831,7 +835,7 @@ ICEBERG = {"format": "iceberg", "work": "w", "cleaned": "lake.db.t"}
         ({"mode": "weight"}, ICEBERG, "which layout branch cannot"),
         ({"mode": "relabel"}, ICEBERG, "set clean.keep_original: false, or use layout copy"),
         ({"layout": "branch"}, ICEBERG | {"cleaned": "lake.db.other"}, "the name 'lake.db.t'"),
-        ({"layout": "copy"}, ICEBERG, "is the same place as it"),
+        ({"layout": "copy"}, ICEBERG, "is the same location as it"),
         ({}, ICEBERG | {"work": None}, "stages a list of changes"),
     ],
 )

@@ -148,7 +148,7 @@ def test_load_forbidden_file_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     # root may read everything
     monkeypatch.setattr("sparkclean.reading.os.open", refuse)
-    with pytest.raises(ConfigError, match=r"may not be read \(permissions\)"):
+    with pytest.raises(ConfigError, match=r"cannot be read \(permissions\)"):
         load_config(tmp_path / "a.yaml", environ={})
 
 
@@ -169,7 +169,7 @@ def test_load_yaml_key_twice_is_refused(load: Load, text: str, key: str, line: i
     with pytest.raises(ConfigError) as caught:
         load(text)
     shown = key if key.isdigit() else repr(key)
-    assert f"line {line}: key {shown} stands twice; keep one" in str(caught.value)
+    assert f"line {line}: key {shown} is there twice; keep one" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -181,12 +181,12 @@ def test_load_yaml_key_twice_is_refused(load: Load, text: str, key: str, line: i
     ],
 )
 def test_load_json_key_twice_is_refused(load: Load, text: str, key: str) -> None:
-    with pytest.raises(ConfigError, match=f"audit.json: key '{key}' stands twice; keep one"):
+    with pytest.raises(ConfigError, match=f"audit.json: key '{key}' is there twice; keep one"):
         load(text, name="audit.json")
 
 
 def test_load_override_with_a_key_twice_is_refused(load: Load) -> None:
-    with pytest.raises(ConfigError, match=r"--set method\.thresholds.*key 'a' stands twice"):
+    with pytest.raises(ConfigError, match=r"--set method\.thresholds.*key 'a' is there twice"):
         load(MINIMAL, overrides=["method.thresholds={a: 0.5, a: 0.6}"])
 
 

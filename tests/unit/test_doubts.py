@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 import sparkclean
 from sparkclean.examples.statistics import ClassStatistics
 from sparkclean.jobs.audit.doubts import Core, Doubt, find_core, find_doubts
-from sparkclean.jobs.audit.kinds import SURENESS
+from sparkclean.jobs.audit.row_types import SURENESS
 from sparkclean.jobs.audit.sureness import BUCKETS, SurenessCounts, sureness_bucket
 from sparkclean.numbers.fixed_point import to_fixed
 from sparkclean.numbers.pair_counts import PairCounts

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkclean.learning import feature_check
@@ -98,6 +98,7 @@ def test_check_gives_up_on_many_labels(tmp_path: Path, monkeypatch: pytest.Monke
     assert found.to_pylist() == UNFIT
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["a", "b", None])), max_size=40))
 def test_count_is_a_counter(rows: list[tuple[int, str | None]]) -> None:
     counts: Counter[tuple[int, Any]] = Counter()

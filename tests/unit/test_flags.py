@@ -53,7 +53,8 @@ def test_one_line_guesses_the_columns_and_says_so(
     assert shown.out == (
         "input:\n  table: in\ncolumns:\n  id: id\n  label: label\n  pred_probs: pred_probs\n"
     )
-    assert "guessed columns.id: id (called like an id, no value twice in 40 rows)" in shown.err
+    said = "guessed columns.id: id (named like an id, all values are different in 40 rows)"
+    assert said in shown.err
     assert sorted(path.name for path in here.iterdir()) == ["in", "r.parquet"]
 
 
@@ -150,15 +151,14 @@ def test_what_cannot_be_guessed_names_the_flag_and_columns(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert error_of(capsys, "audit", "r.parquet").splitlines() == [
-        "error: --pred-probs: cannot be guessed surely; no column may be it by its type. Without "
+        "error: --pred-probs: the command is not sure; no column has a type that fits. Without "
         "probabilities: sparkclean run r.parquet --features text,stars"
     ]
-    assert "They may be: --features text,stars" in error_of(capsys, "run", "r.parquet")
+    assert "Possible columns: --features text,stars" in error_of(capsys, "run", "r.parquet")
     table = {"mood": ["a", "b"] * 20, "pred_probs": [[0.5, 0.5]] * 40}
     pq.write_table(pa.table(table), "m.parquet")
-    assert (
-        "--label: cannot be guessed surely; give the column of the given label: mood"
-        in error_of(capsys, "audit", "m.parquet")
+    assert "--label: the command is not sure; give the column of the given label: mood" in error_of(
+        capsys, "audit", "m.parquet"
     )
     text = error_of(capsys, "audit", "m.parquet", "--label", "mood")
     assert "Those seen, in alphabetical order: --classes a,b" in text
@@ -186,9 +186,9 @@ def test_a_place_beside_the_configuration_alone_is_said(
     with pytest.raises(ConfigError) as caught:
         load_config("../c.yaml", environ={})
     assert caught.value.findings == (
-        f"input.table: ./in is not in the working directory ({here / 'work'}), to which places "
-        "are relative, but beside the configuration; write ../in",
-        f"classes: labels.txt is not in the working directory ({here / 'work'}), to which places "
+        f"input.table: ./in is not in the working directory ({here / 'work'}), to which paths are "
+        "relative, but beside the configuration; write ../in",
+        f"classes: labels.txt is not in the working directory ({here / 'work'}), to which paths "
         "are relative, but beside the configuration; write ../labels.txt",
     )
     (here / "work" / "in").mkdir()

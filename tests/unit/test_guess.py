@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sparkclean.commands.guess import Given, Guess, guess_columns
-from sparkclean.commands.look import look_at
+from sparkclean.commands.table_preview import preview_table
 from sparkclean.errors import InputError
 
 PROBS = pa.array([[0.5, 0.5], [0.1, 0.9]])
@@ -93,7 +93,8 @@ def test_guess_probabilities_in_every_layout(tmp_path: Path, values: pa.Array) -
 def test_guess_probabilities_by_type_alone_says_so(tmp_path: Path) -> None:
     found = guess(tmp_path, id=[1, 2], label=[0, 1], embedding=PROBS)
     assert found.pred_probs == "embedding"
-    assert found.comments["columns"] == "CHECK: embedding may hold probabilities, by its type alone"
+    said = "CHECK: embedding may hold probabilities; only its type says so"
+    assert found.comments["columns"] == said
 
 
 def test_guess_probability_columns_keep_their_order(tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def test_guess_table_without_rows_is_refused(tmp_path: Path) -> None:
 def test_guess_record_id_that_stands_twice_is_none(tmp_path: Path, name: str) -> None:
     found = guess(tmp_path, **{name: [1, 1]}, label=[0, 1], pred_probs=PROBS)
     assert found.id is None
-    assert found.reasons["id"].startswith(f"{name}: has values twice, or none; rows are numbered")
+    assert found.reasons["id"].startswith(f"{name}: has values twice, or none; row numbers are")
 
 
 @pytest.mark.parametrize("name", ["run_id", "paid", "grid", "rank", "valid"])
@@ -285,9 +286,9 @@ def test_guess_id_of_a_table_without_order_is_to_be_chosen(
 ) -> None:
     columns = {"name": ["a", "a"], "no": [1, 2], "label": [0, 1], "pred_probs": PROBS}
     pq.write_table(pa.table(columns), tmp_path / "part.parquet")
-    look = look_at(str(tmp_path))
+    look = preview_table(str(tmp_path))
     monkeypatch.setattr(look, "keeps_order", False, raising=False)
-    monkeypatch.setattr("sparkclean.commands.guess.look_at", lambda *_: look)
+    monkeypatch.setattr("sparkclean.commands.guess.preview_table", lambda *_: look)
     found = guess_columns("lake.db.table")
     assert found.open["id"] == ["no", "name"]
     assert "could not guess id; the table has name" in found.comments["columns"]

@@ -15,8 +15,8 @@ from sparkclean.jobs.audit.histograms import (
     read_histogram,
     score_bin,
 )
-from sparkclean.jobs.audit.kinds import SCORES
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts
+from sparkclean.jobs.audit.row_types import SCORES
 from sparkclean.rows.emitted import KIND, STATE, Emitted
 from sparkclean.rows.streams import State
 from tests.data import noisy_data

@@ -78,7 +78,7 @@ EXECUTORS = (
     "jobs.audit.emitted_rows",
     "jobs.audit.issue_kernels",
     "jobs.audit.histograms",
-    "jobs.audit.kinds",
+    "jobs.audit.row_types",
     "jobs.audit.rankings",
     "jobs.audit.row_kernels",
     "jobs.audit.sureness",
@@ -87,7 +87,7 @@ EXECUTORS = (
     "rows.row_groups",
     "rows.row_writer",
     "rows.tasks",
-    "rows.told",
+    "rows.input_errors",
     "rows.types",
 )
 

@@ -14,21 +14,21 @@ from sparkclean.examples.counts import count_codes
 from sparkclean.examples.kernels import REJECTED, SUMS
 from sparkclean.examples.ranks import bucket_end, quality_bucket
 from sparkclean.examples.suspect_totals import SUSPECT, SuspectTotals
-from sparkclean.jobs.audit import kinds
+from sparkclean.jobs.audit import row_types
 from sparkclean.jobs.audit.counts import BucketCounts, PairCounter, bucket_of, find_sorted
-from sparkclean.jobs.audit.cuts import counted_of
+from sparkclean.jobs.audit.cutoffs import bucket_counts_of
 from sparkclean.jobs.audit.emitted_rows import Rows
-from sparkclean.jobs.audit.kinds import BUCKETS
 from sparkclean.jobs.audit.rankings import (
     CountBuckets,
-    Cuts,
+    Cutoffs,
+    GroupEntries,
     OfClasses,
     OfPairs,
     OfRivals,
     OfTable,
-    Places,
 )
 from sparkclean.jobs.audit.row_kernels import MARGINS
+from sparkclean.jobs.audit.row_types import BUCKETS
 from sparkclean.jobs.audit.selection import lowest_margins
 from sparkclean.learning.sample_writer import SAMPLED
 from sparkclean.learning.scored import PREDICTED, PREDICTIVE
@@ -67,10 +67,10 @@ def rows(*values: tuple[str, int, int, float, list[tuple[int, float]]]) -> pa.Re
     return to_batch(columns, FIELDS)
 
 
-def cuts(ranking: Any, *last: tuple[int, float, str | None, int | None]) -> Cuts:
+def cutoffs(ranking: Any, *last: tuple[int, float, str | None, int | None]) -> Cutoffs:
     groups, scores, names, numbers = zip(*last, strict=True)
     ids = pa.array(names, pa.string()), pa.array(numbers, pa.int64())
-    return Cuts(ranking, np.array(groups), np.array(scores), ids)
+    return Cutoffs(ranking, np.array(groups), np.array(scores), ids)
 
 
 def test_cuts_select_what_comes_not_after_the_last_row() -> None:
@@ -83,23 +83,26 @@ def test_cuts_select_what_comes_not_after_the_last_row() -> None:
         ("b", 1, 0, 0.3, []),
         ("b", 1, 1, 0.1, []),
     )
-    found = cuts(OfClasses(), (0, 0.2, "b", 2)).select(Rows(batch))
+    found = cutoffs(OfClasses(), (0, 0.2, "b", 2)).select(Rows(batch))
     assert found.tolist() == [True, True, False, True, False, False, False]
 
 
 def test_cuts_text_ids_compare_by_bytes() -> None:
     batch = rows(("Z", 0, 0, 0.2, []), ("a", 0, 0, 0.2, []), ("é", 0, 0, 0.2, []))
-    found = cuts(OfClasses(), (0, 0.2, "a", 0)).select(Rows(batch))
+    found = cutoffs(OfClasses(), (0, 0.2, "a", 0)).select(Rows(batch))
     assert found.tolist() == [True, True, False]
 
 
 def test_cuts_without_end_select_the_whole_group() -> None:
     batch = rows(("a", 0, 0, 0.9, []), ("a", 1, 2, 0.1, []))
-    assert cuts(OfClasses(), (0, np.inf, None, None)).select(Rows(batch)).tolist() == [True, False]
+    assert cutoffs(OfClasses(), (0, np.inf, None, None)).select(Rows(batch)).tolist() == [
+        True,
+        False,
+    ]
 
 
 def test_cuts_of_no_group_select_nothing() -> None:
-    nothing = Cuts(OfClasses(), np.zeros(0, np.int64), np.zeros(0), ())
+    nothing = Cutoffs(OfClasses(), np.zeros(0, np.int64), np.zeros(0), ())
     assert nothing.select(Rows(rows(("a", 0, 0, 0.1, [])))).tolist() == [False]
 
 
@@ -111,12 +114,12 @@ def test_cuts_by_pair_select_a_row_that_any_of_its_pairs_reaches() -> None:
         ("a", 3, 1, 0.1, []),
     )
     # of the pair (1, 0) margins from 0.5 on, of the pair (1, 2) from 0.4 on
-    found = cuts(OfPairs(3), (3, -0.5, "z", 9), (5, -0.4, "z", 9)).select(Rows(batch))
+    found = cutoffs(OfPairs(3), (3, -0.5, "z", 9), (5, -0.4, "z", 9)).select(Rows(batch))
     assert found.tolist() == [True, True, False, False]
 
 
 def test_kinds_of_functions_that_share_an_output_are_different() -> None:
-    audit = [value for name, value in vars(kinds).items() if name.isupper()]
+    audit = [value for name, value in vars(row_types).items() if name.isupper()]
     assert len({SUMS, REJECTED, *audit}) == 2 + len(audit) == 10
     suspects = SuspectTotals.state_kinds
     assert len({SUSPECT, *suspects}) == 1 + len(suspects) == 4
@@ -128,7 +131,7 @@ def test_kinds_of_functions_that_share_an_output_are_different() -> None:
 
 def test_places_give_the_rows_of_a_bucket_and_where_their_group_ends() -> None:
     batch = rows(("a", 0, 0, 0.26, []), ("b", 1, 0, 0.1, []), ("c", 2, 1, 0.3, []))
-    places = Places(
+    places = GroupEntries(
         OfClasses(), np.array([0]), np.array([7]), ("string", "bigint"), np.array([1]), 4
     )
     (found,) = places(iter([batch]))
@@ -235,7 +238,7 @@ def test_lowest_margins_are_reached_by_the_quota_of_each_pair(buckets: int) -> N
         for found in count([batch])
         for *key, values in zip(*found.to_pydict().values(), strict=True)
     ]
-    bounds = lowest_margins(counted_of(states, buckets), quotas)
+    bounds = lowest_margins(bucket_counts_of(states, buckets), quotas)
     assert np.isinf(bounds[quotas == 0]).all()
     for i, j in np.argwhere(quotas):
         margins = np.sort(probs[labels == i, j] - own[labels == i])[::-1]

@@ -19,16 +19,16 @@ from sparkclean.jobs.audit.pass_plan import (
 from sparkclean.jobs.audit.sections import MethodSection
 
 FIRST, EXACT, LAST = PassKind.FIRST, PassKind.EXACT, PassKind.LAST
-PAIRS = Needs(cuts_of_pairs=True)
+PAIRS = Needs(pair_cutoffs=True)
 PLAIN = Needs()
 SHIFTED = Needs(scores_by_noise_model=True)
 ADJUSTED = Needs(scores_by_thresholds=True)
-ALL = Needs(cuts_of_pairs=True, scores_by_thresholds=True, scores_by_noise_model=True)
+ALL = Needs(pair_cutoffs=True, scores_by_thresholds=True, scores_by_noise_model=True)
 
 
-def bounds(*, cuts: bool) -> Bounds:
+def bounds(*, cutoffs: bool) -> Bounds:
     ends = np.zeros(2), np.ones(2)
-    return Bounds(*ends, np.zeros((2, 2)) if cuts else None)
+    return Bounds(*ends, np.zeros((2, 2)) if cutoffs else None)
 
 
 def kinds(known: Known, **options: Any) -> list[PassKind]:
@@ -43,7 +43,7 @@ def kinds(known: Known, **options: Any) -> list[PassKind]:
         ({"filter_by": "prune_by_class"}, PLAIN),
         ({"filter_by": "low_self_confidence", "adjust_pred_probs": True}, ADJUSTED),
         ({"filter_by": "both", "ranked_by": "prior_shifted_self_confidence"},
-         Needs(cuts_of_pairs=True, scores_by_noise_model=True)),
+         Needs(pair_cutoffs=True, scores_by_noise_model=True)),
         ({"filter_by": "confident_learning", "ranked_by": "confidence_weighted_entropy"}, PLAIN),
     ],
 )  # fmt: skip
@@ -52,24 +52,24 @@ def test_needs_are_those_of_filter_and_score(method: dict[str, Any], needs: Need
 
 
 @pytest.mark.parametrize(
-    ("needs", "found", "thresholds", "cuts"),
+    ("needs", "found", "thresholds", "cutoffs"),
     [
         (PAIRS, None, False, False),
-        (PAIRS, bounds(cuts=False), True, False),
-        (PAIRS, bounds(cuts=True), True, True),
-        (PLAIN, bounds(cuts=True), True, False),  # nobody asks for them
+        (PAIRS, bounds(cutoffs=False), True, False),
+        (PAIRS, bounds(cutoffs=True), True, True),
+        (PLAIN, bounds(cutoffs=True), True, False),  # nobody asks for them
     ],
 )
 def test_known_before_the_first_pass_is_what_bounds_say(
-    needs: Needs, found: Bounds | None, thresholds: bool, cuts: bool
+    needs: Needs, found: Bounds | None, thresholds: bool, cutoffs: bool
 ) -> None:
     known = Known.by_bounds(needs, found)
-    assert (known.thresholds_bounded, known.cuts_bounded) == (thresholds, cuts)
+    assert (known.thresholds_bounded, known.cutoffs_bounded) == (thresholds, cutoffs)
     assert kinds(known)[:1] == [FIRST]
 
 
 @pytest.mark.parametrize(
-    ("needs", "thresholds", "cuts", "hold", "missed"),
+    ("needs", "thresholds", "cutoffs", "hold", "missed"),
     [
         # one pass where all that it needs is bounded and holds
         (PAIRS, True, True, [FIRST], [FIRST, EXACT, LAST]),
@@ -88,9 +88,9 @@ def test_known_before_the_first_pass_is_what_bounds_say(
     ],
 )
 def test_planned_passes_are_as_many_as_what_is_not_known(
-    needs: Needs, thresholds: bool, cuts: bool, hold: list[PassKind], missed: list[PassKind]
+    needs: Needs, thresholds: bool, cutoffs: bool, hold: list[PassKind], missed: list[PassKind]
 ) -> None:
-    known = Known(needs, thresholds, cuts)
+    known = Known(needs, thresholds, cutoffs)
     assert kinds(known) == hold
     assert kinds(known, bounds_hold=False) == missed
 
@@ -100,19 +100,19 @@ def test_thresholds_that_are_missed_cost_the_exact_pass_and_are_told() -> None:
     planned = next_pass(known)
     assert planned is not None
     assert (planned.name, planned.title(2)) == ("pass_2", "pass 2: confident joint")
-    assert planned.notice == "the thresholds are not where they were expected: one more pass"
+    assert planned.notice == "the thresholds are outside their bounds: one more pass"
     # entries by bounds that did not hold are not used, whatever the quotas say
-    assert known.after_quotas(cuts_hold=True) == known
+    assert known.after_quotas(cutoffs_hold=True) == known
 
 
 def test_cuts_that_are_missed_cost_two_passes_and_are_told() -> None:
     found = Known(PAIRS, True, True).after_first(thresholds_hold=True)
-    assert next_pass(found.after_quotas(cuts_hold=True)) is None
-    known = found.after_quotas(cuts_hold=False)
+    assert next_pass(found.after_quotas(cutoffs_hold=True)) is None
+    known = found.after_quotas(cutoffs_hold=False)
     planned = next_pass(known)
     assert planned is not None
     assert planned.kind is EXACT
-    assert planned.notice == "the cuts of pairs are not where they were expected: two more passes"
+    assert planned.notice == "the cutoffs of class pairs are outside their bounds: two more passes"
     last = next_pass(known.after_exact())
     assert last is not None
     assert (last.name, last.title(3)) == ("pass_3", "pass 3: margins of class pairs")
@@ -133,7 +133,7 @@ def test_thresholds_that_nobody_expected_are_no_surprise() -> None:
     ],
 )
 def test_scores_by_the_noise_model_wait_for_the_last_pass(needs: Needs, title: str) -> None:
-    known = Known(needs, True, needs.cuts_of_pairs).after_first(thresholds_hold=True)
+    known = Known(needs, True, needs.pair_cutoffs).after_first(thresholds_hold=True)
     planned = next_pass(known)
     assert planned is not None
     assert planned.title(2) == title
@@ -159,14 +159,16 @@ def test_first_pass_is_called_by_what_it_finds(known: Known, title: str) -> None
         (
             PAIRS,
             10,
-            "1: class sums and confident joint (thresholds and cuts of pairs are bounded before); "
+            "1: class sums and confident joint (thresholds and cutoffs of class pairs are bounded "
+            "beforehand); "
             "3 if bounds fail",
         ),
         (
             PAIRS,
             MANY_CLASSES,
-            "2: class sums and confident joint (thresholds are bounded before), then margins of "
-            "class pairs (the cuts of pairs are bounded now); 3 if bounds fail",
+            "2: class sums and confident joint (thresholds are bounded beforehand), then margins "
+            "of "
+            "class pairs (the cutoffs of class pairs are bounded now); 3 if bounds fail",
         ),
         (
             ADJUSTED,
@@ -174,7 +176,8 @@ def test_first_pass_is_called_by_what_it_finds(known: Known, title: str) -> None
             "2: class sums (scores need exact thresholds), then confident joint (the thresholds "
             "are known now)",
         ),
-        (PLAIN, MANY_CLASSES, "1: class sums and confident joint (thresholds are bounded before); "
+        (PLAIN, MANY_CLASSES, "1: class sums and confident joint (thresholds are bounded "
+                              "beforehand); "
          "2 if bounds fail"),
     ],
 )  # fmt: skip

@@ -133,7 +133,7 @@ def test_python_of_tasks_is_set_and_said(
     monkeypatch.setenv("PYSPARK_PYTHON", "/nowhere/python3")
     set_python_of_tasks(settings.get)
     assert os.environ["PYSPARK_PYTHON"] == sys.executable
-    assert "PYSPARK_PYTHON=/nowhere/python3 is passed over" in caplog.text
+    assert "PYSPARK_PYTHON=/nowhere/python3 is ignored" in caplog.text
     caplog.clear()
     set_python_of_tasks((settings | {"spark.pyspark.python": "/other/python"}).get)
     assert os.environ["PYSPARK_PYTHON"] == "/other/python"

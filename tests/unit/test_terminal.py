@@ -29,9 +29,9 @@ from sparkclean.commands.terminal import (
     print_table,
     show_report,
 )
+from sparkclean.rows.phase_status import PhaseStatus
 from sparkclean.rows.progress import PhaseLog, Progress
 from sparkclean.rows.report import Grid, Line, Report
-from sparkclean.rows.standing import Standing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOG = logging.getLogger("sparkclean")
@@ -312,7 +312,7 @@ def test_current_phase_has_a_bar_where_its_steps_are_known(
     screen = at_terminal()
     progress = Progress(phase_listener("text"))
     with progress.phase("train") as phase:
-        phase.standing = Standing(30.0, 2, 5, unit="folds", left=41.0)
+        phase.status = PhaseStatus(30.0, 2, 5, unit="folds", left=41.0)
         LOG.info("x")
         sys.stderr.write("y\n")
     text = without_styles(screen.getvalue())

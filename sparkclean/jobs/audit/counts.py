@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sparkclean.confident.joint import add_pairs
 from sparkclean.examples.counts import count_codes, state_of
 from sparkclean.examples.kernels import KERNEL_KEYS
-from sparkclean.jobs.audit.kinds import BUCKETS, COUNTS
+from sparkclean.jobs.audit.row_types import BUCKETS, COUNTS
 from sparkclean.rows.emitted import Emitted
 
 #: What kernels count by pair of classes, in the order of its state.
@@ -82,7 +82,7 @@ class BucketCounts:
         return bool(self._counts)
 
     def add(self, group: NDArray[np.int64], score: NDArray[np.float64]) -> None:
-        """Count places; scores are between -1 and 1."""
+        """Count entries; scores are between -1 and 1."""
         buckets = self._buckets
         first = (_INTERVALS * group + _BELOW_ZERO) * buckets
         count_codes(self._counts, first + bucket_of(score, buckets))

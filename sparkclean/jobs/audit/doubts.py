@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.examples.checks import permuted_columns
 from sparkclean.examples.statistics import ClassStatistics
-from sparkclean.jobs.audit.kinds import SURENESS
+from sparkclean.jobs.audit.row_types import SURENESS
 from sparkclean.jobs.audit.sureness import BUCKETS
 from sparkclean.numbers.intervals import wilson_interval
 from sparkclean.numbers.pair_counts import PairCounts
@@ -154,13 +154,13 @@ def find_doubts(
     gain, error = _gain(statistics)
     if gain <= _ERRORS * error:
         text = (
-            "the probabilities know no more of the labels than the classes' shares do (the mean of "
+            "the probabilities predict the labels no better than the class shares do (the mean of "
             f"p(label) / share of the label is {1.0 + gain:.3f}, and must exceed "
             f"{1.0 + _ERRORS * error:.3f})"
         )
         remedy = (
-            "check that each row has the probabilities of its own features; else use a better "
-            f"model ({_BETTER_MODELS})"
+            "check that each row has the probabilities of its own features, or use a better model "
+            "({_BETTER_MODELS})"
         )
         doubts.append(Doubt("allow_weak_model", text, remedy))
     share = (num_suspects or 0) / rows

@@ -25,7 +25,7 @@ def collect_bounds(
     rows: int,
     recall: Callable[[], str | None],
 ) -> Bounds | None:
-    """Bound thresholds and cuts by an earlier run, or by a sample.
+    """Bound thresholds and cutoffs by an earlier run, or by a sample.
 
     Parameters
     ----------

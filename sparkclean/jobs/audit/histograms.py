@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.jobs.audit.kinds import SCORES
+from sparkclean.jobs.audit.row_types import SCORES
 from sparkclean.rows.emitted import KIND, STATE, Emitted
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from sparkclean.examples.counts import count_codes, state_of
 from sparkclean.examples.suspect_totals import SUSPECT, SuspectTotals, suspect_fields
 from sparkclean.jobs.audit.emitted_rows import Rows
 from sparkclean.jobs.audit.histograms import ScoreCounts
-from sparkclean.jobs.audit.kinds import COUNTS, SCORES
-from sparkclean.jobs.audit.rankings import Cuts
+from sparkclean.jobs.audit.rankings import Cutoffs
+from sparkclean.jobs.audit.row_types import COUNTS, SCORES
 from sparkclean.rows.emitted import KIND, state_fields, to_batch
 from sparkclean.rows.types import Fields
 from sparkclean.schema import (
@@ -80,7 +80,7 @@ class SelectIssues:
     Attributes
     ----------
     filter_by : str
-    cuts : tuple of Cuts
+    cutoffs : tuple of Cuts
         That all must select a row.
     thresholds : ndarray of float64, shape (K,)
     collision : str
@@ -91,7 +91,7 @@ class SelectIssues:
     """
 
     filter_by: str
-    cuts: tuple[Cuts, ...]
+    cutoffs: tuple[Cutoffs, ...]
     thresholds: NDArray[np.float64]
     collision: str
     quality: str
@@ -136,8 +136,8 @@ class SelectIssues:
     def selected(self, rows: Rows) -> NDArray[np.bool_]:
         """Tell which rows are label issues."""
         selected = np.ones(len(rows), np.bool_)
-        for cut in self.cuts:
-            selected &= cut.select(rows)
+        for cutoff in self.cutoffs:
+            selected &= cutoff.select(rows)
         if self.filter_by == "predicted_neq_given":
             selected &= rows.argmax() != rows.classes("given")
         if self.filter_by == "confident_learning":

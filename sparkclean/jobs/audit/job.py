@@ -40,7 +40,7 @@ class AuditJob(Job["AuditPrepared"]):
     outputs = (
         OutputSpec(
             "suspects",
-            "Label issues of all runs.",
+            "Suspects (label issues) of all runs.",
             schema.SUSPECTS,
             accumulates=True,
             keyed=True,
@@ -62,14 +62,14 @@ class AuditJob(Job["AuditPrepared"]):
         ),
         OutputSpec(
             "rejected",
-            "Rows that were not audited.",
+            "Rejected rows, which were not audited.",
             schema.REJECTED,
             accumulates=True,
             keyed=True,
             location="out/<table>/rejected",
         ),
-        OutputSpec("quarantine", "Suspects that mode quarantine sets apart."),
-        OutputSpec("cleaned", "Cleaned dataset versions.", location="out/<table>/cleaned"),
+        OutputSpec("quarantine", "Suspects that clean.mode quarantine leaves out of cleaned."),
+        OutputSpec("cleaned", "Versions of the cleaned dataset.", location="out/<table>/cleaned"),
     )
     sections: ClassVar = {
         "method": MethodSection,
@@ -80,7 +80,7 @@ class AuditJob(Job["AuditPrepared"]):
 
     @classmethod
     def locations(cls, config: Config) -> dict[str, str]:
-        """Give the place of every output that the mode writes."""
+        """Give the location of every output that the mode writes."""
         places, mode = super().locations(config), config.section(CleanSection).mode
         if mode == "none":
             places.pop("cleaned", None)
@@ -91,7 +91,7 @@ class AuditJob(Job["AuditPrepared"]):
 
     @classmethod
     def claims(cls, config: Config) -> dict[str, str]:
-        """Give the places that must be the audit's own."""
+        """Give the locations that must be the audit's own."""
         try:
             places = cls.locations(config)
         except ConfigError:  # what is wrong with the name itself is found elsewhere

@@ -22,9 +22,10 @@ class PassKind(Enum):
 
     #: Admits rows and adds up classes; by bounds it counts the joint and emits rows as well.
     FIRST = 1
-    #: Counts the joint by exact thresholds, and emits low rows, for filters by pair with rivals.
+    #: Counts the joint by exact thresholds, and emits low-confidence rows, for filters by pair with
+    #: rivals.
     EXACT = 2
-    #: Emits what pairs may prune, by bounds of their cuts; scores by the noise model.
+    #: Emits what pairs may prune, by bounds of their cutoffs; scores by the noise model.
     LAST = 3
 
 
@@ -63,13 +64,13 @@ class Needs:
 
     Attributes
     ----------
-    cuts_of_pairs : bool
+    pair_cutoffs : bool
         Margins of the rows that a pair of classes may prune.
     scores_by_thresholds, scores_by_noise_model : bool
         Scores that need exact thresholds; that need the noise model.
     """
 
-    cuts_of_pairs: bool = False
+    pair_cutoffs: bool = False
     scores_by_thresholds: bool = False
     scores_by_noise_model: bool = False
 
@@ -90,14 +91,14 @@ class Known:
     Attributes
     ----------
     needs : Needs
-    thresholds_bounded, cuts_bounded : bool
-        Before the first pass; cuts only with thresholds.
+    thresholds_bounded, cutoffs_bounded : bool
+        Before the first pass; cutoffs only with thresholds.
     class_sums : bool
         And with them the exact thresholds.
     joint : bool
-        The confident joint is counted, and low rows are emitted.
+        The confident joint is counted, and low-confidence rows are emitted.
     rivals : bool
-        Low rows are emitted with their rivals, which bound the cuts of pairs.
+        Low-confidence rows are emitted with their rivals, which bound the cutoffs of class pairs.
     margins : bool
         All rows that a pair may prune are emitted.
     scores : bool
@@ -106,7 +107,7 @@ class Known:
 
     needs: Needs
     thresholds_bounded: bool = False
-    cuts_bounded: bool = False
+    cutoffs_bounded: bool = False
     class_sums: bool = False
     joint: bool = False
     rivals: bool = False
@@ -116,15 +117,15 @@ class Known:
     @classmethod
     def by_bounds(cls, needs: Needs, bounds: Bounds | None) -> Known:
         """Say what is known before the first pass."""
-        cuts = bounds is not None and bounds.lowest_margins is not None and needs.cuts_of_pairs
-        return cls(needs, bounds is not None, cuts)
+        cutoffs = bounds is not None and bounds.lowest_margins is not None and needs.pair_cutoffs
+        return cls(needs, bounds is not None, cutoffs)
 
     @classmethod
     def likely(cls, needs: Needs, num_classes: int) -> Known:
         """Say what a sample is likely to bound."""
         bounded = not needs.scores_by_thresholds
-        cuts = bounded and needs.cuts_of_pairs and num_classes < MANY_CLASSES
-        return cls(needs, bounded, cuts)
+        cutoffs = bounded and needs.pair_cutoffs and num_classes < MANY_CLASSES
+        return cls(needs, bounded, cutoffs)
 
     def after_first(self, *, thresholds_hold: bool) -> Known:
         """Add what the first pass finds; thresholds hold if they lie within their bounds."""
@@ -133,13 +134,13 @@ class Known:
             self,
             class_sums=True,
             joint=hold,
-            rivals=hold and not self.cuts_bounded,
-            margins=hold and self.cuts_bounded,
+            rivals=hold and not self.cutoffs_bounded,
+            margins=hold and self.cutoffs_bounded,
         )
 
-    def after_quotas(self, *, cuts_hold: bool) -> Known:
-        """Add whether the bounded cuts have let as many rows through as the quotas want."""
-        return replace(self, margins=self.margins and cuts_hold)
+    def after_quotas(self, *, cutoffs_hold: bool) -> Known:
+        """Add whether the bounded cutoffs have let as many rows through as the quotas want."""
+        return replace(self, margins=self.margins and cutoffs_hold)
 
     def after_exact(self) -> Known:
         """Add what the pass by exact thresholds finds."""
@@ -164,23 +165,23 @@ def next_pass(known: Known) -> PlannedPass | None:
     """
     if not known.class_sums:
         return _first(known)
-    needs_margins = known.needs.cuts_of_pairs and not known.margins
+    needs_margins = known.needs.pair_cutoffs and not known.margins
     if not known.joint or (needs_margins and not known.rivals):
         return _exact(known)
     if needs_margins:
-        return PlannedPass(PassKind.LAST, _MARGINS, "the cuts of pairs are bounded now")
+        return PlannedPass(PassKind.LAST, _MARGINS, "the cutoffs of class pairs are bounded now")
     if known.needs.scores_by_noise_model and not known.scores:
-        what = _MARGINS if known.needs.cuts_of_pairs else "scores by the noise model"
+        what = _MARGINS if known.needs.pair_cutoffs else "scores by the noise model"
         return PlannedPass(PassKind.LAST, what, "scores need the noise model")
     return None
 
 
 def _first(known: Known) -> PlannedPass:
     what = "class sums and confident joint" if known.thresholds_bounded else "class sums"
-    if known.cuts_bounded:
-        why = "thresholds and cuts of pairs are bounded before"
+    if known.cutoffs_bounded:
+        why = "thresholds and cutoffs of class pairs are bounded beforehand"
     elif known.thresholds_bounded:
-        why = "thresholds are bounded before"
+        why = "thresholds are bounded beforehand"
     elif known.needs.scores_by_thresholds:
         why = "scores need exact thresholds"
     else:
@@ -191,10 +192,10 @@ def _first(known: Known) -> PlannedPass:
 def _exact(known: Known) -> PlannedPass:
     why, notice = "the thresholds are known now", ""
     if known.joint:
-        why = "the cuts of pairs are not where they were expected"
+        why = "the cutoffs of class pairs are outside their bounds"
         notice = f"{why}: two more passes"
     elif known.thresholds_bounded:
-        why = "the thresholds are not where they were expected"
+        why = "the thresholds are outside their bounds"
         notice = f"{why}: one more pass"
     return PlannedPass(PassKind.EXACT, "confident joint", why, notice)
 
@@ -206,7 +207,7 @@ def planned_passes(known: Known, *, bounds_hold: bool = True) -> tuple[PlannedPa
     ----------
     known : Known
     bounds_hold : bool
-        Whether the thresholds lie within their bounds, and the cuts of pairs with them.
+        Whether the thresholds lie within their bounds, and the cutoffs of class pairs with them.
 
     Returns
     -------

@@ -22,13 +22,13 @@ from sparkclean.examples.statistics import (
     collect_class_statistics,
 )
 from sparkclean.jobs.audit.counts import COUNTS_STATE
-from sparkclean.jobs.audit.cuts import Counted, counted_of
+from sparkclean.jobs.audit.cutoffs import BucketCounts, bucket_counts_of
 from sparkclean.jobs.audit.doubts import Core, find_core
 from sparkclean.jobs.audit.histograms import Histogram, read_histogram
 from sparkclean.jobs.audit.issue_kernels import CountOutcomes
-from sparkclean.jobs.audit.kinds import COUNTS, LOW, OPEN
 from sparkclean.jobs.audit.pass_plan import PlannedPass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts, PairMargins, RowScore
+from sparkclean.jobs.audit.row_types import COUNTS, LOW_CONFIDENCE, UNDECIDED_ROW
 from sparkclean.jobs.audit.sections import MethodSection
 from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.rows.progress import Phase, Progress
@@ -66,7 +66,7 @@ class Pass:
     confident: PairCounts
     predictions: PairCounts
     found: PairCounts
-    counted: Counted | None
+    counted: BucketCounts | None
     core: Core
     self_confidence: Histogram
 
@@ -85,12 +85,13 @@ class Pass:
 
         Notes
         -----
-        A job over the undecided rows, one over the low rows; the driver holds at most K x K rows.
+        A job over the undecided rows, one over the low-confidence rows; the driver holds at most K
+        x K rows.
         """
         states: list[State] = []
-        if OPEN in self.streams:  # else thresholds were known
+        if UNDECIDED_ROW in self.streams:  # else thresholds were known
             count = CountOutcomes(thresholds, collision)
-            for stream in (self.streams.get(kind) for kind in (OPEN, LOW)):
+            for stream in (self.streams.get(kind) for kind in (UNDECIDED_ROW, LOW_CONFIDENCE)):
                 if stream is not None and stream.rows != 0:
                     states += stream.collect(count)
         return PairCounts.of_entries(
@@ -134,7 +135,7 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
         confident=confident,
         predictions=predictions,
         found=found,
-        counted=counted_of(output.states, buckets) if buckets else None,
+        counted=bucket_counts_of(output.states, buckets) if buckets else None,
         core=find_core(output.states),
         self_confidence=read_histogram(output.states),
     )

@@ -16,13 +16,13 @@ from sparkclean.confident.scores import PRIOR_SHIFTED, prior_shift
 from sparkclean.confident.thresholds import confident_thresholds
 from sparkclean.examples.checks import check_admission, data_warnings
 from sparkclean.examples.statistics import ClassStatistics, Scanner
-from sparkclean.jobs.audit.cuts import Counted
+from sparkclean.jobs.audit.cutoffs import BucketCounts
 from sparkclean.jobs.audit.doubts import find_doubts
 from sparkclean.jobs.audit.findings import Findings
 from sparkclean.jobs.audit.first_bounds import collect_bounds, fixed_thresholds
-from sparkclean.jobs.audit.kinds import LOW
 from sparkclean.jobs.audit.pass_plan import Known, Needs, PassKind, PlannedPass, next_pass
 from sparkclean.jobs.audit.passes import Pass, Passes
+from sparkclean.jobs.audit.row_types import LOW_CONFIDENCE
 from sparkclean.jobs.audit.sections import AdmissionSection, MethodSection
 from sparkclean.jobs.audit.selection import (
     Quotas,
@@ -72,9 +72,9 @@ def collect_findings(
 
     Notes
     -----
-    Reads the wide column once where bounds of thresholds and cuts are known before and hold, after
-    a sample; two or three times otherwise (`pass_plan`). No shuffle of it. The driver holds K x K
-    numbers, and a sample of 16 MB.
+    Reads the wide column once where bounds of thresholds and cutoffs are known before and hold,
+    after a sample; two or three times otherwise (`pass_plan`). No shuffle of it. The driver holds K
+    x K numbers, and a sample of 16 MB.
     """
     passes = Passes(scanner, method, progress, rows)
     fixed = fixed_thresholds(method.thresholds, scanner.columns.classes)
@@ -187,7 +187,7 @@ class Candidates:
     """
 
     streams: Mapping[int, Stream]
-    entries: Counted | None
+    entries: BucketCounts | None
 
 
 def begin(passes: Passes, bounds: Bounds | None) -> FirstPass:
@@ -263,16 +263,16 @@ def emit_candidates(
     -----
     None, one or two passes.
     """
-    known = joint.known.after_quotas(cuts_hold=quotas.reached_by(joint.found.found))
+    known = joint.known.after_quotas(cutoffs_hold=quotas.reached_by(joint.found.found))
     planned = next_pass(known)
     if planned is None:
         return Candidates(joint.found.streams, joint.found.counted)
-    if planned.kind is PassKind.EXACT:  # for rivals, which bound the cuts of pairs
+    if planned.kind is PassKind.EXACT:  # for rivals, which bound the cutoffs of class pairs
         again = _count_exactly(passes, known, joint.thresholds, joint.statistics)
         return emit_candidates(passes, again, quotas, shift)
     margins = joint.lowest_margins
-    if known.needs.cuts_of_pairs and not known.margins:
-        margins = collect_lowest_margins(joint.found.streams[LOW], quotas.of_pair)
+    if known.needs.pair_cutoffs and not known.margins:
+        margins = collect_lowest_margins(joint.found.streams[LOW_CONFIDENCE], quotas.of_pair)
     last = passes.last(planned, joint.thresholds, joint.statistics, margins=margins, shift=shift)
     return Candidates({**joint.found.streams, **last.streams}, last.counted)
 

@@ -116,7 +116,7 @@ def _method(context: Context) -> tuple[str, str]:
 
 def _size(pin: Pin) -> str:
     """Say how large the input is, as far as that is known without a job."""
-    rows = "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"
+    rows = "counted when the run starts" if pin.rows is None else f"{pin.rows:,}"
     files = f" in {len(pin.files):,} files" if pin.files else ""
     return rows + files + (f", {pin.size_bytes >> 20:,} MiB" if pin.size_bytes is not None else "")
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sparkclean.confident.scores import normalized_margin
 from sparkclean.jobs.audit.counts import BucketCounts, bucket_of, find_sorted
 from sparkclean.jobs.audit.emitted_rows import Rows
-from sparkclean.jobs.audit.kinds import BUCKETS, PLACE
+from sparkclean.jobs.audit.row_types import BUCKETS, ENTRY
 from sparkclean.rows.emitted import ANY_KEYS, KIND, id_fields, state_fields, to_batch
 from sparkclean.rows.types import Fields
 
@@ -31,7 +31,7 @@ class Ranking(Protocol):
     def placed(
         self, rows: Rows
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Give row, group and score of each place."""
+        """Give row, group and score of each entry."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class OfTable:
     def placed(
         self, rows: Rows
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Give row, group and score of each place."""
+        """Give row, group and score of each entry."""
         score = rows.floats("own")
         if self.score == "normalized_margin":
             score = normalized_margin(score, rows.floats("other_probability"))
@@ -57,7 +57,7 @@ class OfClasses:
     def placed(
         self, rows: Rows
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Give row, group and score of each place."""
+        """Give row, group and score of each entry."""
         return np.arange(len(rows)), rows.classes("given"), rows.floats("own")
 
 
@@ -70,7 +70,7 @@ class OfPairs:
     def placed(
         self, rows: Rows
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Give row, group and score of each place."""
+        """Give row, group and score of each entry."""
         row, true, margin = rows.entries("margins")
         # not -margin: 0 is to be 0
         return row, rows.classes("given")[row] * self.num_classes + true, 0.0 - margin
@@ -78,7 +78,7 @@ class OfPairs:
 
 @dataclass(frozen=True)
 class OfRivals:
-    """Low rows by the pairs of their two best rivals, largest margin first.
+    """Low-confidence rows by the pairs of their two best rivals, largest margin first.
 
     And on the diagonal by a root of their self-confidence (`ROOT_OF_OWN`), which the margin of
     every pair reaches with its sign turned. The root, as most of them are tiny and buckets are of
@@ -90,7 +90,7 @@ class OfRivals:
     def placed(
         self, rows: Rows
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Give row, group and score of each place."""
+        """Give row, group and score of each entry."""
         given, own = rows.classes("given"), rows.floats("own")
         true = np.concatenate([rows.classes("other"), rows.classes("second"), given])
         rivals = [rows.floats("other_probability"), rows.floats("second_probability")]
@@ -104,7 +104,7 @@ class OfRivals:
 
 @dataclass(frozen=True)
 class CountBuckets:
-    """Count places by group and bucket of the score.
+    """Count entries by group and bucket of the score.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class CountBuckets:
     state_kinds: ClassVar[tuple[int, ...]] = (BUCKETS,)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Count the places of a task."""
+        """Count the entries of a task."""
         counts = BucketCounts(self.buckets)
         for rows in map(Rows, batches):
             _, group, score = self.ranking.placed(rows)
@@ -135,14 +135,14 @@ class CountBuckets:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Give the places of some groups: of some bucket, or all.
+class GroupEntries:
+    """Give the entries of some groups: of some bucket, or all.
 
     Attributes
     ----------
     ranking : Ranking
     groups, last_places : ndarray of int64
-        Ascending; the place of the last row to select, for who sorts them.
+        Ascending; the position of the last row to select, for who sorts them.
     id_types : tuple of str
     in_bucket : ndarray of int64 or None
         Of each group.
@@ -156,17 +156,17 @@ class Places:
     in_bucket: NDArray[np.int64] | None = None
     buckets: int = 1
     keys: ClassVar[tuple[str, str]] = ANY_KEYS
-    kinds: ClassVar[tuple[int, ...]] = (PLACE,)
+    kinds: ClassVar[tuple[int, ...]] = (ENTRY,)
     state_kinds: ClassVar[tuple[int, ...]] = ()
 
     @property
     def fields(self) -> Fields:
-        """Group, score, place of the last row to select, record id."""
+        """Group, score, position of the last row to select, record id."""
         columns = (("group", "bigint"), ("score", "double"), ("last_place", "bigint"))
         return ((KIND, "tinyint"), *columns, *id_fields(self.id_types))
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Give the places of a task."""
+        """Give the entries of a task."""
         for rows in map(Rows, batches):
             row, group, score = self.ranking.placed(rows)
             place, found = find_sorted(self.groups, group)
@@ -174,13 +174,13 @@ class Places:
                 found &= bucket_of(score, self.buckets) == self.in_bucket[place]
             if found.any():
                 ids = [column.take(pa.array(row[found])) for column in rows.ids]
-                columns = {KIND: PLACE, "group": group[found], "score": score[found], "ids": ids}
+                columns = {KIND: ENTRY, "group": group[found], "score": score[found], "ids": ids}
                 columns["last_place"] = self.last_places[place[found]]
                 yield to_batch(columns, self.fields)
 
 
 @dataclass(frozen=True)
-class Cuts:
+class Cutoffs:
     """The last row to select in each group, by (score, record id).
 
     Attributes
@@ -199,7 +199,7 @@ class Cuts:
     ids: tuple[pa.Array, ...]
 
     def lowest_margins(self) -> dict[int, float]:
-        """Give the margin at which a group ends, of cuts by margin; -inf where it takes all."""
+        """Give the margin at which a group ends, of cutoffs by margin; -inf where it takes all."""
         return dict(zip(self.groups.tolist(), (0.0 - self.scores).tolist(), strict=True))
 
     def select(self, rows: Rows) -> NDArray[np.bool_]:

@@ -32,7 +32,15 @@ from sparkclean.examples.batches import Admitted, Rejected
 from sparkclean.examples.kernels import KERNEL_KEYS
 from sparkclean.jobs.audit.counts import BucketCounts, PairCounter, find_sorted
 from sparkclean.jobs.audit.histograms import ScoreCounts
-from sparkclean.jobs.audit.kinds import BUCKETS, COUNTS, LOW, MARGIN, OPEN, SCORES, SURENESS
+from sparkclean.jobs.audit.row_types import (
+    BUCKETS,
+    COUNTS,
+    LOW_CONFIDENCE,
+    MARGIN,
+    SCORES,
+    SURENESS,
+    UNDECIDED_ROW,
+)
 from sparkclean.jobs.audit.sureness import SurenessCounts
 from sparkclean.rows.emitted import KIND, Emitted
 
@@ -54,9 +62,9 @@ def highest_own(
 ) -> float:
     """Largest self-confidence of a row with some p_j - p_given that reaches a bound.
 
-    By default the bound of *low rows*, which are all that any filter could flag: above it, whatever
-    clipping and the row sum's tolerance leave, every other class is less probable by more than
-    the margin at which the model agrees with the given label.
+    By default the bound of *low-confidence rows*, which are all that any filter could flag: above
+    it, whatever clipping and the row sum's tolerance leave, every other class is less probable by
+    more than the margin at which the model agrees with the given label.
 
     Parameters
     ----------
@@ -105,7 +113,7 @@ class ConfidentCounts:
 
     A row whose self-confidence exceeds a half (and a tolerance, `highest_own`) has its given label
     as argmax: no filter flags it, and no quota reaches it before all others. Only the rest, the
-    *low rows*, are emitted.
+    *low-confidence rows*, are emitted.
 
     Where thresholds are known as bands only, rows that these leave undecided are not counted but
     emitted, with the classes in which they may be confident.
@@ -117,10 +125,10 @@ class ConfidentCounts:
     collision : str
     row_sum_tolerance : float
     emit : {"low", "rivals", "confident", "differing", "none"}
-        Which low rows: all; all, with their second best rival; those that are or may be confident
-        in another class than given; those whose argmax is another.
+        Which low-confidence rows: all; all, with their second best rival; those that are or may be
+        confident in another class than given; those whose argmax is another.
     score : RowScore or None
-        A score of the low rows to compute here.
+        A score of the low-confidence rows to compute here.
     """
 
     lowest: NDArray[np.float64]
@@ -155,27 +163,28 @@ class ConfidentCounts:
 
     @property
     def kinds(self) -> tuple[int, ...]:
-        """Undecided rows, where there are bands, and low rows."""
-        return (*((OPEN,) if self._has_bands else ()), *((LOW,) if self.emit != "none" else ()))
+        """Undecided rows, where there are bands, and low-confidence rows."""
+        undecided = (UNDECIDED_ROW,) if self._has_bands else ()
+        return undecided if self.emit == "none" else (*undecided, LOW_CONFIDENCE)
 
     def update(
         self,
         admitted: Admitted,
         rejected: Rejected | None,  # noqa: ARG002 (the protocol's)
     ) -> Iterator[Emitted]:
-        """Count a chunk; yield its low rows and its undecided ones."""
+        """Count a chunk; yield its low-confidence rows and its undecided ones."""
         given, own = admitted.given, admitted.own
-        is_low = own <= self._highest_own
+        is_low_confidence = own <= self._highest_own
         # above that the given label is the argmax: the outcome, if its threshold is reached
-        settled = ~is_low & (own >= self.highest[given])
+        settled = ~is_low_confidence & (own >= self.highest[given])
         # or if it is the only class that can be confident, and is not
-        settled_not = ~is_low & ~settled & (self._left - own < self.lowest.min())
+        settled_not = ~is_low_confidence & ~settled & (self._left - own < self.lowest.min())
         settled_not &= own < self.lowest[given] - _NOT_CONFIDENT_MARGIN
         self._confident.add(given[settled], given[settled])
-        high = given[~is_low]
+        high = given[~is_low_confidence]
         self._predictions.add(high, high)
-        self._sureness.add(high, own[~is_low], differs=False)
-        self._own.add(own[~is_low], differs=False)
+        self._sureness.add(high, own[~is_low_confidence], differs=False)
+        self._own.add(own[~is_low_confidence], differs=False)
         wide = np.flatnonzero(~(settled | settled_not))
         if not len(wide):
             return
@@ -183,7 +192,7 @@ class ConfidentCounts:
             admitted.pred_probs[wide], self.lowest, self.highest, collision=self.collision
         )
         self._confident.add(given[wide], outcomes.classes)
-        low = is_low[wide]
+        low = is_low_confidence[wide]
         predicted, differs = outcomes.predicted[low], outcomes.predicted[low] != given[wide[low]]
         self._predictions.add(given[wide[low]], predicted)
         probability = admitted.pred_probs[wide[low], predicted]
@@ -203,8 +212,8 @@ class ConfidentCounts:
         if self.emit != "none":
             emitted = low & self._wanted(given, outcomes)
         for kind, chosen in (
-            (OPEN, np.flatnonzero((outcomes.classes == UNDECIDED) & ~emitted)),
-            (LOW, np.flatnonzero(emitted)),
+            (UNDECIDED_ROW, np.flatnonzero((outcomes.classes == UNDECIDED) & ~emitted)),
+            (LOW_CONFIDENCE, np.flatnonzero(emitted)),
         ):
             if not len(chosen):
                 continue
@@ -216,7 +225,7 @@ class ConfidentCounts:
             }
             if self._has_bands:
                 columns["entries"] = _entries(outcomes, chosen, admitted.pred_probs, wide)
-            if kind == LOW:
+            if kind == LOW_CONFIDENCE:
                 probs = admitted.pred_probs[wide[chosen]]
                 columns |= _rival_columns(admitted, wide[chosen], probs)
                 if self.emit == "rivals":

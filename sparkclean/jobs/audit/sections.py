@@ -21,27 +21,28 @@ class MethodSection(Section):
     """How label issues are found."""
 
     filter_by: FilterBy = setting(
-        "prune_by_noise_rate", description="Which rows are label issues.", result=True
+        "prune_by_noise_rate", description="Filter: which rows are label issues.", result=True
     )
     ranked_by: Score = setting(
-        "self_confidence", description="Label quality score of the ranking.", result=True
+        "self_confidence", description="Label quality score that ranks suspects.", result=True
     )
     collision: Literal["cleanlab-2.9", "paper"] = setting(
         "cleanlab-2.9",
-        description="Several confident classes: argmax over all, or over the confident ones.",
+        description="Row that is confident in several classes: take the argmax over all classes "
+        "(cleanlab-2.9), or over the confident ones (paper).",
         result=True,
     )
     frac_noise: Fraction = setting(
         1.0, description="Share of the estimated noise to flag.", result=True
     )
     min_examples_per_class: Count = setting(
-        1, description="Rows that pruning leaves in a class.", result=True
+        1, description="Rows that the prune_* filters leave in each class.", result=True
     )
     adjust_pred_probs: Switch = setting(
-        False, description="Rank by probabilities less the class thresholds.", result=True
+        False, description="Rank by probabilities minus the class thresholds.", result=True
     )
     thresholds: dict[Label, Number] | list[Number] | None = setting(
-        None, description="Override thresholds: by label, or a list of K.", result=True
+        None, description="Fixed thresholds: by label, or a list of K numbers.", result=True
     )
 
     def findings(self, config: Config) -> list[str]:
@@ -89,43 +90,50 @@ class AdmissionSection(Section):
     """Which rows are audited."""
 
     row_sum_tolerance: Tolerance = setting(
-        1e-3, description="Largest distance of a row's sum from 1.", result=True
+        1e-3, description="Largest distance of a row's probability sum from 1.", result=True
     )
     max_rejected_fraction: Fraction = setting(
-        0.01, description="Share of invalid rows above which the run fails."
+        0.01, description="Largest share of rejected rows; above it the run fails."
     )
 
 
 class CleanSection(Section):
-    """What the cleaned version is."""
+    """How the cleaned version is made."""
 
     mode: Literal["drop", "relabel", "weight", "quarantine", "none"] = setting(
         "drop", description="What happens to suspects.", result=True
     )
     rejected: Literal["keep", "remove"] = setting(
-        "keep", description="What happens to rows that could not be audited.", result=True
+        "keep", description="What happens to rejected rows.", result=True
     )
     keep_original: Switch = setting(
         True,
-        description="Mode relabel: add the given label and a mark of what was changed.",
+        description="Mode relabel: keep the given label in a column of its own, and mark changed "
+        "rows.",
         result=True,
     )
     layout: Literal["auto", "copy", "clone", "branch"] = setting(
         "auto",
-        description="copy: a table of its own; clone: a shallow clone (Delta); branch: inside the "
-        "input table (Iceberg), which auto takes where output.cleaned is input.table.",
+        description="copy: a table of its own; clone: a shallow clone (Delta); branch: a branch of "
+        "the input table (Iceberg). auto: branch where output.cleaned is input.table, else copy.",
     )
     publish: Literal["tag", "fast_forward"] = setting(
-        "tag", description="Layout branch: only tag the version, or let publish_branch follow, too."
+        "tag",
+        description="Layout branch: tag only tags the cleaned version; fast_forward also moves "
+        "publish_branch to it.",
     )
     publish_branch: StrictStr | None = setting(
-        None, description="Branch that follows the newest version (fast_forward)."
+        None,
+        description="Branch that fast_forward moves. It must be the branch you audited, unchanged "
+        "since.",
     )
     retain_days: Positive | None = setting(
-        None, description="Layout branch: days after which table maintenance drops the tag."
+        None, description="Layout branch: days after which table maintenance may drop the tag."
     )
     set_table_properties: Switch = setting(
-        False, description="Layout branch: may set the input table to merge on read."
+        False,
+        description="Layout branch: allow the run to set merge-on-read in the properties of the "
+        "input table.",
     )
 
     def findings(self, config: Config) -> list[str]:
@@ -134,24 +142,25 @@ class CleanSection(Section):
 
 
 class GateSection(Section):
-    """Limits outside of which nothing is published."""
+    """Limits: if one is exceeded, nothing is published."""
 
     max_suspect_fraction: Fraction | None = setting(None, description="Largest share of suspects.")
     max_class_loss_fraction: Fraction | None = setting(
-        None, description="Largest share of suspects in one class."
+        None, description="Largest share of suspects in any class."
     )
     min_examples_left_per_class: Count = setting(
-        1, description="Rows that must be left in every class (modes drop, quarantine)."
+        1, description="Rows that cleaning must leave in every class (modes drop, quarantine)."
     )
     max_suspects: Count | None = setting(None, description="Largest number of suspects.")
     allow_permuted: Switch = setting(
-        False, description="Publish although the columns of the probabilities look permuted."
+        False, description="Publish even if the probability columns look permuted."
     )
     allow_weak_model: Switch = setting(
-        False, description="Publish although the probabilities know nothing of the labels."
+        False,
+        description="Publish even if the model predicts labels no better than class shares do.",
     )
     allow_many_suspects: Switch = setting(
-        False, description="Publish although many suspects look like mistakes of the model."
+        False, description="Publish even if many suspects look like mistakes of the model."
     )
 
 

@@ -17,18 +17,23 @@ from sparkclean.confident.filters import (
 from sparkclean.confident.noise import NoiseModel
 from sparkclean.examples.statistics import Scanner
 from sparkclean.examples.suspects import Suspects, read_suspects
-from sparkclean.jobs.audit.cuts import Counted, collect_buckets, collect_cuts, end_of_quota
+from sparkclean.jobs.audit.cutoffs import (
+    BucketCounts,
+    collect_buckets,
+    collect_cutoffs,
+    end_of_quota,
+)
 from sparkclean.jobs.audit.histograms import Histogram, read_histogram
 from sparkclean.jobs.audit.issue_kernels import DETECTOR, NUMBERS, CountOutcomes, SelectIssues
-from sparkclean.jobs.audit.kinds import LOW, MARGIN
 from sparkclean.jobs.audit.rankings import (
     ROOT_OF_OWN,
-    Cuts,
+    Cutoffs,
     OfClasses,
     OfPairs,
     OfRivals,
     OfTable,
 )
+from sparkclean.jobs.audit.row_types import LOW_CONFIDENCE, MARGIN
 from sparkclean.jobs.audit.sections import MethodSection
 from sparkclean.numbers.pair_counts import PairCounts
 from sparkclean.rows.progress import Progress
@@ -40,8 +45,8 @@ from sparkclean.schema import (
     SUSPECT_REASONS,
 )
 
-#: Buckets of a margin's unit interval by which cuts of pairs are bounded; counts by pair and bucket
-#: that the driver holds; the fewest buckets, of however many pairs.
+#: Buckets of a margin's unit interval by which cutoffs of class pairs are bounded; counts by pair
+#: and bucket that the driver holds; the fewest buckets, of however many pairs.
 _BUCKETS, _COUNTS, _FEWEST_BUCKETS = 256, 1 << 20, 4
 #: More than a root and a power round off.
 _ROUNDING = 1e-12
@@ -95,17 +100,19 @@ def find_quotas(method: MethodSection, noise: NoiseModel, examples: NDArray[np.i
     return Quotas(of_class, of_pair)
 
 
-def collect_lowest_margins(low_rows: Stream, quotas: NDArray[np.int64]) -> NDArray[np.float64]:
+def collect_lowest_margins(
+    low_confidence_rows: Stream, quotas: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Bound from below the margin at which each pair's quota is reached.
 
     The quota-th largest of any subset of a pair's margins is such a bound; here the subset is the
-    two best rivals of each low row. So is the quota-th smallest self-confidence of the given class
-    with its sign turned, as no probability is negative: the better one of many classes, where few
-    rows have a class as rival.
+    two best rivals of each low-confidence row. So is the quota-th smallest self-confidence of the
+    given class with its sign turned, as no probability is negative: the better one of many classes,
+    where few rows have a class as rival.
 
     Parameters
     ----------
-    low_rows : Stream
+    low_confidence_rows : Stream
         Of `ConfidentCounts`, with rivals.
     quotas : ndarray of int64, shape (K, K)
         Diagonal 0.
@@ -123,14 +130,14 @@ def collect_lowest_margins(low_rows: Stream, quotas: NDArray[np.int64]) -> NDArr
     size = len(quotas)
     pairs = np.flatnonzero(quotas)
     buckets = int(np.clip(_COUNTS // max(len(pairs), 1), _FEWEST_BUCKETS, _BUCKETS))
-    counted = Counted({}, buckets)
+    counted = BucketCounts({}, buckets)
     if len(pairs):
         groups = np.union1d(pairs, np.unique(pairs // size) * (size + 1))
-        counted = collect_buckets(low_rows, OfRivals(size), groups, buckets)
+        counted = collect_buckets(low_confidence_rows, OfRivals(size), groups, buckets)
     return lowest_margins(counted, quotas)
 
 
-def lowest_margins(rivals: Counted, quotas: NDArray[np.int64]) -> NDArray[np.float64]:
+def lowest_margins(rivals: BucketCounts, quotas: NDArray[np.int64]) -> NDArray[np.float64]:
     """Bound margins as `collect_lowest_margins`, by counts of `OfRivals`."""
     bounds = np.where(quotas > 0, BELOW_EVERY_MARGIN, np.inf)
     for given, true in np.argwhere(quotas):
@@ -145,15 +152,15 @@ def lowest_margins(rivals: Counted, quotas: NDArray[np.int64]) -> NDArray[np.flo
     return bounds
 
 
-def collect_issue_cuts(
+def collect_issue_cutoffs(
     *,
     filter_by: str,
     streams: Mapping[int, Stream],
     quotas: Quotas,
     confident: CountOutcomes,
     id_types: tuple[str, ...],
-    counted: Counted | None = None,
-) -> tuple[Cuts, ...]:
+    counted: BucketCounts | None = None,
+) -> tuple[Cutoffs, ...]:
     """Find where the selection of a filter ends.
 
     Parameters
@@ -161,7 +168,8 @@ def collect_issue_cuts(
     filter_by : str
         One of `sparkclean.schema.FILTERS`.
     streams : mapping
-        By kind: low rows of `ConfidentCounts`; rows of `PairMargins`, for filters by pair.
+        By kind: low-confidence rows of `ConfidentCounts`; rows of `PairMargins`, for filters by
+        pair.
     quotas : Quotas
     confident : CountOutcomes
         Counts the rows that ``confident_learning`` selects: as many as the filters by a score do.
@@ -177,22 +185,24 @@ def collect_issue_cuts(
 
     Notes
     -----
-    The jobs of `collect_cuts`, for each; one more for the filters by a score.
+    The jobs of `collect_cutoffs`, for each; one more for the filters by a score.
     """
     if filter_by in SCORE_FILTERS:
-        low_rows = streams[LOW]
-        count = sum(state.values[0] for state in low_rows.collect(confident))
+        low_confidence_rows = streams[LOW_CONFIDENCE]
+        count = sum(state.values[0] for state in low_confidence_rows.collect(confident))
         ranking = OfTable(filter_by.removeprefix("low_"))
-        return (collect_cuts(low_rows, ranking, np.array([count]), id_types),)
-    cuts = []
+        return (collect_cutoffs(low_confidence_rows, ranking, np.array([count]), id_types),)
+    cutoffs = []
     if filter_by in ("prune_by_class", "both"):
-        cuts.append(collect_cuts(streams[LOW], OfClasses(), quotas.of_class, id_types))
+        cutoffs.append(
+            collect_cutoffs(streams[LOW_CONFIDENCE], OfClasses(), quotas.of_class, id_types)
+        )
     if filter_by in PAIR_FILTERS:
         by_pair = OfPairs(len(quotas.of_class))
-        cuts.append(
-            collect_cuts(streams[MARGIN], by_pair, quotas.of_pair.reshape(-1), id_types, counted)
+        cutoffs.append(
+            collect_cutoffs(streams[MARGIN], by_pair, quotas.of_pair.reshape(-1), id_types, counted)
         )
-    return tuple(cuts)
+    return tuple(cutoffs)
 
 
 def collect_suspects(
@@ -203,7 +213,7 @@ def collect_suspects(
     streams: Mapping[int, Stream],
     quotas: Quotas,
     thresholds: NDArray[np.float64],
-    counted: Counted | None,
+    counted: BucketCounts | None,
 ) -> tuple[Suspects, Histogram, dict[int, float]]:
     """Select the label issues, count and hash them.
 
@@ -213,7 +223,8 @@ def collect_suspects(
     method : MethodSection
     progress : Progress
     streams : mapping
-        By kind: low rows of `ConfidentCounts`; rows of `PairMargins`, for filters by pair.
+        By kind: low-confidence rows of `ConfidentCounts`; rows of `PairMargins`, for filters by
+        pair.
     quotas : Quotas
     thresholds : ndarray of float64, shape (K,)
     counted : Counted or None
@@ -229,11 +240,11 @@ def collect_suspects(
 
     Notes
     -----
-    The jobs of `collect_issue_cuts`, and one that selects.
+    The jobs of `collect_issue_cutoffs`, and one that selects.
     """
     id_types, reason = scanner.scan.id_types, SUSPECT_REASONS[method.filter_by]
     with progress.phase("select suspects") as phase:
-        cuts = collect_issue_cuts(
+        cutoffs = collect_issue_cutoffs(
             filter_by=method.filter_by,
             streams=streams,
             quotas=quotas,
@@ -243,14 +254,14 @@ def collect_suspects(
         )
         select = SelectIssues(
             method.filter_by,
-            cuts,
+            cutoffs,
             thresholds,
             method.collision,
             _quality(method),
             reason,
             id_types,
         )
-        candidates = streams[MARGIN if method.filter_by in PAIR_FILTERS else LOW]
+        candidates = streams[MARGIN if method.filter_by in PAIR_FILTERS else LOW_CONFIDENCE]
         found = candidates.run("suspects", select)
         suspects = read_suspects(
             found,
@@ -260,7 +271,7 @@ def collect_suspects(
             numbers=NUMBERS,
         )
         phase.rows = suspects.num_suspects
-    margins = [cut.lowest_margins() for cut in cuts if isinstance(cut.ranking, OfPairs)]
+    margins = [cutoff.lowest_margins() for cutoff in cutoffs if isinstance(cutoff.ranking, OfPairs)]
     return suspects, read_histogram(found.states), margins[0] if margins else {}
 
 

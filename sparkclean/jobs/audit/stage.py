@@ -182,6 +182,6 @@ def _rejected_rows(findings: Findings, config: Config) -> RejectedRows:
 def _check_rows(name: str, written: int, wanted: int) -> None:
     if written != wanted:
         raise SparkCleanError(
-            f"{name}: {written:,} rows were written where {wanted:,} must be; nothing was "
-            "published. The input may have changed in the middle of the run: run again"
+            f"{name}: {written:,} rows were written where {wanted:,} are expected; nothing was "
+            "published. The input may have changed during the run; run again"
         )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.examples.kernels import KERNEL_KEYS
-from sparkclean.jobs.audit.kinds import SURENESS
+from sparkclean.jobs.audit.row_types import SURENESS
 from sparkclean.rows.emitted import KIND, STATE, Emitted
 
 #: A bucket for each 8th of an octave of 1 - p, as models differ in how near to 1 they come.

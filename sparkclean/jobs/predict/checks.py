@@ -162,7 +162,7 @@ def find_rare_classes(profile: Profile, predict: PredictSection) -> list[Any]:
     found = [profile.classes[k] for k in np.flatnonzero(rare).tolist()]
     nobody = [profile.classes[k] for k in np.flatnonzero(of_class == 0).tolist()]
     if nobody:
-        _log.warning("%s classes are given to nobody: %s", len(nobody), nobody[:_SHOWN])
+        _log.warning("%s classes have no examples: %s", len(nobody), nobody[:_SHOWN])
     shown = ", ".join(
         f"{label!r} ({of_class[profile.classes.index(label)]})" for label in found[:_SHOWN]
     ) + (", ..." if len(found) > _SHOWN else "")

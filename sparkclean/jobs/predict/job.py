@@ -36,7 +36,7 @@ class PredictJob(Job["PredictPrepared"]):
 
     @classmethod
     def claims(cls, config: Config) -> dict[str, str]:
-        """Give the places that must be the prediction's own, where one is configured."""
+        """Give the locations that must be the prediction's own, where one is configured."""
         if not any(isinstance(section, PredictSection) for section in config.sections()):
             return {}
         where = config.output.models

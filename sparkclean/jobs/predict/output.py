@@ -14,7 +14,7 @@ from sparkclean.examples.batches import LABEL
 from sparkclean.lake import Pin
 from sparkclean.learning.boosting import Comparison
 from sparkclean.learning.columns import LearningColumns
-from sparkclean.learning.kinds import Taken, parts_of
+from sparkclean.learning.feature_types import FeatureTypes, parts_of
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.quality import QualityReport
@@ -91,7 +91,7 @@ def summarise(
     profile: Profile,
     models: Sequence[ModelEntry],
     *,
-    taken: Taken | None = None,
+    taken: FeatureTypes | None = None,
     comparison: Comparison | None = None,
 ) -> Report:
     """Sum a prediction up for people."""
@@ -122,11 +122,11 @@ def describe(
     places: Mapping[str, str],
     *,
     sample: str,
-    taken: Taken | None = None,
+    taken: FeatureTypes | None = None,
 ) -> Report:
-    """Describe what a prediction would do; places are those of its outputs."""
-    rows = "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"
-    together = predict.group or "the content of the features"
+    """Describe what a prediction would do; locations are those of its outputs."""
+    rows = "counted when the run starts" if pin.rows is None else f"{pin.rows:,}"
+    together = predict.group or "a hash of the features"
     model = predict.estimator or "logistic regression"
     facts = [
         ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),

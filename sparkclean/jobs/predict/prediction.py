@@ -162,6 +162,6 @@ def check_all_predicted(predicted: Stream, profile: Profile) -> None:
     """
     if predicted.rows != profile.rows:
         raise SparkCleanError(
-            f"predictions: {predicted.rows:,} rows were predicted where {profile.rows:,} must "
-            "be; nothing was published. The input may have changed: run again"
+            f"predictions: {predicted.rows:,} rows were predicted where {profile.rows:,} are "
+            "expected; nothing was published. The input may have changed; run again"
         )

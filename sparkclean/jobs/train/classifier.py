@@ -49,7 +49,7 @@ class Classifier:
 
     @property
     def is_robust(self) -> bool:
-        """Whether its loss bears wrong labels."""
+        """Whether its loss is robust to wrong labels."""
         return self.mode == "robust"
 
     @property
@@ -114,7 +114,7 @@ def check_classifier(classifier: Classifier, predict: PredictSection) -> None:
         raise ConfigError(
             f"predict.calibrate: {predict.calibrate}, but train.mode: cleaned trains on rows that "
             "were kept because a model agrees with their labels. Calibrated by them, the final "
-            "model would be surer than it is right. Set predict.calibrate: none for the training "
+            "model would be overconfident. Set predict.calibrate: none for the training "
             "(on the command line --set predict.calibrate=none)"
         )
     if predict.calibrate != "none":
@@ -138,8 +138,8 @@ def _check_robust(classifier: Classifier) -> None:
     params = classifier.params
     if "noise_matrix" in (params.get("loss_params") or {}):
         raise ConfigError(
-            "train.params: loss_params holds a noise_matrix, which is taken from the audit; leave "
-            "it out"
+            "train.params: loss_params holds a noise_matrix, which comes from the audit; leave it "
+            "out"
         )
     made = make_robust(params, np.eye(2) if classifier.needs_noise else None, scaled=True)
     try:

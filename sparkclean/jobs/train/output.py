@@ -12,7 +12,7 @@ from sparkclean.jobs.train.audits import Audit
 from sparkclean.jobs.train.classifier import Classifier
 from sparkclean.jobs.train.trusted import Overlap
 from sparkclean.lake import Pin
-from sparkclean.learning.kinds import Taken, parts_of
+from sparkclean.learning.feature_types import FeatureTypes, parts_of
 from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.quality import QualityReport
@@ -67,7 +67,7 @@ def summarise(
     profile: Profile,
     *,
     quality: QualityReport | None,
-    taken: Taken | None = None,
+    taken: FeatureTypes | None = None,
 ) -> Report:
     """Sum a training up for people."""
     text = (
@@ -88,7 +88,7 @@ def describe(
     classifier: Classifier,
     test: Pin | None,
     *,
-    taken: Taken | None,
+    taken: FeatureTypes | None,
     folder: Path,
     runs: str,
 ) -> Report:
@@ -122,7 +122,7 @@ def describe(
     facts = [
         ("audit", f"{audit.run_id}, by {what}"),
         ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
-        ("rows", "counted when the run begins" if pin.rows is None else f"{pin.rows:,}"),
+        ("rows", "counted when the run starts" if pin.rows is None else f"{pin.rows:,}"),
         ("features", ", ".join(predict.feature_columns)),
         ("model", classifier.class_path or "logistic regression"),
         ("test", "none" if test is None else f"{test.table} ({test.format})"),

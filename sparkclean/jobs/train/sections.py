@@ -10,36 +10,36 @@ from sparkclean.config.sections import Config, Section, setting
 
 
 class TrainSection(Section):
-    """How the final model is trained after an audit, by ``sparkclean train``."""
+    """How `sparkclean train` trains the final model after an audit."""
 
     mode: Literal["cleaned", "weights", "robust"] = setting(
         "cleaned",
-        description="cleaned: on the cleaned version; weights: on that of clean.mode weight, by "
-        "its weights; robust: on all audited rows, by a loss that bears wrong labels.",
+        description="cleaned: on the cleaned version; weights: on a cleaned version of clean.mode "
+        "weight, with its weights; robust: on all audited rows, with a noise-robust loss.",
         result=True,
     )
     audit: StrictStr | None = setting(
         None,
-        description="Run id of the audit; null: the last published one of input.table in "
+        description="Run id of the audit. null: the last published audit of input.table in "
         "output.runs.",
         result=True,
     )
     test: StrictStr | None = setting(
         None,
-        description="Table of examples whose labels are trusted, with the same columns: the model "
-        "is measured on it.",
+        description="Test table: examples with trusted labels, in the same columns. The run "
+        "measures the model on it.",
         result=True,
     )
     estimator: StrictStr | None = setting(
         None,
-        description="Import path of a classifier of scikit-learn; null: that of predict, in mode "
-        "robust softmax regression.",
+        description="Import path of a scikit-learn classifier. null: the estimator of predict; in "
+        "mode robust softmax regression.",
         result=True,
     )
     params: dict[StrictStr, Any] | None = setting(
         None,
-        description="Parameters of the classifier; null: those of predict for its estimator. In "
-        "mode robust those of RobustClassifier, whose loss is forward_correction by default.",
+        description="Parameters of the classifier. null: those of predict, for its estimator. In "
+        "mode robust: those of RobustClassifier, whose default loss is forward_correction.",
         result=True,
     )
 

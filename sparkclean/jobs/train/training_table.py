@@ -73,7 +73,7 @@ def open_training_table(
     if audit.clean_mode not in wanted:
         other = {"weight": "weights", "none": "robust"}.get(audit.clean_mode, "cleaned")
         raise ConfigError(
-            f"train.mode: {mode} wants an audit of clean.mode {' or '.join(wanted)}, and run "
+            f"train.mode: {mode} needs an audit with clean.mode {' or '.join(wanted)}, and run "
             f"{audit.run_id!r} was of mode {audit.clean_mode}; set train.mode: {other}, or "
             f"audit with clean.mode: {wanted[0]}"
         )
@@ -86,8 +86,8 @@ def open_training_table(
     found = open_version(location, audit.run_id, spark=spark)
     if found is None:
         raise InputError(
-            f"train.audit: the cleaned version of run {audit.run_id!r} is not in {location} "
-            "any longer; audit again, or name a run whose version is there (sparkclean "
+            f"train.audit: the cleaned version of run {audit.run_id!r} is no longer in "
+            f"{location}; audit again, or name a run whose version is there (sparkclean "
             f"versions {location})"
         )
     table, version = found
@@ -176,7 +176,7 @@ def collect_training_profile(
         )
     nobody = [profile.classes[k] for k in np.flatnonzero(profile.examples[0] == 0).tolist()]
     if nobody:
-        _log.warning("%s classes are given to nobody: %s", len(nobody), nobody[:_SHOWN])
+        _log.warning("%s classes have no examples: %s", len(nobody), nobody[:_SHOWN])
     return profile
 
 

@@ -219,8 +219,8 @@ def _refuse_trained_on(there: DataFrame, names: Sequence[str]) -> None:
     shown = ", ".join(repr(row[0] if len(names) == 1 else tuple(row)) for row in some)
     raise InputError(
         f"train.test: {count:,} rows are among those that are trained on, record ids "
-        f"{shown}; a test of them says nothing. Leave them out of the table, or out of the "
-        "training by input.where"
+        f"{shown}; a test on them proves nothing. Leave them out of this table, or out of the "
+        "training with input.where"
     )
 
 
@@ -243,19 +243,19 @@ def _warn_of_overlap(found: Overlap, group: str | None) -> None:
     if found.alike:
         _log.warning(
             "train.test: %s rows have the same features as rows that are trained on, under other "
-            "record ids; they flatter the model",
+            "record ids; they make the model look better than it is",
             f"{found.alike:,}",
         )
     if found.ids:
         _log.warning(
             "train.test: %s rows have the record ids of rows that are trained on, and other "
-            "features; if they are the same examples, they flatter the model",
+            "features; if they are the same examples, they make the model look better than it is",
             f"{found.ids:,}",
         )
     if found.groups:
         _log.warning(
-            "train.test: %s rows are of groups (predict.group: %s) that are trained on; they "
-            "flatter the model",
+            "train.test: %s rows are of groups (predict.group: %s) that are trained on; they make "
+            "the model look better than it is",
             f"{found.groups:,}",
             group,
         )

@@ -47,7 +47,7 @@ class DeltaCloneTarget(EditedTarget):
     Raises
     ------
     UnsupportedFeatureError
-        If the place is not on a local or shared file system.
+        If the location is not on a local or shared file system.
     InputError
         If it is a name in a catalog.
     """
@@ -113,14 +113,14 @@ class DeltaCloneTarget(EditedTarget):
         return
 
     def check_writable(self) -> None:
-        """Refuse a folder that holds something else."""
+        """Refuse a folder that holds other files."""
         with write_errors(self.root):
             if not self.root.exists() or (self.root / CLONES).is_dir():
                 return
             others = [path.name for path in self.root.iterdir() if not path.name.startswith(".")]
         if others:
             raise InputError(
-                f"{self.root} holds something else ({others[0]}); choose a place of its own for "
+                f"{self.root} holds other files ({others[0]}); choose a location of its own for "
                 "clones"
             )
 

@@ -143,14 +143,16 @@ class DeltaSource:
         Raises
         ------
         InputChangedError
-            If it was dropped, or made anew. Files that a vacuum removed are met when they are read.
+            If it was dropped, or created again. Files that a vacuum removed are met when they are
+            read.
         """
         with verifying(pin):
             detail = self.spark.sql(f"DESCRIBE DETAIL {self._sql}").collect()[0]
         if detail["id"] != pin.table_id:
             raise InputChangedError(
-                f"input.table: {self.location} is another table than when the run began: it was "
-                "dropped and made anew. Nothing was published; start again with a new run id"
+                f"input.table: {self.location} is not the table with which the run started: it "
+                "was dropped and created again. Nothing was published; start again with a new run "
+                "id"
             )
 
 

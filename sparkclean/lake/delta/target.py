@@ -13,10 +13,10 @@ from sparkclean.lake.base import CleanUp, Version
 from sparkclean.lake.committed import MADE, CommittedTarget
 from sparkclean.lake.delta.source import delta_sql
 from sparkclean.lake.engine_errors import cannot_look, is_conflict, is_missing_table
-from sparkclean.lake.holding import mapped_columns
 from sparkclean.lake.sql import rows_at, sql_text
 from sparkclean.lake.staged import in_own_session, own_session, stored_exactly
 from sparkclean.lake.timestamps import utc_text
+from sparkclean.lake.unsupported_columns import mapped_columns
 from sparkclean.schema import RUN_ID
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ class DeltaTarget(CommittedTarget):
             reader = reader.option("versionAsOf", str(version))
         return reader.load(self.name.path)
 
-    def unheld(self, schema: str, spark: SparkSession) -> list[str]:
+    def unsupported_columns(self, schema: str, spark: SparkSession) -> list[str]:
         """List columns that it cannot hold: of Delta, and of this table if it is there."""
-        found = super().unheld(schema, spark)
+        found = super().unsupported_columns(schema, spark)
         mapped = mapped_columns(schema)
         if mapped and self._commits() is not None:
             detail = spark.sql(f"DESCRIBE DETAIL {self._sql}").collect()[0]

@@ -171,7 +171,7 @@ class IcebergBranchTarget(EditedTarget):
         if head is not None and str(head["snapshot_id"]) != pin.version:
             if properties_of(head) == dict(properties):
                 return branch  # an earlier attempt has written it
-            _log.warning("branch %s holds something else and is made anew", branch)
+            _log.warning("branch %s has other content and is created again", branch)
             own.sql(f"ALTER TABLE {self.location} DROP BRANCH {quote_name((branch,))}")
             head = None
         if head is None:
@@ -260,7 +260,7 @@ class IcebergBranchTarget(EditedTarget):
     def _fast_forward(self, branch: str, to: str) -> None:
         """Let a branch follow. Repeated it does nothing."""
         if branch not in {row["name"] for row in self._refs()}:
-            _log.info("%s has no branch %s yet: it is made", self.location, branch)
+            _log.info("%s has no branch %s yet: the run creates it", self.location, branch)
         try:
             call_procedure(
                 self.spark, self.name, "fast_forward", branch=sql_text(branch), to=sql_text(to)

@@ -47,8 +47,8 @@ def take_over(log: ManifestLog, staging: Staging, place: Path, receipt: Receipt)
             return None
         raise PublishConflictError(
             f"{place} belongs to another attempt of run {staging.run_id!r} (process {owner.pid} on "
-            f"{owner.host}, since {owner.created_at}) that may still be publishing; wait for it, "
-            "or, if it is dead, run sparkclean clean-up"
+            f"{owner.host}, since {owner.created_at}) that may still be publishing; wait for it. "
+            "If it is dead, run sparkclean clean-up"
         )
     withdraw(log, place, owner)
     return None
@@ -64,7 +64,7 @@ def withdraw(log: ManifestLog, place: Path, owner: Owner | None) -> bool:
     Parameters
     ----------
     log : ManifestLog
-    place : Path
+    location : Path
     owner : Owner or None
         As last seen in it.
 
@@ -98,7 +98,7 @@ def put_back(log: ManifestLog) -> None:
 
 
 def move_back(staging: Staging, place: Path) -> None:
-    """Take data out of its place again; nothing names it. Left to clean-up where that fails."""
+    """Take data out of its location again; nothing names it. Left to clean-up where that fails."""
     data = Path(staging.data_path)
     with suppress(OSError):
         if Owner.read(place / OWNER) == staging.owner and not data.exists():

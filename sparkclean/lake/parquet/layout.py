@@ -61,9 +61,8 @@ def _find_files_beside_folders(folders: Mapping[PurePath, Path]) -> str | None:
         return None
     pairs = [f"{folders[folder]} beside {_below(folder, above[folder])}/" for folder in mixed]
     return (
-        f"files lie beside folders that hold files as well: {first_of(pairs)}. Spark leaves out "
-        "one or the other without a word. Move what does not belong to the table elsewhere, or "
-        "begin its name with a dot"
+        f"files lie beside folders that hold files as well: {first_of(pairs)}. Spark silently "
+        "ignores some of them. Move what does not belong to the table, or start its name with a dot"
     )
 
 

@@ -135,8 +135,8 @@ def find_changed_values(files: Sequence[str], input_table: str | None) -> list[s
         return []
     columns = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     found = [
-        f"column {column.path!r} holds moments as INT96, of which pyarrow and pandas read other "
-        "moments outside of 1677 to 2262"
+        f"column {column.path!r} holds timestamps as INT96; pyarrow and pandas read them wrongly "
+        "outside of the years 1677 to 2262"
         for column in columns
         if column.physical_type == "INT96"
     ]

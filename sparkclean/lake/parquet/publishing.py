@@ -1,4 +1,4 @@
-"""Publishing a staged folder: rename to its place, then one manifest, put-if-absent."""
+"""Publishing a staged folder: rename to its final location, then one manifest, put-if-absent."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _check_parent(log: ManifestLog, current: Manifest | None, wanted: Publicatio
 def _settle(
     log: ManifestLog, staging: Staging, wanted: Publication, receipt: Receipt
 ) -> tuple[Path, Receipt]:
-    """Rename the staged data to its place, or take over what an attempt before has left there."""
+    """Rename the staged data to its final location, or take over that of an earlier attempt."""
     data = Path(staging.data_path)
     place = log.root / DATA / staging.name
     with write_errors(log.root):

@@ -103,7 +103,9 @@ def runs_that_count(location: Path, job: str) -> dict[str, str | None] | None:
         By safe run id; none while no run has finished; None where there is no such folder to ask.
     """
     if not location.is_dir():
-        _log.warning("there are no run records at %s: rows of unfinished runs count too", location)
+        _log.warning(
+            "there are no run records at %s, so rows of unfinished runs are shown too", location
+        )
         return None
     manifest = ManifestLog(location).current()
     return counted_runs(read_known_runs(location, manifest), job) if manifest else {}
@@ -231,7 +233,7 @@ def check_files(root: Path, manifest: Manifest, files: tuple[ManifestFile, ...])
     if found:
         raise InputError(
             f"{root}: {len(found)} of {len(files)} files of version "
-            f"{version_name(manifest.number)} are not as they were published: "
+            f"{version_name(manifest.number)} are not as published: "
             f"{', '.join(found[:5])}{', ...' if len(found) > 5 else ''}. Restore them, or revert "
             "to another version"
         )

@@ -143,13 +143,13 @@ class ParquetSource:
         if (self.path / ".hoodie").is_dir():
             raise UnsupportedFeatureError(
                 f"input.table: {self.location} is a Hudi table, which is not supported; its files "
-                "alone also hold rows that the table has no longer; export it as Parquet"
+                "also hold rows that were deleted from the table; export it as Parquet"
             )
         kind = format_of_folder(self.path)
         if kind is not None:
             raise UnsupportedFeatureError(
-                f"input.table: {self.location} is a table of format {kind}: its files alone also "
-                f"hold rows that the table has no longer; set input.format to {kind}, or auto"
+                f"input.table: {self.location} is a table of format {kind}: its files also hold "
+                f"rows that were deleted from the table; set input.format to {kind}, or auto"
             )
 
     def _listing(self) -> str:
@@ -264,8 +264,8 @@ class ParquetSource:
         if found:
             shown = first_of(found, _SHOWN)
             raise InputChangedError(
-                f"input.table: {len(found)} of {len(pin.files)} files are not as they were when "
-                f"the run began: {shown}. Nothing was published; start again with a new run id, "
+                f"input.table: {len(found)} of {len(pin.files)} files changed since the run "
+                f"started: {shown}. Nothing was published; start again with a new run id, "
                 "and write new files instead of replacing old ones"
             )
 

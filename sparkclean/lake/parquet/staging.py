@@ -223,7 +223,7 @@ class Staging:
         if not paths:
             raise SparkCleanError(
                 f"no file was written to {data}. If Spark wrote without an error, its executors "
-                "have disks of their own: choose a place that driver and executors share"
+                "have disks of their own: choose a folder that driver and executors share"
             )
         staged = []
         for path, footer in zip(paths, read_footers(paths), strict=True):
@@ -313,7 +313,7 @@ def staged_files(root: Path, run_id: str) -> list[Path]:
 
 
 def check_ours(root: Path) -> None:
-    """Refuse to publish into a folder that holds something else, or is none.
+    """Refuse to publish into a folder that holds other files, or is none.
 
     Parameters
     ----------
@@ -331,7 +331,7 @@ def check_ours(root: Path) -> None:
             f"{root} cannot be written to: {nearest} is a file, not a folder; choose another output"
         )
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(f"{nearest} may not be written to; check its owner and permissions")
+        raise InputError(f"{nearest} is not writable; check its owner and permissions")
     if nearest != root:
         return
     check_plain(*(root / name for name in (DATA, STAGING, "_manifests", "_pins")))
@@ -342,6 +342,6 @@ def check_ours(root: Path) -> None:
     foreign = sorted(name for name in names if not name.startswith(".") and name != "lost+found")
     if foreign and not names & {STAGING, "_manifests", "_pins"}:
         raise InputError(
-            f"{root} holds something else ({', '.join(foreign[:5])}); choose an output of its own, "
-            "nothing is ever written into a folder with other data"
+            f"{root} holds other files ({', '.join(foreign[:5])}); choose another location: "
+            "sparkclean never writes into a folder with other data"
         )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from sparkclean.errors import InputError, PublishConflictError
 from sparkclean.lake.base import AnyParent, CleanUp, Pin, Version
 from sparkclean.lake.edits import Edit
-from sparkclean.lake.holding import unheld_in_session
 from sparkclean.lake.parquet.clean_up import administration, clean_up
 from sparkclean.lake.parquet.manifest import Manifest, ManifestLog, now
 from sparkclean.lake.parquet.preview import first_rows
@@ -28,6 +27,7 @@ from sparkclean.lake.parquet.staging import Staging, check_ours
 from sparkclean.lake.protocols import StagingFolder, TargetTable, refuse_edit
 from sparkclean.lake.record_rows import KnownRuns, newest_record
 from sparkclean.lake.run_ids import safe_run_id, shared_run_id
+from sparkclean.lake.unsupported_columns import unsupported_in_session
 from sparkclean.locations import local_path
 
 if TYPE_CHECKING:
@@ -275,9 +275,9 @@ class ParquetTarget:
         """
         check_ours(self.root)
 
-    def unheld(self, schema: str, spark: SparkSession) -> list[str]:
+    def unsupported_columns(self, schema: str, spark: SparkSession) -> list[str]:
         """List columns that Parquet files of Spark cannot hold, each with the reason."""
-        return unheld_in_session(schema, self.format, spark)
+        return unsupported_in_session(schema, self.format, spark)
 
     def stage(self, run_id: str, *, accumulate: bool = True) -> Staging:  # noqa: ARG002
         """Open a staging folder for an attempt of a run.
@@ -292,7 +292,7 @@ class ParquetTarget:
         Raises
         ------
         InputError
-            If the target cannot be written to, or holds something else.
+            If the target cannot be written to, or holds other files.
         """
         return Staging(self.root, run_id)
 
@@ -397,7 +397,7 @@ class ParquetTarget:
             )
             if not self._log.commit(manifest):
                 raise PublishConflictError(
-                    f"{self.root}: another version was published in this moment; nothing was "
+                    f"{self.root}: another version was published at the same moment; nothing was "
                     "reverted. Look at it (sparkclean versions), then revert again"
                 )
         return manifest.version()

@@ -68,7 +68,7 @@ def make_spark_estimator(
     made = _with_params(kind, params)
     if not made.hasParam("probabilityCol"):
         raise ConfigError(
-            f"predict.estimator: {path!r} has no probabilityCol; choose one that yields "
+            f"predict.estimator: {path!r} has no probabilityCol; choose one that predicts "
             f"probabilities, such as {_EXAMPLE}"
         )
     for name, column in _OURS.items():
