@@ -36,21 +36,25 @@ $(VENV)/.installed: pyproject.toml .ci/check-java
 	@echo "installing sparkclean and Spark, which is large, into $(VENV); pip says nothing until it is done"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade "pip>=25.1"
-	$(BIN)/pip install -q -e ".[spark]"
+	$(BIN)/pip install -q -e ".[spark,report]"
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/pip install -q --group test --group lint --group connect
 	touch $@
 
+# What looks at reports
+$(VENV)/.browser: $(VENV)/.tested .ci/check-chromium
+	sh .ci/check-chromium
+	touch $@
+
 $(VENV)/.documented: $(VENV)/.installed
 	$(BIN)/pip install -q --group docs
 	touch $@
 
-# What looks at reports: Debian's Chromium, and the rules of accessibility that axe-core checks
+# What looks at reports
 $(VENV)/.browser: $(VENV)/.tested .ci/check-chromium
 	sh .ci/check-chromium
-	npm install --silent --no-audit --no-fund --no-save --prefix $(VENV)/axe axe-core@4.14.1
 	touch $@
 
 # The environments of older versions of Spark: .venv-4.0/.tested, .venv-3.5/.tested
@@ -85,7 +89,7 @@ demo: install  ## predict and audit real data: digits with 5 % of the labels fli
 	rm -rf out/demo
 	$(BIN)/python -m sparkclean.commands.demo prepare out/demo
 	$(BIN)/sparkclean run --config conf/demo.yaml
-	$(BIN)/python -m sparkclean.commands.demo score out/demo out/demo/suspects
+	$(BIN)/python -m sparkclean.commands.demo score out/demo out/demo/suspects --report out/demo/report.html
 
 demo-delta: install  ## the demo on Delta Lake
 	rm -rf out/demo-delta
@@ -95,6 +99,7 @@ demo-delta: install  ## the demo on Delta Lake
 	$(BIN)/sparkclean run --config conf/demo-delta.yaml \
 	  --properties-file conf/spark-defaults-delta.conf
 	$(BIN)/python -m sparkclean.commands.demo score out/demo-delta/files out/demo-delta/suspects \
+	  --report out/demo-delta/report.html \
 	  --properties-file conf/spark-defaults-delta.conf
 
 demo-iceberg: install  ## the demo on Apache Iceberg
@@ -105,6 +110,7 @@ demo-iceberg: install  ## the demo on Apache Iceberg
 	$(BIN)/sparkclean run --config conf/demo-iceberg.yaml \
 	  --properties-file conf/spark-defaults-iceberg.conf
 	$(BIN)/python -m sparkclean.commands.demo score out/demo-iceberg/files lake.demo.suspects \
+	  --report out/demo-iceberg/report.html \
 	  --properties-file conf/spark-defaults-iceberg.conf
 
 test: $(VENV)/.tested $(VENV)/.browser .venv-3.5/.tested  ## the tests that CI runs

@@ -21,6 +21,8 @@ from sparkclean.commands.jobs import new_run_id, open_jobs
 from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
 from sparkclean.commands.output import unfailing_output
+from sparkclean.commands.report import add_arguments as add_report_arguments
+from sparkclean.commands.report import report
 from sparkclean.commands.show import add_arguments as add_show_arguments
 from sparkclean.commands.show import show
 from sparkclean.commands.terminal import print_report
@@ -46,6 +48,7 @@ _EXAMPLES = {
     "versions": "sparkclean versions out/examples/cleaned",
     "show": "sparkclean show out/examples/suspects -n 20",
     "card": "sparkclean card out/examples/cleaned -o out/examples/card",
+    "report": "sparkclean report out/examples/runs --run-id nightly-2026-11-24 -o report.html",
     "revert": "sparkclean revert out/examples/cleaned --to 3",
     "check-version": "sparkclean check-version out/examples/cleaned --version nightly-2026-11-24",
     "clean-up": "sparkclean clean-up out/examples/cleaned --keep 5 --older-than 30d --yes",
@@ -220,6 +223,8 @@ def _parser() -> argparse.ArgumentParser:
     add_card_arguments(
         _command(commands, "card", card, "write a dataset card and Croissant metadata of a version")
     )
+    reported = _command(commands, "report", report, "write a page about a run, or about all runs")
+    add_report_arguments(reported)
 
     reverted = _command(commands, "revert", revert, "make an older version current again")
     reverted.add_argument("target", help="path or name of an output")

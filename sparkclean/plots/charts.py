@@ -262,6 +262,8 @@ def history(
     for value in values:
         _check_choice("values", value, get_args(RunValue))
     found = numbers.runs(runs)
+    # whole runs alone, also where there are few
+    ticks = range(1, len(found) + 1, max(1, len(found) // 10))
     kinds = ["published", "not published"]
     panels = []
     for value in values:
@@ -281,7 +283,7 @@ def history(
             alt.X(
                 "run:Q",
                 title="run" if value == values[-1] else None,
-                axis=alt.Axis(tickMinStep=1, format="d"),
+                axis=alt.Axis(values=list(ticks), format="d"),
                 scale=alt.Scale(domain=[0.5, len(found) + 0.5], nice=False),
             ),
             alt.Y(

@@ -6,13 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -24,9 +23,7 @@ def chromium() -> str:
 
 
 def axe_script() -> str:
-    folder = Path(os.environ.get("AXE_CORE", REPOSITORY / ".venv/axe/node_modules/axe-core"))
-    assert (folder / "axe.min.js").exists(), f"no axe-core in {folder}: make .venv/.browser"
-    return (folder / "axe.min.js").read_text(encoding="utf-8")
+    return files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
 
 @contextmanager

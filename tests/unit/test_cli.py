@@ -39,6 +39,7 @@ COMMANDS = (
     "versions",
     "show",
     "card",
+    "report",
     "revert",
     "clean-up",
     "schema",

@@ -77,6 +77,7 @@ EXECUTORS = (
     "jobs.audit.counts",
     "jobs.audit.emitted_rows",
     "jobs.audit.issue_kernels",
+    "jobs.audit.histograms",
     "jobs.audit.row_types",
     "jobs.audit.rankings",
     "jobs.audit.row_kernels",
