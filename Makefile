@@ -43,11 +43,6 @@ $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/pip install -q --group test --group lint --group connect
 	touch $@
 
-# What looks at reports
-$(VENV)/.browser: $(VENV)/.tested .ci/check-chromium
-	sh .ci/check-chromium
-	touch $@
-
 $(VENV)/.documented: $(VENV)/.installed
 	$(BIN)/pip install -q --group docs
 	touch $@

@@ -231,8 +231,8 @@ def _noise(facts: CardFacts) -> str:
     text += f"{facts.noise_rate:.2%} of the labels"
     if facts.interval:
         low, high = facts.interval
-        text += f" (95 % interval {low:.2%} to {high:.2%}, by sampling alone)"
-    text += ". The estimate is biased where the model is weak."
+        text += f" (95 % interval at least {low:.2%} to {high:.2%})"
+    text += ". A weak model or overlapping classes bias the estimate."
     found = [row for row in facts.pairs if row["given_label"] != row["true_label"]]
     found = sorted(found, key=lambda row: -row["calibrated_joint"])[:10]
     if not found:

@@ -198,7 +198,7 @@ def main() -> None:
     else:
         score(args.folder, args.table, args.properties_file)
         if args.report is not None and args.report.exists():
-            say(f"\nlook at the digits: {args.report.absolute().as_uri()}")
+            say(f"look at the digits: {args.report.absolute().as_uri()}")
 
 
 if __name__ == "__main__":

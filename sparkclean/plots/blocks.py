@@ -215,7 +215,7 @@ def calibration(source: Any) -> Chart | None:
     words = (
         "Share of predictions that are the given label, by how sure the model is; points on the "
         f"dashed line are calibrated. Mean distance from it: {error:.1%} (expected calibration "
-        "error). Wrong labels count as wrong predictions, so that points lie below it."
+        "error). A right prediction of a wrong label counts as wrong, which lowers the points."
     )
     columns = (
         Column("mean confidence", numeric=True, unit="%"),

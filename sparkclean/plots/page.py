@@ -38,7 +38,7 @@ from sparkclean.plots.parts import (
     Thumbnail,
 )
 from sparkclean.plots.shown import MOST_EXCERPT, MOST_VALUE, excerpt, shown
-from sparkclean.plots.svg import draw_svg
+from sparkclean.plots.svg import Drawing, draw_charts
 from sparkclean.version import __version__
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def render_page(title: str, parts: Sequence[ReportPart], *, notes: Sequence[str]
     """
     template = _template()
     ordered = sorted(parts, key=lambda part: (part.order, part.name))
-    drawings: dict[int, _Drawing] = {}
+    drawings = _draw(ordered)
     for limits in _LADDER:
         if limits is not _LADDER[-1] and _count_cells(ordered, limits) > _MOST_CELLS:
             continue
@@ -219,15 +219,8 @@ def _safe(text: str) -> Any:
 # -- sections ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Drawing:
-    svg: str
-    width: int
-    problem: str = ""
-
-
 def _sections(
-    parts: Sequence[ReportPart], limits: _Limits, drawings: dict[int, _Drawing]
+    parts: Sequence[ReportPart], limits: _Limits, drawings: dict[int, Drawing]
 ) -> Iterator[dict[str, Any]]:
     taken = {"content"}
     for part in parts[: limits.parts]:
@@ -241,7 +234,7 @@ def _sections(
 
 
 def _block(  # noqa: PLR0911 (a kind of block each)
-    block: Block, limits: _Limits, drawings: dict[int, _Drawing]
+    block: Block, limits: _Limits, drawings: dict[int, Drawing]
 ) -> dict[str, Any]:
     match block:
         case Text():
@@ -346,21 +339,27 @@ def _written(number: float, unit: str) -> str:
 # -- charts --------------------------------------------------------------------------------------
 
 
-def _chart(block: Chart, limits: _Limits, drawings: dict[int, _Drawing]) -> dict[str, Any]:
-    key = id(block)
-    if key not in drawings:
-        try:
-            drawings[key] = _Drawing(*draw_svg(block.chart, f"c{len(drawings)}"))
-        except Exception as exc:  # noqa: BLE001 (one chart of a job is not the whole report)
-            _log.warning("a chart of the report could not be drawn: %s", exc)
-            drawings[key] = _Drawing("", 0, "The chart could not be drawn.")
-    drawing = drawings[key]
+def _draw(parts: Sequence[ReportPart]) -> dict[int, Drawing]:
+    """Draw the charts that the largest page shows, by the identity of their blocks."""
+    most = _LADDER[0]
+    blocks = [
+        block
+        for part in parts[: most.parts]
+        for block in part.blocks[: most.blocks]
+        if isinstance(block, Chart)
+    ]
+    return dict(zip(map(id, blocks), draw_charts([b.chart for b in blocks]), strict=True))
+
+
+def _chart(block: Chart, limits: _Limits, drawings: dict[int, Drawing]) -> dict[str, Any]:
+    drawing = drawings[id(block)]
     fits = len(drawing.svg) <= limits.drawing
+    problem = "The chart could not be drawn." if drawing.problem else ""
     return {
         "kind": "chart",
         "svg": _safe(drawing.svg) if fits and drawing.svg else "",
         "width": drawing.width,
-        "problem": drawing.problem if fits else "The chart is too large for this page.",
+        "problem": problem if fits else "The chart is too large for this page.",
         "alternative": shown(block.alternative, _MOST_TEXT),
         "table": _table(block.table, limits),
     }

@@ -169,8 +169,8 @@ def top(
         ("Go back to the version before", f"sparkclean revert out/demo/cleaned --to {run}"),
     ]
     caveat = Text(
-        "The noise is an estimate. Its interval is of sampling alone: where the model is weak, the "
-        "estimate is biased."
+        "The noise is estimated from the model's probabilities. The interval is at least this "
+        "wide; a weak model or overlapping classes bias the estimate."
     )
     found = (verdict, Facts(facts, big=True), caveat, *more, Commands(lines))
     return ReportPart("top", "Result", found, ORDER["top"])

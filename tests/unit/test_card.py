@@ -77,7 +77,7 @@ def test_card_says_what_was_done() -> None:
     for words in (
         "Suspects were left out. Of 500 audited rows 20 are suspects (4.00% of the audited rows).",
         "This version has 480 rows.",
-        "5.00% of the labels (95 % interval 4.00% to 6.00%, by sampling alone)",
+        "5.00% of the labels (95 % interval at least 4.00% to 6.00%)",
         "- Result hash: abc",
         "- Version: 42",
         "`VERSION AS OF`",

@@ -12,8 +12,8 @@ import pytest
 
 from sparkclean import plots
 from sparkclean.errors import ConfigError
-from sparkclean.plots import blocks, numbers
-from sparkclean.plots.svg import draw_svg
+from sparkclean.plots import blocks, numbers, svg
+from sparkclean.plots.svg import clean_svg, draw_charts
 from tests.browser.samples import PHASES, metrics, pairs_and_classes, runs
 
 PAIRS, CLASSES = pairs_and_classes(["cat", "dog", "cow"], 100, 0.2, 1)
@@ -21,7 +21,8 @@ METRICS = metrics(1000, 0.1, 80)
 
 
 def drawn(chart: Any) -> str:
-    text, width = draw_svg(chart, "c0")
+    (drawing,) = draw_charts([chart])
+    text, width = drawing.svg, drawing.width
     assert text.startswith("<svg ")
     assert 100 < width < 800
     return text
@@ -177,12 +178,12 @@ def test_drawing_writes_hostile_texts_as_texts() -> None:
     import altair as alt
 
     chart = alt.Chart(alt.Data(values=[{"t": "<script>hurt()</script>"}]))
-    text = draw_svg(chart.mark_bar().encode(x="t:N"), "c0")[0]
+    text = draw_charts([chart.mark_bar().encode(x="t:N")])[0].svg
     assert "<script" not in text
     assert "&lt;script" in text
 
 
-def test_drawing_holds_no_links_images_or_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawing_holds_no_links_images_or_scripts() -> None:
     # as a chart of a job could have them: vl-convert itself refuses most
     bad = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"
       width="400" height="9" onload="hurt()"><style>*{background:url(https://x.org)}</style>
@@ -190,8 +191,7 @@ def test_drawing_holds_no_links_images_or_scripts(monkeypatch: pytest.MonkeyPatc
       <image xlink:href="https://x.org/pixel.png"/><foreignObject><p>x</p></foreignObject>
       <g id="a" fill="url(https://x.org#a)" stroke="url(#a)" style="fill:red" onclick="hurt()">
       <text fill="#1F2328" class="x">kept &lt;b&gt;</text></g></svg>"""
-    monkeypatch.setattr("vl_convert.vegalite_to_svg", lambda *_, **__: bad)
-    text = draw_svg({}, "c7")[0]
+    text = clean_svg(bad, "c7")[0]
     for word in ("hurt", "href", "x.org", "style", "foreignObject", "in a link", "class"):
         assert word not in text, word
     assert '<g id="c7-a" stroke="url(#c7-a)">' in text
@@ -201,5 +201,24 @@ def test_drawing_holds_no_links_images_or_scripts(monkeypatch: pytest.MonkeyPatc
 def test_drawing_loads_no_data() -> None:
     import altair as alt
 
-    with pytest.raises(ValueError, match=r"(?i)allowed"):
-        draw_svg(alt.Chart(alt.UrlData(url="https://example.org/data.json")).mark_bar(), "c0")
+    chart = alt.Chart(alt.UrlData(url="https://example.org/data.json")).mark_bar()
+    (drawing,) = draw_charts([chart])
+    assert drawing.svg == ""
+    assert "allowed" in drawing.problem.lower()
+
+
+def test_drawing_that_never_ends_leaves_the_charts_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import altair as alt
+
+    endless = svg._PROGRAM.replace(
+        "    try:", "    import time; time.sleep(chart.get('sleep', 0))\n    try:"
+    )
+    monkeypatch.setattr(svg, "_PROGRAM", endless)
+    monkeypatch.setattr(svg, "_TO_START", 20)
+    monkeypatch.setattr(svg, "_FOR_EACH", 0)
+    chart = alt.Chart(alt.Data(values=[{"t": 1}])).mark_bar().encode(x="t:Q")
+    first, second, third = draw_charts([chart, {"sleep": 600}, chart])
+    assert first.svg.startswith("<svg") or "svg" in first.svg[:20]
+    assert second.problem == third.problem == "drawing took more than 20 s"

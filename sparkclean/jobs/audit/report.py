@@ -54,8 +54,8 @@ _MOST_CLASSES, _GROUPED = 5000, 60
 #: Classes in the chart.
 _DRAWN = 25
 _CAVEAT = (
-    "The noise is estimated from what the model says: the interval is that of sampling alone, and "
-    "a weak model makes the estimate too high."
+    "The noise is estimated from the model's probabilities. The interval is at least this wide; "
+    "a weak model or overlapping classes bias the estimate."
 )
 _OWN = {name for name, _ in (*SUSPECTS, *PROVENANCE)}
 
