@@ -323,7 +323,7 @@ def test_package_exports_its_names() -> None:
     assert sparkclean.__all__ == [
         "AuditResult", "ConfigError", "InputError", "RobustClassifier", "SparkCleanError",
         "__version__", "audit", "find_label_issues", "find_label_issues_from_features",
-        "functions", "load_model", "losses", "predict", "read", "run_job",
+        "functions", "load_model", "losses", "plots", "predict", "read", "run_job",
     ]  # fmt: skip
     assert dir(sparkclean) == sparkclean.__all__
 
