@@ -16,6 +16,7 @@ from sparkclean import registry
 from sparkclean.errors import SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of
 from sparkclean.rows.session import batch_setter, find_session, open_session
+from sparkclean.rows.table_names import check_table_names
 from sparkclean.rows.task_status import CountTasks, watched_tasks
 from sparkclean.texts import remember_secrets
 
@@ -93,7 +94,8 @@ def run_job(
     checked = load_config(config, overrides=overrides)
     last = None
     run_id = run_id or new_run_id()
-    with open_jobs(checked, run_id, settings=settings or {}, job=job) as jobs:
+    folder = None if isinstance(config, Mapping) else Path(config).parent
+    with open_jobs(checked, run_id, settings=settings or {}, job=job, beside=folder) as jobs:
         for last in jobs.run(job, dry_run=dry_run):
             _log.debug("%s", last.summary)
     if last is None or last.job != SEQUENCES.get(job, (job,))[-1]:
@@ -220,6 +222,14 @@ class Jobs:
         return runner.describe(prepared) if dry_run else runner.execute(prepared)
 
 
+def _named_tables(config: Config) -> dict[str, str]:
+    """Give the tables that are read and may be named in a catalog, by their keys."""
+    tables = {key: name for section in config.sections() for key, name in section.tables().items()}
+    if config.input.format == "parquet":  # then it is a path
+        del tables["input.table"]
+    return tables
+
+
 def _check_early(job: str, config: Config, run_id: str) -> dict[str, Pin]:
     """Check what can be checked before Spark is waited for; give the tables that it has pinned."""
     from sparkclean.runs.early import EarlyContext, check_early  # noqa: PLC0415
@@ -245,6 +255,7 @@ def open_jobs(
     debug: bool = False,
     listener: PhaseListener | None = None,
     job: str | None = None,
+    beside: Path | None = None,
 ) -> Iterator[Jobs]:
     """Open a session for jobs, and tidy up behind them.
 
@@ -260,6 +271,8 @@ def open_jobs(
         Who is told of phases; the log by default.
     job : str, optional
         Which of them will run: what is wrong with it is said before Spark starts, if it shows.
+    beside : Path, optional
+        Folder of the configuration, in which tables are looked for that are not found.
 
     Yields
     ------
@@ -275,6 +288,7 @@ def open_jobs(
     given: Mapping[str, Pin] = {}
     try:
         if job is not None and find_session() is None:
+            check_table_names(_named_tables(config), {**settings, **config.spark}, beside=beside)
             given = _check_early(job, config, run_id)
         with (
             ExitStack() as after,

@@ -10,6 +10,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from sparkclean import registry
@@ -144,7 +145,13 @@ def _job(args: argparse.Namespace) -> None:
     settings = read_properties(args.properties_file)
     listener = phase_listener(args.log_format)
     opened = open_jobs(
-        config, run_id, settings=settings, debug=args.debug, listener=listener, job=args.job
+        config,
+        run_id,
+        settings=settings,
+        debug=args.debug,
+        listener=listener,
+        job=args.job,
+        beside=None if args.config is None else Path(args.config).parent,
     )
     with opened as jobs:
         for result in jobs.run(args.job, dry_run=args.dry_run):

@@ -12,7 +12,8 @@ from sparkclean.examples.given_frame import GivenFrame
 from sparkclean.examples.given_rows import GivenRows, is_arrow, is_pandas
 from sparkclean.lake import open_source
 from sparkclean.rows.conditions import find_unstable
-from sparkclean.rows.session import find_or_start_session
+from sparkclean.rows.session import find_or_start_session, find_session
+from sparkclean.rows.table_names import check_table_names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
@@ -145,6 +146,8 @@ def open_given(
         return GivenRows.send(data, ids, needed, keys)
     if not isinstance(data, str):
         return GivenFrame(data, ids or ("id",)), False
+    if find_session() is None:
+        check_table_names({"df": data}, {})
     spark, own = find_or_start_session()
     source = open_source(data, spark=spark)
     pin = source.pin()
