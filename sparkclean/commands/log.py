@@ -14,7 +14,19 @@ from sparkclean.commands.terminal import is_terminal
 from sparkclean.texts import printable, printable_lines
 
 #: What records say besides their message.
-_FIELDS = ("phase", "event", "rows", "seconds", "done", "total", "unit", "left", "run_id")
+_FIELDS = (
+    "phase",
+    "event",
+    "error",
+    "exit_code",
+    "rows",
+    "seconds",
+    "done",
+    "total",
+    "unit",
+    "left",
+    "run_id",
+)
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 
 

@@ -100,8 +100,10 @@ def _fail(args: argparse.Namespace, exc: BaseException, code: int) -> int:
         texts = exc.findings
     elif isinstance(exc, SparkCleanError):
         texts = (str(exc),)
+    # by the class a scheduler tells the two meanings of code 5
+    fields = {"event": "error", "error": type(exc).__name__, "exit_code": code}
     for text in texts:  # a line each, whatever a name in it holds
-        _log.error("%s", text)
+        _log.error("%s", text, extra=fields)
     return code
 
 

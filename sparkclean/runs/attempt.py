@@ -34,6 +34,7 @@ from sparkclean.runs.record import (
     pin_summary,
 )
 from sparkclean.schema import RUN_RECORDS
+from sparkclean.texts import redact_config
 
 _log = logging.getLogger("sparkclean")
 
@@ -88,6 +89,7 @@ class PreparedRun:
             notes=dict(self.prepared.notes) | self.prepared.moment,
             has_adopted=self.has_adopted,
             has_marks=self.marks("").is_needed,
+            config=redact_config(self.context.config.model_dump(mode="json")),
         )
 
     def marks(self, home: str) -> RunMarks:

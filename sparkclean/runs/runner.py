@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.config.fingerprint import fingerprint, fingerprint_of_before
+from sparkclean.config.fingerprint import changed_settings, fingerprint, fingerprint_of_before
 from sparkclean.errors import ConfigError, InputError, VersionExistsError
 from sparkclean.faults import fault_point
 from sparkclean.lake import Pin, StagingFolder, TargetTable, Version, open_target
@@ -157,7 +157,10 @@ class Runner:
         run = self._prepare(state, record)
         if state is not None:
             _log.info("resuming run %s on its pinned input", self.run_id)
-            state.check_same(run.fingerprint, run.input_table, run.version)
+            changed = (
+                "" if state.config_fingerprint == run.fingerprint else self._changed(state.config)
+            )
+            state.check_same(run.fingerprint, run.input_table, run.version, changed)
         self._check_outputs(run.prepared, run.published)
         return run
 
@@ -366,7 +369,7 @@ class Runner:
                 if was != now:
                     raise VersionExistsError(
                         f"run id {self.run_id!r} has already published {what} with another {key} "
-                        f"({was}, now {now}); use a new run id"
+                        f"({was}, now {now}){self._why(key, record)}; use a new run id"
                     )
         datasets = {name for name in self.targets if not self.specs[name].accumulates}
         missing = datasets - set(outputs.published)
@@ -382,6 +385,23 @@ class Runner:
         metrics = {} if record is None else json.loads(record.get("metrics") or "{}")
         report = Report([Line(f"run {self.run_id} has finished before; nothing was done")])
         return self._result(PUBLISHED, report, outputs.versions(), Result(metrics=metrics))
+
+    def _why(self, key: str, record: Mapping[str, Any] | None) -> str:
+        """Say which settings have changed since a run record was written."""
+        if key != CONFIG_FINGERPRINT or record is None:
+            return ""
+        return f": {self._changed(json.loads(record['config'] or '{}'))}"
+
+    def _changed(self, before: Mapping[str, Any]) -> str:
+        """List the settings that have changed, of those that the answer depends on."""
+        if not before:
+            return ""
+        job = self.job
+        changed = changed_settings(before, self.config, job.sections, without=job.unaffected_by)
+        return "; ".join(changed) or (
+            "no setting has changed, but the labels in the file of classes, what feature columns "
+            "are taken as, a secret, or the version of sparkclean"
+        )
 
     def _result(
         self, status: str, report: Report, outputs: Mapping[str, Mapping[str, str]], result: Result

@@ -77,7 +77,9 @@ def test_run_dry_run_shows_both_jobs_and_what_has_finished(
     changed = {"features": ["vector"], "n_folds": 2}
     for words in (["predict"], ["predict", "--dry-run"]):
         assert command(tmp_path, *words, predict=changed) == 5
-        assert "has already published predictions" in capsys.readouterr().err
+        err = capsys.readouterr().err
+        assert "has already published predictions" in err
+        assert 'predict.features: ["vector", "number"] -> ["vector"]; use a new run id' in err
 
 
 def test_predict_dry_run_looks_at_rows(
