@@ -23,7 +23,7 @@ from sparkclean.commands.log import configure_logging, name_run
 from sparkclean.commands.output import unfailing_output
 from sparkclean.commands.show import add_arguments as add_show_arguments
 from sparkclean.commands.show import show
-from sparkclean.commands.terminal import print_report
+from sparkclean.commands.terminal import print_report, say
 from sparkclean.commands.versions import (
     check_version,
     clean_up,
@@ -156,7 +156,9 @@ def _job(args: argparse.Namespace) -> None:
         beside=None if args.config is None else Path(args.config).parent,
     )
     with opened as jobs:
-        for result in jobs.run(args.job, dry_run=args.dry_run):
+        for number, result in enumerate(jobs.run(args.job, dry_run=args.dry_run)):
+            if number and args.dry_run:  # plans stand apart
+                say("")
             print_report(result.report)
 
 

@@ -276,8 +276,7 @@ class Runner:
         return self._planned(plan, about)
 
     def _planned(self, plan: Report, about: Sequence[Line]) -> JobResult:
-        report = Report((*plan.parts, *about, Line("nothing was written")))
-        return self._result("planned", report, {}, Result())
+        return self._result("planned", plan_report(self.job.name, plan, about), {}, Result())
 
     def _try_out(self, run: PreparedRun) -> None:
         with engine_errors(run.prepared.input.pin, self.home):
@@ -420,6 +419,12 @@ class Runner:
             # what fails here must not hide what ended the run; `sparkclean clean-up` removes it
             with suppress(Exception):
                 staging.discard()
+
+
+def plan_report(job: str, plan: Report, about: Sequence[Line]) -> Report:
+    """Show what a run would do, below the name of its job: a sequence shows several plans."""
+    heading = Line(f"plan of {job}", "heading")
+    return Report((heading, *plan.parts, *about, Line("nothing was written")))
 
 
 def _report(result: Result, outputs: Outputs, about: Sequence[Line]) -> Report:
