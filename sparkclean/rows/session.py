@@ -20,6 +20,7 @@ from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.reading import read_plain
 from sparkclean.rows.interrupts import raising_interrupts
 from sparkclean.rows.java import Java
+from sparkclean.rows.warehouse import warehouse_settings
 from sparkclean.texts import cause_of, remember_secrets
 
 if TYPE_CHECKING:
@@ -173,11 +174,15 @@ def _create_session(conf: dict[str, str], java: Java, *, debug: bool) -> SparkSe
         "spark.log.level": "WARN",
     }
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ
+    known: dict[str, str] = {}
     if not submitted:
         settings |= _local_settings(debug=debug)
-    elif "SPARK_REMOTE" not in os.environ and SparkConf().get("spark.master") == "local[*]":
-        settings["spark.master"] = "local[*,4]"
+    elif "SPARK_REMOTE" not in os.environ:
+        known = dict(SparkConf().getAll())
+        if known.get("spark.master") == "local[*]":
+            settings["spark.master"] = "local[*,4]"
     settings = _with_settings(settings, conf)
+    settings |= warehouse_settings({**known, **settings})
     _log.info("starting Spark ...")
     builder = SparkSession.builder
     try:
