@@ -292,7 +292,10 @@ def open_jobs(
             given = _check_early(job, config, run_id)
         with (
             ExitStack() as after,
-            open_session({**settings, **config.spark}, debug=debug) as (spark, own),
+            open_session({**settings, **config.spark}, debug=debug, listener=listener) as (
+                spark,
+                own,
+            ),
             watched_tasks(spark) as count_tasks,
         ):
             fit = batch_setter(spark, own=own)

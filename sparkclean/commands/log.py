@@ -10,7 +10,7 @@ import textwrap
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
-from sparkclean.commands.terminal import is_terminal
+from sparkclean.rows.console import is_terminal
 from sparkclean.texts import printable, printable_lines
 
 #: What records say besides their message.

@@ -18,7 +18,6 @@ from sparkclean.commands.completion import SHELLS, completion_script
 from sparkclean.commands.flags import add_flags, config_text, load_flagged
 from sparkclean.commands.init import add_init_flags, init
 from sparkclean.commands.jobs import new_run_id, open_jobs
-from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
 from sparkclean.commands.output import unfailing_output
 from sparkclean.commands.show import add_arguments as add_show_arguments
@@ -32,6 +31,7 @@ from sparkclean.commands.versions import (
 )
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of, raising_interrupts
+from sparkclean.rows.live import phase_listener
 from sparkclean.rows.session import read_properties
 from sparkclean.texts import cause_of, printable
 from sparkclean.version import __version__

@@ -18,6 +18,7 @@ from sparkclean.commands.terminal import (
 )
 from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError, first_of
 from sparkclean.locations import check_expanded, local_path
+from sparkclean.rows.live import phase_listener
 from sparkclean.rows.session import find_session, open_session, read_properties
 from sparkclean.rows.table_names import check_table_names
 
@@ -44,7 +45,8 @@ def session_for(args: argparse.Namespace, table: str) -> Iterator[SparkSession |
     settings = read_properties(args.properties_file)
     if find_session() is None:
         check_table_names({"": table}, settings)
-    with open_session(settings, debug=args.debug) as (spark, _):
+    listener = phase_listener(args.log_format)
+    with open_session(settings, debug=args.debug, listener=listener) as (spark, _):
         yield spark
 
 

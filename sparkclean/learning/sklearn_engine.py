@@ -126,6 +126,7 @@ class SklearnEngine:
             )
             entries = collect_models(job.spark, train, predict.n_folds, job.profile, rare)
             phase.rows = sum(entry.training_rows for entry in entries)
+            phase.of_what = f"training rows of {len(entries)} models"
         return entries
 
     def weigh(self, folder: Path, entries: Sequence[ModelEntry]) -> Comparison | None:
