@@ -251,6 +251,10 @@ def test_top_gives_suspects_with_columns_of_their_own(calls: Calls) -> None:
     assert [row["note"] for row in top] == [f"n{row['id'] // 3}" for row in top]
     local = calls.local.top(7, columns=["note", "x"])
     assert list(local.columns) == list(top[0].asDict())
+    labels = ["given_label", "suggested_label"]
+    assert list(local.columns) == ["rank", "id", *labels, "label_quality", "note", "x"]
+    with pd.option_context("display.width", 80, "display.max_columns", 0):
+        assert "..." not in repr(local)
     assert local["id"].tolist() == [row["id"] for row in top]
     assert local["x"].tolist() == [row["x"] for row in top]
     assert local.index.tolist() == [f"r{i // 3}" for i in local["id"]]

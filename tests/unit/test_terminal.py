@@ -195,6 +195,27 @@ def test_table_too_wide_for_the_terminal_is_shown_record_by_record() -> None:
     assert lines[-1] == "column_9  y"
 
 
+def test_titles_are_folded_before_a_table_becomes_records() -> None:
+    titles = ["rank", "suggested_probability", "class_noise_rate"]
+    grid = Grid([("1", "0.912449", "0.5"), ("2", "0.5", "0.25")], titles, right=(0, 1, 2))
+    assert shown(Report([grid]), width=60)[0].split() == titles
+    lines = shown(Report([grid]), width=36)
+    assert [line.split() for line in lines[:2]] == [
+        ["suggested_", "class_"],
+        ["rank", "probability", "noise_rate"],
+    ] or [line.split() for line in lines[:3]] == [
+        ["class_"],
+        ["suggested_", "noise_"],
+        ["rank", "probability", "rate"],
+    ]
+    assert lines[-1].split() == ["2", "0.5", "0.25"]
+
+
+def test_title_with_a_line_break_is_escaped_where_it_is_folded() -> None:
+    grid = Grid([("1", "2")], ["a\nb_" + "c" * 20, "d_" * 10], right=(0, 1))
+    assert "a\\nb_" in "".join(shown(Report([grid]), width=30))
+
+
 def test_value_of_a_record_is_folded_beside_its_name() -> None:
     lines = shown(Report([Grid([("name", "x" * 50)])]), width=30)
     assert lines == ["name  " + "x" * 24, " " * 6 + "x" * 24, " " * 6 + "xx"]
