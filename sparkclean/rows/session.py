@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import os
@@ -157,8 +158,15 @@ def find_or_start_session(
         return existing, False
     with Progress(listener or PhaseLog()).before(_STARTING):
         spark = _create_session({}, Java(quiet=True), debug=False)
+    # before Java: workers whose Java has gone complain of it
+    atexit.register(_stop, spark)
     _log.info("started Spark %s in this process", spark.version)
     return spark, True
+
+
+def _stop(spark: SparkSession) -> None:
+    with suppress(Exception):
+        spark.stop()
 
 
 def find_session() -> SparkSession | None:
