@@ -13,6 +13,7 @@ from sparkclean.errors import ConfigError, InputError, did_you_mean, first_of
 from sparkclean.lake.engine_errors import analysed
 from sparkclean.names import is_named_as_id, quote_name
 from sparkclean.rows.conditions import fill_run_time, find_unstable
+from sparkclean.schema import ROW_NUMBER
 from sparkclean.texts import cause_of
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def find_names(
 
 def _choice(there: Sequence[str], key: str, types: Mapping[str, str]) -> str:
     """List the columns that a key may name; all of them where their types do not tell."""
+    there = [name for name in there if name != ROW_NUMBER]  # which no table has
     fitting = [name for name in there if types.get(name, "").startswith(_FITTING.get(key, ()))]
     if key not in _FITTING or not fitting or len(fitting) == len(there):
         return f"it has: {first_of(there, 20)}"
