@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from sparkclean.rows.progress import PhaseListener
     from sparkclean.runs.attempt import PreparedRun
     from sparkclean.runs.context import Context
-    from sparkclean.runs.runner import JobResult, Runner
+    from sparkclean.runs.result import JobResult
+    from sparkclean.runs.runner import Runner
 
 _log = logging.getLogger("sparkclean")
 

@@ -18,7 +18,7 @@ from sparkclean.lake.base import INPUT_TABLE, OF_TABLE
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
 from sparkclean.locations import local_path
 from sparkclean.rows.progress import Progress
-from sparkclean.rows.report import Grid, Line, Report
+from sparkclean.rows.report import Line, Report
 from sparkclean.runs.attempt import Attempt, PreparedRun
 from sparkclean.runs.context import Context
 from sparkclean.runs.engine_errors import engine_errors
@@ -26,6 +26,7 @@ from sparkclean.runs.job import Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.recall import recall_run
 from sparkclean.runs.record import GATE_FAILED, PUBLISHED
+from sparkclean.runs.result import JobResult, plan_report, run_report
 from sparkclean.runs.targets import check_columns, check_same_table, warn_of_places_before
 from sparkclean.schema import CONFIG_FINGERPRINT, JOB, RUN_RECORDS, OutputSpec
 
@@ -37,39 +38,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("sparkclean")
 
 _RUNS = RUN_RECORDS.name
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """The end of a run.
-
-    Attributes
-    ----------
-    job, run_id : str
-    status : str
-        ``published``, or ``planned`` after a dry run.
-    outputs : mapping
-        Location and version of what was published, by name.
-    metrics : mapping
-        Numbers by name.
-    report : Report
-        For people; ``summary`` is its plain text.
-    """
-
-    job: str
-    run_id: str
-    status: str
-    outputs: Mapping[str, Mapping[str, str]]
-    metrics: Mapping[str, Any]
-    report: Report
-
-    @property
-    def summary(self) -> str:
-        """What was found, as plain text."""
-        return str(self.report)
-
-    def __str__(self) -> str:
-        return self.summary
 
 
 @dataclass
@@ -320,7 +288,7 @@ class Runner:
             self._leftovers = attempt.leftovers()
             self.discard()
         self._forget(run)
-        report = _report(result, outputs, run.prepared.about_ids)
+        report = run_report(result, outputs, run.prepared.about_ids)
         return self._result(PUBLISHED, report, outputs.versions(), result)
 
     def _outputs(self, run: PreparedRun) -> Outputs:
@@ -419,18 +387,3 @@ class Runner:
             # what fails here must not hide what ended the run; `sparkclean clean-up` removes it
             with suppress(Exception):
                 staging.discard()
-
-
-def plan_report(job: str, plan: Report, about: Sequence[Line]) -> Report:
-    """Show what a run would do, below the name of its job: a sequence shows several plans."""
-    heading = Line(f"plan of {job}", "heading")
-    return Report((heading, *plan.parts, *about, Line("nothing was written")))
-
-
-def _report(result: Result, outputs: Outputs, about: Sequence[Line]) -> Report:
-    """Say what was found, then where it is."""
-    places = {name: str(place) for name, place in result.places.items()} | outputs.places()
-    parts: list[Line | Grid] = [*result.report.parts, *([Line("")] if about else []), *about]
-    if places:
-        parts += [Line(""), Grid(list(places.items()))]
-    return Report(parts)

@@ -11,7 +11,8 @@ from sparkclean.errors import SparkCleanError
 from sparkclean.lake import Pin
 from sparkclean.rows.report import Line, Report
 from sparkclean.runs.engine_errors import engine_errors
-from sparkclean.runs.runner import Runner, plan_report
+from sparkclean.runs.result import plan_report
+from sparkclean.runs.runner import Runner
 
 
 class Staging:

@@ -58,7 +58,7 @@ def test_a_file_of_defaults_may_have_catalogs(tmp_path: Path, variable: str) -> 
     ("table", "words"),
     [
         ("products", "did you mean './products.parquet'?"),
-        ("produkts", "did you mean './products.parquet'?"),
+        ("pproducts", "did you mean './products.parquet'?"),
         ("Products", "did you mean './products.parquet'?"),
         ("nothing_like_it", "check the name, or write the path"),
         ("lake.db.examples", "no catalog is configured that could hold this table"),
@@ -99,8 +99,8 @@ def test_of_the_hints_none_is_hidden(here: Path) -> None:
     [
         (["audit", "products", "--label", "label"], "did you mean './products.parquet'?"),
         (["audit", "--config", "conf/run.yaml"], "write conf/orders"),
-        (["init", "produkts", "--to", "new.yaml"], "did you mean './products.parquet'?"),
-        (["versions", "produkts"], "did you mean './products.parquet'?"),
+        (["init", "pproducts", "--to", "new.yaml"], "did you mean './products.parquet'?"),
+        (["versions", "pproducts"], "did you mean './products.parquet'?"),
     ],
 )
 def test_commands_say_so_without_spark(
