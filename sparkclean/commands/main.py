@@ -153,6 +153,7 @@ def _job(args: argparse.Namespace) -> None:
         debug=args.debug,
         listener=listener,
         job=args.job,
+        dry_run=args.dry_run,
         beside=None if args.config is None else Path(args.config).parent,
     )
     with opened as jobs:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkclean.rows.report import Grid, Line, Report
+from sparkclean.runs.record import PUBLISHED
 
 if TYPE_CHECKING:
     from sparkclean.runs.job import Result
@@ -59,3 +60,11 @@ def run_report(result: Result, outputs: Outputs, about: Sequence[Line]) -> Repor
     if places:
         parts += [Line(""), Grid(list(places.items()))]
     return Report(parts)
+
+
+def finished_result(
+    job: str, run_id: str, outputs: Mapping[str, Mapping[str, str]], metrics: Mapping[str, Any]
+) -> JobResult:
+    """Give the result of a run that has published everything before."""
+    report = Report([Line(f"run {run_id} has finished before; nothing was done")])
+    return JobResult(job, run_id, PUBLISHED, outputs, dict(metrics), report)

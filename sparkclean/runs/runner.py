@@ -26,7 +26,7 @@ from sparkclean.runs.job import Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.recall import recall_run
 from sparkclean.runs.record import GATE_FAILED, PUBLISHED
-from sparkclean.runs.result import JobResult, plan_report, run_report
+from sparkclean.runs.result import JobResult, finished_result, plan_report, run_report
 from sparkclean.runs.targets import check_columns, check_same_table, warn_of_places_before
 from sparkclean.schema import CONFIG_FINGERPRINT, JOB, RUN_RECORDS, OutputSpec
 
@@ -119,7 +119,7 @@ class Runner:
             If the run id was begun with another configuration or input.
         """
         state = RunState.load(self.home, self.job.name, self.run_id)
-        record = self._find_record()
+        record = self.find_record()
         if state is not None and state.is_of_before and not self._is_ours(state, record):
             state = None
         run = self._prepare(state, record)
@@ -167,7 +167,7 @@ class Runner:
         if ahead is None:
             raise TypeError(f"{self.job.name} follows no job")
         prepared, describe = ahead
-        self._check_outputs(prepared, self._find_published())
+        self._check_outputs(prepared, self.find_published())
         with engine_errors(prepared.input.pin, self.home):
             plan = describe()
         return self._planned(plan, prepared.about_ids)
@@ -177,7 +177,7 @@ class Runner:
         try:
             return self._prepare(state, record).fingerprint == state.config_fingerprint
         except InputError:  # what this job has begun must go on with its own input
-            return bool(self._find_published())
+            return bool(self.find_published())
 
     def _context(self, state: RunState | None, record: Mapping[str, Any] | None) -> Context:
         return self.make_context(
@@ -196,13 +196,13 @@ class Runner:
     def _prepare(self, state: RunState | None, record: Mapping[str, Any] | None) -> PreparedRun:
         context = self._context(state, record)
         prepared = self.job.prepare(context)
-        published = self._find_published()
+        published = self.find_published()
         known = {version.properties.get(CONFIG_FINGERPRINT) for version in published.values()}
         known |= {None if state is None else state.config_fingerprint}
         known |= {None if record is None else record[CONFIG_FINGERPRINT]}
         return PreparedRun(context, prepared, self._fingerprint(prepared, known), published)
 
-    def _find_published(self) -> dict[str, Version]:
+    def find_published(self) -> dict[str, Version]:
         """Find what this run has published before; run records are looked up by themselves."""
         own = {name: target for name, target in self.targets.items() if name != _RUNS}
         found = {name: target.find_run(self.run_id) for name, target in own.items()}
@@ -222,9 +222,10 @@ class Runner:
         """Tell whether the run has begun, or ended, before."""
         if RunState.load(self.home, self.job.name, self.run_id) is not None:
             return True
-        return self._find_record() is not None or bool(self._find_published())
+        return self.find_record() is not None or bool(self.find_published())
 
-    def _find_record(self) -> Mapping[str, Any] | None:
+    def find_record(self) -> Mapping[str, Any] | None:
+        """Find the record of this run."""
         if _RUNS not in self.targets:
             return None
         return self.targets[_RUNS].find_record(self.job.name, self.run_id)
@@ -350,8 +351,7 @@ class Runner:
         if not (status == PUBLISHED if _RUNS in self.targets else done):
             return None
         metrics = {} if record is None else json.loads(record.get("metrics") or "{}")
-        report = Report([Line(f"run {self.run_id} has finished before; nothing was done")])
-        return self._result(PUBLISHED, report, outputs.versions(), Result(metrics=metrics))
+        return finished_result(self.job.name, self.run_id, outputs.versions(), metrics)
 
     def _why(self, key: str, record: Mapping[str, Any] | None) -> str:
         """Say which settings have changed since a run record was written."""
