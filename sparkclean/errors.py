@@ -71,13 +71,13 @@ class AuditGateError(SparkCleanError):
 
 
 class PublishConflictError(SparkCleanError):
-    """Somebody else published first, and nothing of this step was; exit code 5, retry is safe."""
+    """Another run published first, and nothing of this step was; exit code 5, retry is safe."""
 
     exit_code = 5
 
 
 class VersionExistsError(PublishConflictError):
-    """The version or run id exists already with other content; exit code 5."""
+    """The run id stands for another configuration or input; exit code 5, a retry fails again."""
 
 
 class CommitStateUnknownError(SparkCleanError):

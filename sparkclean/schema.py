@@ -170,6 +170,20 @@ SUSPECT_REASONS: Final[Mapping[str, str]] = {
     "low_normalized_margin": "low_score",
 }
 
+#: What each reason means.
+REASON_DESCRIPTIONS: Final[Mapping[str, str]] = {
+    "confident_in_another_class": "The probability of another class reaches the threshold of that "
+    "class.",
+    "pruned_from_class": "Among the lowest self-confidences of its given label: as many rows as "
+    "`classes.label_issues` estimates.",
+    "pruned_from_pair": "Among the largest margins of another class over the given label: as many "
+    "rows of the pair as `pairs.calibrated_joint` estimates.",
+    "pruned_from_class_and_pair": "Both of these.",
+    "prediction_differs": "The most probable class is not the given label.",
+    "low_score": "Among the lowest label quality scores: as many rows as all classes are estimated "
+    "to have wrong.",
+}
+
 #: Label quality scores (``ranked_by``).
 Score: TypeAlias = Literal[
     "self_confidence",
@@ -230,7 +244,8 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     SUGGESTED_LABEL: "Most probable other label.",
     SELF_CONFIDENCE: "Predicted probability of the given label.",
     SUGGESTED_PROBABILITY: "Predicted probability of the suggested label.",
-    LABEL_QUALITY: "Label quality score (`method.ranked_by`); the lowest is the worst.",
+    LABEL_QUALITY: "Label quality score of the row (`method.ranked_by`); the lowest is the worst. "
+    "`classes.label_quality_score` is that of a class.",
     RANK: "Position by label quality; 1 is the most suspicious row of the run.",
     REASON: "Why the row is a suspect; follows from `method.filter_by`.",
     # classes
@@ -239,18 +254,21 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "examples": "Audited rows with this given label.",
     "threshold": "Class threshold: mean self-confidence of the rows with this given label.",
     "suspects": "Suspects of the run.",
-    "classes.suspects": "Suspects with this given label.",
+    "classes.suspects": "Suspects with this given label: rows that the filter selected.",
     "pairs.suspects": "Suspects with this given label and this suggested label.",
-    "label_issues": "Estimated rows with this given label whose true label is another.",
+    "label_issues": "Estimated number of rows with this given label whose true label is another "
+    "(`pairs.calibrated_joint`). No rows are selected for it: `suspects` counts those.",
     "inverse_label_issues": "Estimated rows of this true label that were given another.",
     "label_noise": "P(true label is another | this given label).",
     "inverse_label_noise": "P(given label is another | this true label).",
-    "label_quality_score": "P(true label is this one | this given label).",
+    "label_quality_score": "P(true label is this one | this given label), of the class as a whole; "
+    "`label_quality` of the suspects is that of one row.",
     # pairs
     "true_label": "True label, as confident learning estimates it.",
     "confident_joint": "Rows with this given label that are confidently of the true label.",
     "calibrated_joint": "The confident joint, scaled to the examples of each given label.",
-    "noise_rate": "P(given label | true label).",
+    "noise_rate": "P(given label | true label). Where both are the same class, it is the share of "
+    "the true class that kept its label; near 1 is good.",
     # rejected
     "rejected.given_label": "Label in the input table, as text.",
     "rejected.reason": "What is wrong with the row: one of the reasons below.",

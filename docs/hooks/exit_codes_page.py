@@ -41,9 +41,12 @@ CODES: dict[int, tuple[str, str, str]] = {
         "no",
     ),
     5: (
-        "Another run published first, or the run id belongs to another configuration or input.",
-        "Try again. If the message says that the run id stands for something else, choose another.",
-        "yes, once",
+        "`PublishConflictError`: another run published first. `VersionExistsError`: the run id "
+        "stands for another configuration or input; the message names the settings that changed, "
+        "old -> new.",
+        "`PublishConflictError`: try again. `VersionExistsError`: go back to that configuration, "
+        "or choose another run id. `--log-format json` writes the class as `error`.",
+        "`PublishConflictError`: yes; `VersionExistsError`: no",
     ),
     6: (
         "Whether a commit happened is unknown.",

@@ -76,8 +76,11 @@ def _output(spec: OutputSpec, jobs: list[str]) -> Iterator[str]:
     if spec.name == "suspects":
         yield from ("`reason` by `method.filter_by`:", "")
         yield from table(
-            ("filter", "reason"),
-            [(code(name), code(reason)) for name, reason in schema.SUSPECT_REASONS.items()],
+            ("filter", "reason", "meaning"),
+            [
+                (code(name), code(reason), schema.REASON_DESCRIPTIONS[reason])
+                for name, reason in schema.SUSPECT_REASONS.items()
+            ],
         )
     if spec.name == "rejected":
         yield from ("Reasons, in the order in which they are tried:", "")

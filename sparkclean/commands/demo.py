@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sparkclean.commands.terminal import print_report, say
+from sparkclean.rows.live import phase_listener
 from sparkclean.rows.report import Grid, Line, Report
 
 _FLIPPED_SHARE = 0.05
@@ -83,7 +84,7 @@ def load(folder: Path, table: str, kind: str, properties: str | None) -> None:
     from sparkclean.rows.session import open_session, read_properties  # noqa: PLC0415 (imports pyspark)
 
     name = parse_table_name(table)
-    with open_session(read_properties(properties)) as (spark, _):
+    with open_session(read_properties(properties), listener=phase_listener("text")) as (spark, _):
         frame = spark.read.parquet((folder / "examples").resolve().as_uri())
         if name.path is not None:
             frame.write.format(kind).mode("overwrite").save(str(Path(name.path).resolve()))
@@ -171,7 +172,7 @@ def _first_rows(table: str, rows: int, properties: str | None) -> pa.Table:
         return open_target(table).head(rows)
     from sparkclean.rows.session import open_session, read_properties  # noqa: PLC0415
 
-    with open_session(read_properties(properties)) as (spark, _):
+    with open_session(read_properties(properties), listener=phase_listener("text")) as (spark, _):
         return open_target(table, spark=spark).head(rows)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.errors import ConfigError, first_of
+from sparkclean.errors import ConfigError, InputError, first_of
 from sparkclean.names import FILE_ENDINGS, FORMATS
 from sparkclean.schema import FILTERS
 from sparkclean.texts import redact_config
@@ -176,8 +176,25 @@ def load_flagged(args: argparse.Namespace) -> tuple[Config, dict[str, Any]]:
         flags = _places(args.out) | flags
     settings = load_settings(args.config, flags=flags, overrides=args.set)
     if args.config is None:
-        _complete(settings, args)
+        try:
+            _complete(settings, args)
+        except (ConfigError, InputError) as exc:
+            raise type(exc)([*exc.findings, *_more_findings(settings, args)]) from exc
     return check_settings(settings, args.config), settings
+
+
+def _more_findings(settings: Mapping[str, Any], args: argparse.Namespace) -> list[str]:
+    """Find what is wrong with the settings that are there, beside what is left out."""
+    from sparkclean.config.file import check_settings  # noqa: PLC0415 (pydantic)
+
+    left_out = ("input.table", "classes", *_NEEDS.get(args.job, ()))
+    try:
+        check_settings(settings, None)
+    except ConfigError as exc:
+        return [
+            text for text in exc.findings if not text.startswith(tuple(f"{k}:" for k in left_out))
+        ]
+    return []
 
 
 def _as_path(table: str) -> str:

@@ -17,6 +17,7 @@ from sparkclean.errors import SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of
 from sparkclean.rows.report import Line, Report
 from sparkclean.rows.session import batch_setter, find_session, open_session
+from sparkclean.rows.table_names import check_table_names
 from sparkclean.rows.task_status import CountTasks, watched_tasks
 from sparkclean.schema import RUN_RECORDS
 from sparkclean.texts import cause_of, remember_secrets
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from sparkclean.rows.progress import PhaseListener
     from sparkclean.runs.attempt import PreparedRun
     from sparkclean.runs.context import Context
-    from sparkclean.runs.runner import JobResult, Runner
+    from sparkclean.runs.result import JobResult
+    from sparkclean.runs.runner import Runner
 
 _log = logging.getLogger("sparkclean")
 
@@ -95,7 +97,10 @@ def run_job(
     checked = load_config(config, overrides=overrides)
     last = None
     run_id = run_id or new_run_id()
-    with open_jobs(checked, run_id, settings=settings or {}, job=job) as jobs:
+    folder = None if isinstance(config, Mapping) else Path(config).parent
+    with open_jobs(
+        checked, run_id, settings=settings or {}, job=job, beside=folder, dry_run=dry_run
+    ) as jobs:
         for last in jobs.run(job, dry_run=dry_run):
             _log.debug("%s", last.summary)
     if last is None or last.job != SEQUENCES.get(job, (job,))[-1]:
@@ -181,6 +186,26 @@ class Jobs:
         else:
             self._begin_sequence()
 
+    def recognise(self, name: str) -> list[JobResult] | None:
+        """Recognise that a job, or all jobs of a sequence, have finished before."""
+        from sparkclean.config.model import with_predictions  # noqa: PLC0415
+        from sparkclean.runs.recognition import recognise  # noqa: PLC0415
+
+        results = []
+        for part in SEQUENCES.get(name, (name,)):
+            config, run_id = self.config, self.run_id
+            if name in SEQUENCES:
+                if part == "predict":
+                    run_id = self._id_of_prediction()
+                else:
+                    place = config.output.location("predictions") or ""
+                    config = with_predictions(config, place)
+            result = recognise(self._runner(part, config, run_id))
+            if result is None:
+                return None
+            results.append(result)
+        return results
+
     def _id_of_prediction(self) -> str:
         """Give the run id of the prediction of a sequence: version 0.1.0 gave it one of its own."""
         before = f"{self.run_id}-predict"
@@ -259,6 +284,45 @@ class Jobs:
             return None
 
 
+def _named_tables(config: Config) -> dict[str, str]:
+    """Give the tables that are read and may be named in a catalog, by their keys."""
+    tables = {key: name for section in config.sections() for key, name in section.tables().items()}
+    if config.input.format == "parquet":  # then it is a path
+        del tables["input.table"]
+    return tables
+
+
+@dataclass(frozen=True)
+class FinishedJobs:
+    """Jobs that have finished before, in the place of `Jobs`: there is nothing to do.
+
+    Attributes
+    ----------
+    results : list of JobResult
+    """
+
+    results: list[JobResult]
+
+    def run(self, name: str, *, dry_run: bool = False) -> Iterator[JobResult]:  # noqa: ARG002
+        """Yield what the jobs gave."""
+        for result in self.results:
+            _log.info("%s, run %s", result.job, result.run_id)
+            yield result
+
+
+def _find_finished(job: str, config: Config, run_id: str) -> FinishedJobs | None:
+    """Recognise without Spark that all jobs of a command have finished before."""
+    from sparkclean.runs.early import find_early  # noqa: PLC0415
+
+    def find(session: SparkSession) -> list[JobResult] | None:
+        with ExitStack() as after:
+            jobs = Jobs(session, config, run_id, lambda _: None, after, None, lambda: None)
+            return jobs.recognise(job)
+
+    found = find_early(find)
+    return FinishedJobs(found) if found else None
+
+
 def _check_early(job: str, config: Config, run_id: str) -> dict[str, Pin]:
     """Check what can be checked before Spark is waited for; give the tables that it has pinned."""
     from sparkclean.runs.early import EarlyContext, check_early  # noqa: PLC0415
@@ -284,7 +348,9 @@ def open_jobs(
     debug: bool = False,
     listener: PhaseListener | None = None,
     job: str | None = None,
-) -> Iterator[Jobs]:
+    beside: Path | None = None,
+    dry_run: bool = False,
+) -> Iterator[Jobs | FinishedJobs]:
     """Open a session for jobs, and tidy up behind them.
 
     Parameters
@@ -299,10 +365,14 @@ def open_jobs(
         Who is told of phases; the log by default.
     job : str, optional
         Which of them will run: what is wrong with it is said before Spark starts, if it shows.
+    beside : Path, optional
+        Folder of the configuration, in which tables are looked for that are not found.
+    dry_run : bool
+        Whether the plan is wanted, also of what has finished before.
 
     Yields
     ------
-    Jobs
+    Jobs or FinishedJobs
     """
     from sparkclean.config.classes import resolve_classes  # noqa: PLC0415
     from sparkclean.lake.run_ids import check_run_id  # noqa: PLC0415 (imports pyarrow)
@@ -314,10 +384,18 @@ def open_jobs(
     given: Mapping[str, Pin] = {}
     try:
         if job is not None and find_session() is None:
+            check_table_names(_named_tables(config), {**settings, **config.spark}, beside=beside)
+            finished = None if dry_run else _find_finished(job, config, run_id)
+            if finished is not None:
+                yield finished
+                return
             given = _check_early(job, config, run_id)
         with (
             ExitStack() as after,
-            open_session({**settings, **config.spark}, debug=debug) as (spark, own),
+            open_session({**settings, **config.spark}, debug=debug, listener=listener) as (
+                spark,
+                own,
+            ),
             watched_tasks(spark) as count_tasks,
         ):
             fit = batch_setter(spark, own=own)

@@ -10,11 +10,23 @@ import textwrap
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
-from sparkclean.commands.terminal import is_terminal
+from sparkclean.rows.console import is_terminal
 from sparkclean.texts import printable, printable_lines
 
 #: What records say besides their message.
-_FIELDS = ("phase", "event", "rows", "seconds", "done", "total", "unit", "left", "run_id")
+_FIELDS = (
+    "phase",
+    "event",
+    "error",
+    "exit_code",
+    "rows",
+    "seconds",
+    "done",
+    "total",
+    "unit",
+    "left",
+    "run_id",
+)
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 
 

@@ -10,6 +10,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from sparkclean import registry
@@ -18,14 +19,13 @@ from sparkclean.commands.completion import SHELLS, completion_script
 from sparkclean.commands.flags import add_flags, config_text, load_flagged
 from sparkclean.commands.init import add_init_flags, init
 from sparkclean.commands.jobs import new_run_id, open_jobs
-from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
 from sparkclean.commands.output import unfailing_output
 from sparkclean.commands.report import add_arguments as add_report_arguments
 from sparkclean.commands.report import report
 from sparkclean.commands.show import add_arguments as add_show_arguments
 from sparkclean.commands.show import show
-from sparkclean.commands.terminal import print_report
+from sparkclean.commands.terminal import print_report, say
 from sparkclean.commands.versions import (
     check_version,
     clean_up,
@@ -34,6 +34,7 @@ from sparkclean.commands.versions import (
 )
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of, raising_interrupts
+from sparkclean.rows.live import phase_listener
 from sparkclean.rows.session import read_properties
 from sparkclean.texts import cause_of, printable
 from sparkclean.version import __version__
@@ -104,8 +105,10 @@ def _fail(args: argparse.Namespace, exc: BaseException, code: int) -> int:
         texts = exc.findings
     elif isinstance(exc, SparkCleanError):
         texts = (str(exc),)
+    # by the class a scheduler tells the two meanings of code 5
+    fields = {"event": "error", "error": type(exc).__name__, "exit_code": code}
     for text in texts:  # a line each, whatever a name in it holds
-        _log.error("%s", text)
+        _log.error("%s", text, extra=fields)
     return code
 
 
@@ -149,10 +152,19 @@ def _job(args: argparse.Namespace) -> None:
     settings = read_properties(args.properties_file)
     listener = phase_listener(args.log_format)
     opened = open_jobs(
-        config, run_id, settings=settings, debug=args.debug, listener=listener, job=args.job
+        config,
+        run_id,
+        settings=settings,
+        debug=args.debug,
+        listener=listener,
+        job=args.job,
+        dry_run=args.dry_run,
+        beside=None if args.config is None else Path(args.config).parent,
     )
     with opened as jobs:
-        for result in jobs.run(args.job, dry_run=args.dry_run):
+        for number, result in enumerate(jobs.run(args.job, dry_run=args.dry_run)):
+            if number and args.dry_run:  # plans stand apart
+                say("")
             print_report(result.report)
 
 

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sparkclean.rows.report import cell
 from sparkclean.schema import (
+    CLASSES,
     CONFIG_FINGERPRINT,
     DATASET_VERSION,
     GIVEN_LABEL,
+    PAIRS,
     RANK,
     RUN_ID,
     SUGGESTED_LABEL,
+    SUSPECTS,
 )
 from sparkclean.texts import printable
 
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
 
 #: What a row is known by: shown even where it is the same in all rows.
 _SAID: Final = (RANK, GIVEN_LABEL, SUGGESTED_LABEL, "true_label", "class")
+#: Numbers of ours that may be equal to others, by method or by chance.
+_NUMBERS: Final = tuple(
+    name
+    for name, kind in (*SUSPECTS, *CLASSES, *PAIRS)
+    if kind in ("double", "bigint", "int") and name != RANK
+)
 _PROVENANCE: Final = (DATASET_VERSION, CONFIG_FINGERPRINT, RUN_ID)
 
 
@@ -65,6 +74,38 @@ def leave_out_constants(table: pa.Table, keep: Sequence[str] = ()) -> tuple[pa.T
                 out[name] = "null" if values[0] is None else cell(values[0])
     said = "; ".join(f"{name} {value}" for name, value in out.items())
     return table.select([n for n in names if n not in out]), said and f"in all rows shown: {said}"
+
+
+def leave_out_repeats(table: pa.Table, keep: Sequence[str] = ()) -> tuple[pa.Table, str]:
+    """Leave out numbers that another column before them repeats in all rows.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    keep : sequence of str
+        Columns that are shown whatever they say.
+
+    Returns
+    -------
+    table : pyarrow.Table
+    said : str
+        Which column says the same, as one line; empty where all columns stay. Columns of the
+        user's are never left out, and of a single row none is.
+    """
+    names = table.column_names
+    if RUN_ID not in names or table.num_rows < 2:
+        return table, ""
+    seen: dict[str, list[Any]] = {}
+    same: dict[str, str] = {}
+    for name in (name for name in names if name in (*_NUMBERS, "class")):
+        values = table.column(name).to_pylist()
+        first = next((other for other, before in seen.items() if before == values), None)
+        if first is None or name in keep or name not in _NUMBERS:
+            seen[name] = values
+        else:
+            same[name] = first
+    said = ", ".join(f"{name} = {first}" for name, first in same.items())
+    return table.select([n for n in names if n not in same]), said and f"equal columns: {said}"
 
 
 def shown_numbers(values: Sequence[float | None]) -> list[str | None]:

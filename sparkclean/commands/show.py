@@ -9,7 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.commands.rows_shown import FORMATS, leave_out_constants, rank_first
+from sparkclean.commands.rows_shown import (
+    FORMATS,
+    leave_out_constants,
+    leave_out_repeats,
+    rank_first,
+)
 from sparkclean.commands.runs import holds_records, lists_runs, show_runs, whole_records
 from sparkclean.commands.terminal import print_table, say
 from sparkclean.commands.versions import opened, session_for
@@ -91,8 +96,8 @@ def show(args: argparse.Namespace) -> None:
     joined: Sequence[str] = ()
     if args.format in (None, "markdown"):
         joined = () if args.columns is None else args.columns.split(",")
-        table, constants = leave_out_constants(table, joined)
-        notes += [constants] if constants else []
+        table, constants, repeats = _for_people(table, joined)
+        notes += [text for text in (constants, repeats) if text]
         for note in notes:
             say(note)
     if args.format is None:
@@ -100,6 +105,16 @@ def show(args: argparse.Namespace) -> None:
     else:
         # what the rows hold is escaped there
         print(("\n" if notes and args.format == "markdown" else "") + FORMATS[args.format](table))
+
+
+def _for_people(table: pa.Table, joined: Sequence[str]) -> tuple[pa.Table, str, str]:
+    """Leave out what is the same in all rows, and numbers that other columns repeat."""
+    shared, constants = leave_out_constants(table, joined)
+    there = set(shared.column_names)
+    # without what is said already
+    kept = table.select([n for n in table.column_names if n in there or n == RUN_ID])
+    left, repeats = leave_out_repeats(kept, joined)
+    return left.select([n for n in left.column_names if n in there]), constants, repeats
 
 
 def _first_rows(

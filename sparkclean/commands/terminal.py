@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import re
 import sys
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from sparkclean.commands.rows_shown import shown_column
+from sparkclean.rows.console import open_console
 from sparkclean.rows.report import Grid, Line, Report, by_record, cell
 from sparkclean.texts import printable
 
@@ -22,49 +23,6 @@ _WIDEST_LINE, _LONGEST_VALUE = 240, 2000
 #: What is left at least of a column that is folded on a narrow terminal.
 _NARROWEST = 16
 _STYLES = {"plain": "", "heading": "bold", "warning": "yellow"}
-
-
-def is_terminal(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal that understands more than lines of text.
-
-    Parameters
-    ----------
-    stream : text file
-
-    Returns
-    -------
-    bool
-    """
-    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
-
-
-def open_console(stream: TextIO) -> Console | None:
-    """Open a stream for rich.
-
-    Parameters
-    ----------
-    stream : text file
-
-    Returns
-    -------
-    rich.console.Console or None
-        None where the stream is no terminal, or rich is not installed. What is printed is taken as
-        it is: rich looks for no markup in it.
-    """
-    if not is_terminal(stream):
-        return None
-    try:
-        from rich.console import Console  # noqa: PLC0415 (only a terminal needs it)
-    except ImportError:  # a bare zip brings sparkclean alone
-        return None
-    return Console(
-        file=stream,
-        force_jupyter=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        soft_wrap=True,
-    )
 
 
 def say(text: str) -> None:
@@ -99,22 +57,48 @@ def show_report(report: Report, console: Console) -> None:
     for part in report.parts:
         if isinstance(part, Line):
             console.print(Text(str(part), style=_STYLES[part.tone]))
-        elif part.titles and not _fits(part, console.width):
-            show_report(by_record(part.titles, part.rows), console)
-        else:
+        elif not part.titles or _fits(part, console.width):
             console.print(_as_rich(part), soft_wrap=False)
+        elif _fits(part, console.width, titles := _folded_titles(part)):
+            console.print(_as_rich(part, titles), soft_wrap=False)
+        else:
+            show_report(by_record(part.titles, part.rows), console)
 
 
-def _fits(grid: Grid, width: int) -> bool:
-    """Tell whether a table fits a terminal, if columns of text are folded where they must be."""
+def _fits(grid: Grid, width: int, titles: Sequence[Sequence[str]] | None = None) -> bool:
+    """Tell whether a table fits a terminal, if columns of text are folded where they must be.
+
+    ``titles`` are lines of titles that are folded.
+    """
+    widths = grid.widths if titles is None else _widths(grid, titles)
     least = [
         width if number in grid.right else min(width, _NARROWEST)
-        for number, width in enumerate(grid.widths)
+        for number, width in enumerate(widths)
     ]
     return sum(least) + 2 * (len(least) - 1) <= width
 
 
-def _as_rich(grid: Grid) -> RenderableType:
+def _widths(grid: Grid, titles: Sequence[Sequence[str]]) -> list[int]:
+    """Give the characters of each column below folded titles."""
+    columns = list(zip(*grid.cells[1:], strict=True)) or [()] * len(titles)
+    texts = [(*lines, *column) for lines, column in zip(titles, columns, strict=True)]
+    return [max(map(len, column)) for column in texts]
+
+
+def _folded_titles(grid: Grid) -> list[list[str]]:
+    """Fold titles at their underscores, to the widest of the values below or of their words."""
+    folded = []
+    for title, width in zip(grid.cells[0], _widths(grid, [[""]] * len(grid.titles)), strict=True):
+        lines = [""]
+        for word in re.findall(r"[^_]*_+|[^_]+$", title) or [title]:
+            if lines[-1] and len(lines[-1] + word) > width:
+                lines.append("")
+            lines[-1] += word
+        folded.append(lines)
+    return folded
+
+
+def _as_rich(grid: Grid, titles: Sequence[Sequence[str]] | None = None) -> RenderableType:
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -129,6 +113,8 @@ def _as_rich(grid: Grid) -> RenderableType:
         border_style="dim",
     )
     head = cells.pop(0) if grid.titles else [Text("") for _ in grid.widths]
+    if titles is not None:
+        head = [Text("\n".join(lines)) for lines in titles]
     for number, title in enumerate(head):
         table.add_column(
             title,
@@ -161,7 +147,11 @@ def print_table(table: pa.Table) -> None:
     width = console.width
     number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
     numbers = [i for i, kind in enumerate(table.schema.types) if any(is_(kind) for is_ in number)]
-    show_report(_arrange(table, lambda grid: _fits(grid, width), numbers), console)
+
+    def fits(grid: Grid) -> bool:
+        return _fits(grid, width) or _fits(grid, width, _folded_titles(grid))
+
+    show_report(_arrange(table, fits, numbers), console)
 
 
 def table_as_text(table: pa.Table) -> str:

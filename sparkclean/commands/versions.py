@@ -18,7 +18,9 @@ from sparkclean.commands.terminal import (
 )
 from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError, first_of
 from sparkclean.locations import check_expanded, local_path
-from sparkclean.rows.session import open_session, read_properties
+from sparkclean.rows.live import phase_listener
+from sparkclean.rows.session import find_session, open_session, read_properties
+from sparkclean.rows.table_names import check_table_names
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,7 +42,11 @@ def session_for(args: argparse.Namespace, table: str) -> Iterator[SparkSession |
     if not needs_spark(table):
         yield None
         return
-    with open_session(read_properties(args.properties_file), debug=args.debug) as (spark, _):
+    settings = read_properties(args.properties_file)
+    if find_session() is None:
+        check_table_names({"": table}, settings)
+    listener = phase_listener(args.log_format)
+    with open_session(settings, debug=args.debug, listener=listener) as (spark, _):
         yield spark
 
 

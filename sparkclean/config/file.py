@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,24 +105,39 @@ def load_settings(
     ConfigError
     """
     settings = _settings(source)
+    findings: list[str] = []
     environ = os.environ if environ is None else environ
     for name, value in sorted(environ.items()):
         if name.startswith(_PREFIX):
             parts = name[len(_PREFIX) :].split("__", 1)
             section = parts[0].lower()
             rest = parts[1:] if section == "spark" else [part.lower() for part in parts[1:]]
-            _put(settings, [section, *rest], _parsed([section, *rest], value, name))
+            with _finding(findings):
+                _put(settings, [section, *rest], _parsed([section, *rest], value, name))
     for key, value in (flags or {}).items():
         _put(settings, key.split(".", 1), value)
     for override in overrides:
         key, sign, value = override.partition("=")
         if not sign or not key.strip():
             shown = REDACTED if is_secret(override) else repr(override)
-            raise ConfigError(f"--set {shown}: write section.key=value")
+            findings.append(f"--set {shown}: write section.key=value")
+            continue
         keys = key.strip().split(".", 1)
-        _put(settings, keys, _parsed(keys, value, f"--set {key.strip()}"))
+        with _finding(findings):
+            _put(settings, keys, _parsed(keys, value, f"--set {key.strip()}"))
     remember_secrets(settings.get("spark"))
+    if findings:
+        raise ConfigError(findings)
     return settings
+
+
+@contextmanager
+def _finding(findings: list[str]) -> Iterator[None]:
+    """Keep what is wrong with one setting, and go on to the next."""
+    try:
+        yield
+    except ConfigError as exc:
+        findings += exc.findings
 
 
 def _settings(source: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:

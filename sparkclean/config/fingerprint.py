@@ -7,7 +7,11 @@ import json
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from sparkclean.config.sections import Config, Section, result_settings
+from sparkclean.config.sections import Config, Section, is_in_result, result_settings
+from sparkclean.texts import printable, redact_config
+
+#: Characters of a value that are shown.
+_LONGEST = 60
 
 
 def fingerprint(
@@ -53,6 +57,53 @@ def fingerprint(
     labels = [[type(label).__name__, label] for label in classes]
     found = {"taken": [list(pair) for pair in taken]} if taken else {}
     return _digest({"job": job, "classes": labels, "settings": settings} | found)
+
+
+def changed_settings(
+    before: Mapping[str, Any],
+    config: Config,
+    sections: Mapping[str, type[Section]],
+    *,
+    without: Set[str] = frozenset(),
+) -> list[str]:
+    """List the settings that a fingerprint depends on and that have changed.
+
+    Parameters
+    ----------
+    before : mapping
+        A configuration as a run record keeps it: without secrets.
+    config : Config
+        Of now.
+    sections, without
+        As for `fingerprint`.
+
+    Returns
+    -------
+    list of str
+        ``section.key: old -> new`` each; none where labels in a file, or a secret, have changed.
+    """
+    now = redact_config(config.model_dump(mode="json"))
+    parts: dict[str, Section] = {"input": config.input, "columns": config.columns}
+    parts |= {name: config.section(kind) for name, kind in sections.items()}
+    changed = []
+    for name, section in parts.items():
+        then = before.get(name) or {}
+        for key, field in type(section).model_fields.items():
+            if not is_in_result(field) or f"{name}.{key}" in without:
+                continue
+            default = None if field.is_required() else field.get_default(call_default_factory=True)
+            was = then.get(key, default)
+            if was != now[name][key]:
+                changed.append(f"{name}.{key}: {_shown(was)} -> {_shown(now[name][key])}")
+    was, new = before.get("classes"), now.get("classes")
+    return changed if was == new else [*changed, f"classes: {_shown(was)} -> {_shown(new)}"]
+
+
+def _shown(value: Any) -> str:
+    """Write a value on one line, as the configuration has it."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = printable(text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -114,6 +114,12 @@ class Columns:
         return F.get(labels, index).cast(self.label_type)
 
 
+def keys_of(ids: Sequence[str], label: str, probs: Sequence[str] = ()) -> dict[str, str]:
+    """Give the key that names each column, for errors."""
+    named = dict.fromkeys(probs, "columns.pred_probs") | {label: "columns.label"}
+    return named | dict.fromkeys(ids, "columns.id")
+
+
 def resolve_columns(
     frame: DataFrame,
     *,
@@ -150,7 +156,7 @@ def resolve_columns(
     -----
     No Spark job where K is known from the classes or the columns; otherwise reads 1,000 rows.
     """
-    keys = "columns.id, columns.label and columns.pred_probs"
+    keys = keys_of(ids, label, probs)
     *ids, label = find_columns(frame, [*ids, label, *probs], keys)[: len(ids) + 1]
     probs = find_columns(frame, probs, keys)
     schema = frame.schema

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sparkclean.errors import InputError
 from sparkclean.examples.given_frame import GivenFrame
 from sparkclean.examples.given_rows import GivenRows, is_arrow, is_pandas
+from sparkclean.examples.predictions import find_prediction, notes_of_version
 from sparkclean.lake import open_source
 from sparkclean.rows.conditions import find_unstable
-from sparkclean.rows.session import find_or_start_session
+from sparkclean.rows.session import find_or_start_session, find_session
+from sparkclean.rows.table_names import check_table_names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
     from pyspark.sql.types import StructType
 
+    from sparkclean.rows.progress import PhaseListener
     from sparkclean.rows.streams import Stream
 
 _log = logging.getLogger("sparkclean")
@@ -42,6 +45,10 @@ class Given(Protocol[F_co]):
         """Names of all columns that the caller has."""
 
     @property
+    def is_numbered(self) -> bool:
+        """Whether the record ids are the numbers of the rows."""
+
+    @property
     def version(self) -> str:
         """What results say of where they come from."""
 
@@ -52,8 +59,8 @@ class Given(Protocol[F_co]):
     def verify(self) -> None:
         """Raise `InputChangedError` if what was pinned is no longer there."""
 
-    def class_order(self, name: str) -> list[Any] | None:
-        """Give the classes that are noted beside a column of probabilities."""
+    def notes_of(self, name: str) -> Mapping[Any, Any]:
+        """Give what is noted beside a column of probabilities."""
 
     def give(self, rows: DataFrame) -> F_co:
         """Give a table of results. A job where the examples are local."""
@@ -91,7 +98,11 @@ class Given(Protocol[F_co]):
         """
 
     def join(
-        self, rows: Stream, ids: Sequence[str], new: Sequence[tuple[str, str]], order: Sequence[Any]
+        self,
+        rows: Stream,
+        ids: Sequence[str],
+        new: Sequence[tuple[str, str]],
+        notes: Mapping[str, str],
     ) -> F_co:
         """Give the examples with columns of other rows, which have their record ids.
 
@@ -104,8 +115,8 @@ class Given(Protocol[F_co]):
         new : sequence of (str, str)
             Names of the columns in it, and what they are to be called; the first ones are
             probabilities.
-        order : sequence
-            The classes of the probabilities, which are noted beside them.
+        notes : mapping
+            What is noted beside the probabilities (`note_of`).
         """
 
 
@@ -114,7 +125,8 @@ def open_given(
     *,
     id: str | Sequence[str] | None,  # noqa: A002
     needed: Sequence[str] | None,
-    keys: str,
+    keys: str | Mapping[str, str],
+    listener: PhaseListener | None = None,
 ) -> tuple[Given[Any], bool]:
     """Open what a call was given. Reads no rows of a table.
 
@@ -126,8 +138,10 @@ def open_given(
         None: the column ``id`` of a table, row numbers of local rows.
     needed : sequence of str or None
         Columns that Spark needs, besides the record id; None: all that it can hold.
-    keys : str
-        Settings that name them, for errors.
+    keys : str or mapping
+        Settings that name them, of all or of each, for errors.
+    listener : PhaseListener, optional
+        Who is told how long Spark takes to start.
 
     Returns
     -------
@@ -142,15 +156,18 @@ def open_given(
     """
     ids = None if id is None else (id,) if isinstance(id, str) else tuple(id)
     if is_pandas(data) or is_arrow(data):
-        return GivenRows.send(data, ids, needed, keys)
+        return GivenRows.send(data, ids, needed, keys, listener)
     if not isinstance(data, str):
         return GivenFrame(data, ids or ("id",)), False
-    spark, own = find_or_start_session()
+    if find_session() is None:
+        check_table_names({"df": data}, {})
+    spark, own = find_or_start_session(listener)
     source = open_source(data, spark=spark)
     pin = source.pin()
     frame = source.read(spark, pin)
     version, verify = pin.dataset_version, partial(source.verify, pin)
-    return GivenFrame(frame, ids or ("id",), version, verify), own
+    notes = notes_of_version(find_prediction(data, pin, spark))
+    return GivenFrame(frame, ids or ("id",), version, verify, notes), own
 
 
 def check_given(data: Any) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from sparkclean.examples.class_order import classes_of_column, note_of
+from sparkclean.examples.class_order import notes_of_data
 from sparkclean.names import quote_name
 from sparkclean.rows.columns import find_columns, quoted, unused_name
 
@@ -31,13 +31,17 @@ class GivenFrame:
         Of the table, where it is one that was pinned.
     check : callable
         Raises if the pin is gone.
+    notes : mapping
+        What the table notes of its probabilities, where a prediction has published it.
     """
 
     frame: DataFrame
     ids: tuple[str, ...]
     version: str = "dataframe"
     check: Callable[[], None] = lambda: None
+    notes: Mapping[str, str] = field(default_factory=dict)
     is_lazy = True
+    is_numbered = False
 
     @property
     def columns(self) -> list[str]:
@@ -48,9 +52,9 @@ class GivenFrame:
         """Check that the pin is there."""
         self.check()
 
-    def class_order(self, name: str) -> list[Any] | None:
-        """Give the classes that are noted in the metadata of a column."""
-        return classes_of_column(self.frame, name)
+    def notes_of(self, name: str) -> Mapping[Any, Any]:
+        """Give what is noted in the metadata of a column, or by the table."""
+        return {**self.notes, **notes_of_data(self.frame, name)}
 
     def give(self, rows: DataFrame) -> DataFrame:
         """Give a table of results as it is."""
@@ -82,13 +86,17 @@ class GivenFrame:
         return changed
 
     def join(
-        self, rows: Stream, ids: Sequence[str], new: Sequence[tuple[str, str]], order: Sequence[Any]
+        self,
+        rows: Stream,
+        ids: Sequence[str],
+        new: Sequence[tuple[str, str]],
+        notes: Mapping[str, str],
     ) -> DataFrame:
         """Join by record id. Lazy."""
         keys = [unused_name(f"__key{i}", self.columns) for i in range(len(ids))]
         selected = [F.col(name).alias(key) for name, key in zip(ids, keys, strict=True)]
         (probs, name), *others = new
-        selected.append(F.col(probs).alias(name, metadata=note_of(order)))
+        selected.append(F.col(probs).alias(name, metadata=dict(notes)))
         selected += [F.col(internal).alias(name) for internal, name in others]
         return self._on(self.frame, self.ids, rows.frame.select(*selected), keys).drop(*keys)
 

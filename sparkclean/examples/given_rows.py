@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sparkclean.errors import InputError, first_of
-from sparkclean.examples.class_order import note_of, noted_classes
 from sparkclean.examples.given_frame import beside
 from sparkclean.rows.columns import find_names, unused_name
 from sparkclean.rows.local_rows import local_frame, sendable
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
     from pyspark.sql.types import StructType
 
+    from sparkclean.rows.progress import PhaseListener
     from sparkclean.rows.streams import Stream
 
 #: Bytes, as Arrow holds them, of the columns that are sent to Spark.
@@ -77,14 +77,15 @@ class GivenRows:
         data: Any,
         ids: tuple[str, ...] | None,
         needed: Sequence[str] | None,
-        keys: str,
+        keys: str | Mapping[str, str],
+        listener: PhaseListener | None = None,
     ) -> tuple[GivenRows, bool]:
         """Send the columns that are needed to Spark.
 
         Parameters
         ----------
         data : pandas.DataFrame or pyarrow.Table
-        ids, needed, keys
+        ids, needed, keys, listener
             As in `sparkclean.examples.given.open_given`.
 
         Returns
@@ -127,8 +128,13 @@ class GivenRows:
         if arrow:
             notes |= {field.name: field.metadata or {} for field in data.schema}
         keys_of = None if ids is None else table.select(list(ids))
-        spark, own = find_or_start_session()
+        spark, own = find_or_start_session(listener)
         return cls(rows, local_frame(spark, table), own_ids or (), keys_of, notes), own
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the caller has no record ids."""
+        return self.table is None
 
     @property
     def columns(self) -> list[str]:
@@ -138,9 +144,9 @@ class GivenRows:
     def verify(self) -> None:
         """Rely on the rows, of which Spark has a copy."""
 
-    def class_order(self, name: str) -> list[Any] | None:
-        """Give the classes that are noted in ``attrs``, or in the metadata of an Arrow field."""
-        return noted_classes(self.notes.get(name, {}))
+    def notes_of(self, name: str) -> Mapping[Any, Any]:
+        """Give what is noted in ``attrs``, or in the metadata of an Arrow field."""
+        return self.notes.get(name, {})
 
     def places(self, found: Any) -> NDArray[np.int64]:
         """Find the places of rows by their record ids, columns of what was found."""
@@ -191,7 +197,11 @@ class GivenRows:
         return result
 
     def join(
-        self, rows: Stream, ids: Sequence[str], new: Sequence[tuple[str, str]], order: Sequence[Any]
+        self,
+        rows: Stream,
+        ids: Sequence[str],
+        new: Sequence[tuple[str, str]],
+        notes: Mapping[str, str],
     ) -> pd.DataFrame:
         """Add columns in the order of the rows; lists become arrays of numpy."""
         if rows.folder is not None:
@@ -205,7 +215,7 @@ class GivenRows:
         result = self.rows.copy(deep=False)
         for internal, name in new:
             result[name] = table[internal].to_pandas().take(back).array
-        result.attrs = {**self.rows.attrs, **note_of(order)}
+        result.attrs = {**self.rows.attrs, **notes}
         return result
 
 

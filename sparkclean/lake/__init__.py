@@ -16,8 +16,8 @@ from sparkclean.lake.base import (
 from sparkclean.lake.edits import Edit
 from sparkclean.lake.engine_errors import is_file_gone, translate_read_error
 from sparkclean.lake.files import missing_files, spark_path, spark_paths
+from sparkclean.lake.formats import needs_spark
 from sparkclean.lake.opening import (
-    needs_spark,
     open_edited_target,
     open_records,
     open_source,

@@ -10,7 +10,7 @@ from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError
 from sparkclean.lake.engine_errors import cannot_look, translating_reads
 from sparkclean.lake.files import format_of_folder
 from sparkclean.locations import local_path
-from sparkclean.names import FORMATS, TableName
+from sparkclean.names import FORMATS, TableName, parse_table_name
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -108,6 +108,28 @@ def has_clones(name: TableName) -> bool:
         return False
 
 
+def needs_spark(table: str) -> bool:
+    """Tell whether a table can only be looked at with a Spark session.
+
+    Parameters
+    ----------
+    table : str
+        Path or URI, or a name in a catalog.
+
+    Returns
+    -------
+    bool
+        False for Parquet at a local path.
+    """
+    name = parse_table_name(table)
+    if name.path is None or name.format not in (None, "parquet"):
+        return True
+    try:
+        return has_clones(name) or format_of_folder(local_path(name.path)) is not None
+    except UnsupportedFeatureError:
+        return True
+
+
 def _needed(spark: SparkSession | None, name: TableName) -> SparkSession:
     if spark is None:
         raise UnsupportedFeatureError(f"{name} can only be looked at with a Spark session")
@@ -174,6 +196,8 @@ def checked_session(spark: SparkSession | None, kind: str, name: TableName) -> S
         Says exactly what to add to the session.
     """
     session = _needed(spark, name)
+    if kind not in _SETTINGS:
+        raise unopened(kind, name)
     try:
         if kind == "delta":
             session.sql("DESCRIBE DETAIL delta.`/`").collect()
@@ -196,3 +220,8 @@ def check_format(given: str, key: str, known: Sequence[str]) -> None:
     """Refuse a format that we do not know."""
     if given not in known:
         raise ConfigError(f"{key}: {given!r} is not a format; write {' or '.join(known)}")
+
+
+def unopened(kind: str, name: TableName) -> UnsupportedFeatureError:
+    """Say that nothing opens tables of a format, which `FORMATS` names: for whoever adds one."""
+    return UnsupportedFeatureError(f"{name}: nothing opens tables of format {kind} here")

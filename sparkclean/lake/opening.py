@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from sparkclean.errors import ConfigError, InputError, UnsupportedFeatureError, first_of
 from sparkclean.lake.base import MAIN_OUTPUT
 from sparkclean.lake.files import format_of_folder
-from sparkclean.lake.formats import CLONES, check_format, checked_session, find_format, has_clones
+from sparkclean.lake.formats import (
+    CLONES,
+    check_format,
+    checked_session,
+    find_format,
+    has_clones,
+    unopened,
+)
 from sparkclean.lake.parquet.manifest import FOLDER as MANIFESTS
 from sparkclean.lake.parquet.source import ParquetSource
 from sparkclean.lake.parquet.target import ParquetTarget
@@ -64,9 +71,11 @@ def open_source(
         from sparkclean.lake.delta.source import DeltaSource  # noqa: PLC0415 (imports pyspark)
 
         return DeltaSource(session, name)
-    from sparkclean.lake.iceberg.source import IcebergSource  # noqa: PLC0415
+    if kind == "iceberg":
+        from sparkclean.lake.iceberg.source import IcebergSource  # noqa: PLC0415
 
-    return IcebergSource(session, name)
+        return IcebergSource(session, name)
+    raise unopened(kind, name)
 
 
 def open_target(
@@ -116,13 +125,15 @@ def open_target(
         from sparkclean.lake.delta.target import DeltaTarget  # noqa: PLC0415 (imports pyspark)
 
         return DeltaTarget(session, name, work, _opener(session))
-    from sparkclean.lake.iceberg.target import IcebergTarget  # noqa: PLC0415
+    if kind == "iceberg":
+        from sparkclean.lake.iceberg.target import IcebergTarget  # noqa: PLC0415
 
-    if layout == "auto" and name.path is None:
-        edited = open_edited_target(location, kind, spark=session, work=work)
-        if edited.versions():
-            return edited
-    return IcebergTarget(session, name, work, _opener(session))
+        if layout == "auto" and name.path is None:
+            edited = open_edited_target(location, kind, spark=session, work=work)
+            if edited.versions():
+                return edited
+        return IcebergTarget(session, name, work, _opener(session))
+    raise unopened(kind, name)
 
 
 def open_edited_target(
@@ -159,11 +170,12 @@ def open_edited_target(
         from sparkclean.lake.delta.clone import DeltaCloneTarget  # noqa: PLC0415
 
         return DeltaCloneTarget(session, name, work, _opener(session), output=output)
-    from sparkclean.lake.iceberg.branch import IcebergBranchTarget  # noqa: PLC0415
+    if format == "iceberg":
+        from sparkclean.lake.iceberg.branch import IcebergBranchTarget  # noqa: PLC0415
 
-    return IcebergBranchTarget(
-        session, name, work, _opener(session), output=output, options=options
-    )
+        opener = _opener(session)
+        return IcebergBranchTarget(session, name, work, opener, output=output, options=options)
+    raise unopened(format, name)
 
 
 def open_version(
@@ -256,28 +268,6 @@ def _resolved(text: str) -> TableName:
         return replace(name, path=str(local_path(name.path)))
     except UnsupportedFeatureError:
         return name
-
-
-def needs_spark(table: str) -> bool:
-    """Tell whether a table can only be looked at with a Spark session.
-
-    Parameters
-    ----------
-    table : str
-        Path or URI, or a name in a catalog.
-
-    Returns
-    -------
-    bool
-        False for Parquet at a local path.
-    """
-    name = parse_table_name(table)
-    if name.path is None or name.format not in (None, "parquet"):
-        return True
-    try:
-        return has_clones(name) or format_of_folder(local_path(name.path)) is not None
-    except UnsupportedFeatureError:
-        return True
 
 
 def tables_within(location: str) -> list[str]:

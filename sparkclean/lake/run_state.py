@@ -43,6 +43,8 @@ class RunState:
         Whether it goes on with a state of before, which it stands for from then on.
     has_marks : bool
         Whether the attempts of the run leave marks (`RunMarks`); those of before did not.
+    config : mapping
+        The configuration, without secrets, to say what has changed; empty in states of before.
     """
 
     job: str
@@ -55,6 +57,7 @@ class RunState:
     is_of_before: bool = False
     has_adopted: bool = False
     has_marks: bool = True
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, home: str, job: str, run_id: str) -> RunState | None:
@@ -87,6 +90,7 @@ class RunState:
                 notes=content["notes"],
                 has_adopted=content["has_adopted"],
                 has_marks=content.get("has_marks", False),
+                config=content.get("config", {}),
             )
         before = read_json(_path_of_before(home, run_id))
         if before is None or job not in _jobs_of_before(before):
@@ -111,7 +115,9 @@ class RunState:
         """Give what is read, and by which configuration."""
         return dict(self.pins), dict(self.notes), self.config_fingerprint
 
-    def check_same(self, config_fingerprint: str, table: str, version: str | None) -> None:
+    def check_same(
+        self, config_fingerprint: str, table: str, version: str | None, changed: str = ""
+    ) -> None:
         """Refuse to resume the run with another configuration or input.
 
         Parameters
@@ -119,6 +125,8 @@ class RunState:
         config_fingerprint, table : str
         version : str or None
             As of now.
+        changed : str
+            The settings that have changed, for the message.
 
         Raises
         ------
@@ -127,7 +135,8 @@ class RunState:
         then = self.config_fingerprint, self.table, self.version
         if then != (config_fingerprint, table, version):
             raise VersionExistsError(
-                f"run id {self.run_id!r} was begun with another configuration or input "
+                f"run id {self.run_id!r} was begun with another configuration or input"
+                f"{changed and f': {changed}'} "
                 f"(fingerprint {self.config_fingerprint} on {_at(self.table, self.version)}, now "
                 f"{config_fingerprint} on {_at(table, version)}); use a new run id, or go back to "
                 "that configuration to complete it"
@@ -183,6 +192,7 @@ def remember_run(home: str, state: RunState) -> None:
         "notes": dict(state.notes),
         "has_adopted": state.has_adopted,
         "has_marks": state.has_marks,
+        "config": dict(state.config),
     }
     with write_errors(home):
         path.parent.mkdir(parents=True, exist_ok=True)

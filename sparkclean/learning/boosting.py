@@ -89,6 +89,31 @@ class Comparison:
         return asdict(self)
 
 
+def outcome(found: Comparison | None) -> str:
+    """Say what came of the comparison, also where nothing is to be configured.
+
+    Parameters
+    ----------
+    found : Comparison or None
+        Of `compare_boosting`.
+
+    Returns
+    -------
+    str
+        One line.
+    """
+    if found is None:
+        return "gradient boosting brings no gain worth a change; the linear model stays"
+    gain = f"{100 * found.gain:+.1f} points of accuracy"
+    if found.is_worth_it:
+        return f"gradient boosting brings {gain}; the summary says how to use it"
+    low, high = (100 * end for end in found.interval)
+    return (
+        f"gradient boosting brings {gain} (95 % interval {low:.1f} to {high:.1f}), no gain worth a "
+        "change; the linear model stays"
+    )
+
+
 def may_compare(predict: PredictSection, profile: Profile, most: int, num_texts: int) -> bool:
     """Tell whether the comparison is of the default estimator, cheap, and of all rows.
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from sparkclean.config.sections import ColumnsSection, PredictSection
 from sparkclean.errors import InputError
 from sparkclean.examples.batches import LABEL
-from sparkclean.examples.columns import check_id_types, check_label_type
+from sparkclean.examples.columns import check_id_types, check_label_type, keys_of
 from sparkclean.learning.feature_columns import FeatureColumns, features_of
 from sparkclean.learning.feature_types import (
     FeatureTypes,
@@ -161,7 +161,8 @@ def check_columns(
         Names the columns that are missing or of no use.
     """
     named = [*columns.id_columns, columns.label]
-    *ids, label = find_columns(frame, named, "columns.id and columns.label")
+    keys = keys_of(columns.id_columns, columns.label)
+    *ids, label = find_columns(frame, named, keys)
     group = find_columns(frame, [] if predict.group is None else [predict.group], "predict.group")
     schema = frame.schema
     findings = check_id_types(schema, ids)

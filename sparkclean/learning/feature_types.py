@@ -135,7 +135,10 @@ def parts_of(taken: FeatureTypes | None) -> list[Line | Grid]:
     rows += [(name, "left out", why) for name, why in taken.left_out.items()]
     count = len(taken.kinds)
     about = f"{count:,} of {len(rows):,} columns are features:"
-    return [Line(about), Grid(rows, titles=("column", "taken as", "because"), indent=2)]
+    titles = ("column", "taken as", "because")
+    if not any(why for _, _, why in rows):
+        return [Line(about), Grid([row[:2] for row in rows], titles=titles[:2], indent=2)]
+    return [Line(about), Grid(rows, titles=titles, indent=2)]
 
 
 def feature_type_of(kind: DataType) -> str | None:

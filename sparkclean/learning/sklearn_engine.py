@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import InputError
-from sparkclean.learning.boosting import Comparison, compare_boosting, may_compare
+from sparkclean.learning.boosting import Comparison, compare_boosting, may_compare, outcome
 from sparkclean.learning.chosen_calibration import warn_of_calibrations
 from sparkclean.learning.encoding import NO_ENCODING, Encoding
 from sparkclean.learning.engine import EngineInput, versions_of
@@ -126,6 +126,7 @@ class SklearnEngine:
             )
             entries = collect_models(job.spark, train, predict.n_folds, job.profile, rare)
             phase.rows = sum(entry.training_rows for entry in entries)
+            phase.of_what = f"training rows of {len(entries)} models"
         return entries
 
     def weigh(self, folder: Path, entries: Sequence[ModelEntry]) -> Comparison | None:
@@ -139,7 +140,9 @@ class SklearnEngine:
         if sample is None or not may_compare(job.predict, job.profile, sample.most, job.num_texts):
             return None
         with job.progress.phase("compare with gradient boosting"):
-            return compare_boosting(sample.folder, folder, entries, job.profile, job.predict.seed)
+            found = compare_boosting(sample.folder, folder, entries, job.profile, job.predict.seed)
+        _log.info("%s", outcome(found))
+        return found
 
     def predict(self, folder: Path, entries: Sequence[ModelEntry]) -> Output:
         """Predict all rows by the models of a folder.

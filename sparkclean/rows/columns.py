@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import AnalysisException, ParseException
@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 
 from sparkclean.errors import ConfigError, InputError, did_you_mean, first_of
 from sparkclean.lake.engine_errors import analysed
-from sparkclean.names import quote_name
+from sparkclean.names import is_named_as_id, quote_name
 from sparkclean.rows.conditions import fill_run_time, find_unstable
+from sparkclean.schema import ROW_NUMBER
 from sparkclean.texts import cause_of
 
 if TYPE_CHECKING:
@@ -37,15 +38,25 @@ def unused_name(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-def find_columns(frame: DataFrame, wanted: Sequence[str], keys: str) -> list[str]:
+#: Types of which a column must be to be named by a key, by the beginnings of their names.
+_FITTING = {
+    "columns.id": ("tinyint", "smallint", "int", "bigint", "string"),
+    "columns.label": ("tinyint", "smallint", "int", "bigint", "string", "boolean"),
+    "columns.pred_probs": ("array<", "map<", "vector", "float", "double", "decimal"),
+}
+
+
+def find_columns(
+    frame: DataFrame, wanted: Sequence[str], keys: str | Mapping[str, str]
+) -> list[str]:
     """Find columns as the session of a table finds them.
 
     Parameters
     ----------
     frame : DataFrame
     wanted : sequence of str
-    keys : str
-        Of the configuration, that name them.
+    keys : str or mapping
+        Settings that name them: of all, or of each.
 
     Returns
     -------
@@ -57,18 +68,29 @@ def find_columns(frame: DataFrame, wanted: Sequence[str], keys: str) -> list[str
     InputError
         Names all that are missing, with a suggestion, and those that may be several.
     """
-    return find_names(frame.columns, wanted, keys, exact=_is_case_sensitive(frame))
+    types = {field.name: field.dataType.simpleString() for field in frame.schema}
+    exact = _is_case_sensitive(frame)
+    return find_names(frame.columns, wanted, keys, exact=exact, types=types)
 
 
-def find_names(there: Sequence[str], wanted: Sequence[str], keys: str, *, exact: bool) -> list[str]:
+def find_names(
+    there: Sequence[str],
+    wanted: Sequence[str],
+    keys: str | Mapping[str, str],
+    *,
+    exact: bool,
+    types: Mapping[str, str] | None = None,
+) -> list[str]:
     """Find columns among those that are there, as `find_columns` does.
 
     Parameters
     ----------
     there, wanted : sequence of str
-    keys : str
+    keys : str or mapping
     exact : bool
         Whether upper and lower case differ.
+    types : mapping, optional
+        Of the columns that are there, as Spark writes them.
 
     Returns
     -------
@@ -90,12 +112,26 @@ def find_names(there: Sequence[str], wanted: Sequence[str], keys: str, *, exact:
             )
         if same:
             continue
+        key = keys if isinstance(keys, str) else keys[name]
         hint = did_you_mean(name, there)
-        shown = first_of(there, 20)
-        findings.append(f"column {name!r} is not in the table; {hint}it has: {shown}. Set {keys}")
+        findings.append(
+            f"column {name!r} is not in the table; {hint}{_choice(there, key, types or {})}. "
+            f"Set {key}"
+        )
     if findings:
         raise InputError(list(dict.fromkeys(findings)))
     return found
+
+
+def _choice(there: Sequence[str], key: str, types: Mapping[str, str]) -> str:
+    """List the columns that a key may name; all of them where their types do not tell."""
+    there = [name for name in there if name != ROW_NUMBER]  # which no table has
+    fitting = [name for name in there if types.get(name, "").startswith(_FITTING.get(key, ()))]
+    if key not in _FITTING or not fitting or len(fitting) == len(there):
+        return f"it has: {first_of(there, 20)}"
+    # what is named like an id is one rather than a label
+    fitting.sort(key=lambda name: is_named_as_id(name) != (key == "columns.id"))
+    return f"columns of a fitting type: {first_of(fitting, 20)}"
 
 
 def _is_case_sensitive(frame: DataFrame) -> bool:

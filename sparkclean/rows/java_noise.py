@@ -36,6 +36,11 @@ _NOISE = re.compile(
     re.VERBOSE,
 )
 _PACKAGE = re.compile(r"\S+#\S+ added as a dependency$")
+#: What pyspark's daemon says of a worker whose Spark has gone, or has taken as many rows as it
+#: wanted: nothing is lost. Its traceback follows, and ends with the error.
+_UNFLUSHED = "PySpark daemon failed to flush the output to the worker process:"
+_IN_TRACEBACK = re.compile(r"Traceback \(most recent call last\):|\s|$")
+_LOST = ("BrokenPipeError:", "ConnectionResetError:")
 _RESOLVING = ":: resolving dependencies ::"
 
 
@@ -51,6 +56,7 @@ class Sieve:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._packages = 0
+        self._is_unflushed = False
 
     def passes(self, line: str) -> bool:
         """Tell whether a line is shown.
@@ -64,6 +70,12 @@ class Sieve:
         -------
         bool
         """
+        if line.endswith(_UNFLUSHED):
+            self._is_unflushed = True
+            return False
+        if self._is_unflushed:
+            self._is_unflushed = bool(_IN_TRACEBACK.match(line))
+            return not self._is_unflushed and not line.startswith(_LOST)
         if _PACKAGE.match(line):
             self._packages += 1
         if line.startswith(_RESOLVING):

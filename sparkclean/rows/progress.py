@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sparkclean.rows.phase_status import Pace, PhaseStatus
+from sparkclean.rows.phase_status import Pace, PhaseStatus, shown_rate
 from sparkclean.rows.task_status import CountTasks
 
 _log = logging.getLogger("sparkclean")
@@ -33,6 +33,8 @@ class Phase:
         Steps that are done, and all: set by a phase that counts them itself. Tasks of Spark else.
     status : PhaseStatus or None
         How far it has come, as last looked at, while it lasts.
+    of_what : str
+        What the rows are.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Phase:
     seconds: float = 0.0
     steps: tuple[int, int] | None = None
     status: PhaseStatus | None = None
+    of_what: str = "rows"
 
     def to_record(self) -> dict[str, Any]:
         """Give what the run record keeps."""
@@ -50,7 +53,12 @@ class Phase:
         """Rows and rows per second, for people; empty where no rows are known."""
         if self.rows is None:
             return ""
-        return f"{self.rows:,} rows, {self.rows / max(self.seconds, 1e-9):,.0f} rows/s"
+        return f"{self.rows:,} {self.of_what}{shown_rate(self.rows, self.seconds)}"
+
+
+def title_of(number: int, phase: Phase) -> str:
+    """Write the number and the name of a phase; what comes before a run has no number."""
+    return f"[{number}] {phase.name}" if number else phase.name
 
 
 class PhaseListener(Protocol):
@@ -62,7 +70,7 @@ class PhaseListener(Protocol):
         Parameters
         ----------
         number : int
-            Of the phase within its run, from 1.
+            Of the phase within its run, from 1; 0 for what comes before the run.
         phase : Phase
         """
 
@@ -99,7 +107,7 @@ class PhaseLog:
     def begin(self, number: int, phase: Phase) -> None:
         """Log that a phase begins."""
         fields = {"phase": phase.name, "event": "begin"}
-        _log.info("[%d] %s ...", number, phase.name, extra=fields)
+        _log.info("%s ...", title_of(number, phase), extra=fields)
 
     def look(self, number: int, phase: Phase) -> None:
         """Log how far a phase has come, where it is time to."""
@@ -118,11 +126,11 @@ class PhaseLog:
             "left": None if status.left is None else round(status.left, 1),
         }
         text = ", ".join(filter(None, [str(status), f"{status.seconds:.0f} s so far"]))
-        _log.info("[%d] %s ... %s", number, phase.name, text, extra=fields)
+        _log.info("%s ... %s", title_of(number, phase), text, extra=fields)
 
     def end(self, number: int, phase: Phase, *, done: bool) -> None:
         """Log rows and seconds of a phase that is done."""
-        if not done:
+        if not done or not number:
             return
         fields = {
             "phase": phase.name,
@@ -131,7 +139,8 @@ class PhaseLog:
             "seconds": round(phase.seconds, 3),
         }
         pace = f"{phase.pace}, " if phase.pace else ""
-        _log.info("[%d] %s: %s%.1f s", number, phase.name, pace, phase.seconds, extra=fields)
+        title = title_of(number, phase)
+        _log.info("%s: %s%.1f s", title, pace, phase.seconds, extra=fields)
 
 
 @dataclass
@@ -170,15 +179,35 @@ class Progress:
         Phase
             Set its ``rows`` when they are known.
         """
-        phase, done = Phase(name), False
+        phase = Phase(name)
         self.phases.append(phase)
-        number = len(self.phases)
+        with self._timed(len(self.phases), phase, Pace(unit, of)):
+            yield phase
+
+    @contextmanager
+    def before(self, name: str) -> Iterator[None]:
+        """Tell of what is waited for before the run: it is no phase of the run.
+
+        Parameters
+        ----------
+        name : str
+
+        Yields
+        ------
+        None
+        """
+        with self._timed(0, Phase(name), Pace()):
+            yield
+
+    @contextmanager
+    def _timed(self, number: int, phase: Phase, pace: Pace) -> Iterator[None]:
+        done = False
         begun = time.monotonic()
-        watch = _Watch(phase, Pace(unit, of), begun, self.count_tasks)
+        watch = _Watch(phase, pace, begun, self.count_tasks)
         try:
             self.listener.begin(number, phase)
             with watch.telling(lambda: self.listener.look(number, phase)):
-                yield phase
+                yield
             done = True
         finally:
             phase.seconds = time.monotonic() - begun

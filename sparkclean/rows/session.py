@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import os
@@ -20,6 +21,8 @@ from sparkclean.errors import ConfigError, SparkCleanError
 from sparkclean.reading import read_plain
 from sparkclean.rows.interrupts import raising_interrupts
 from sparkclean.rows.java import Java
+from sparkclean.rows.progress import PhaseListener, PhaseLog, Progress
+from sparkclean.rows.warehouse import warehouse_settings
 from sparkclean.texts import cause_of, remember_secrets
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ _ARCHIVE_MAGIC = (0xF00BABA8).to_bytes(4, sys.byteorder)
 _LARGE_BATCH = 64 << 20
 #: Bytes of probabilities in one Arrow batch of a session that we create.
 _BATCH_BYTES = 16 << 20
+_STARTING = "starting Spark"
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 #: Seconds after which an archive of classes that was not used is removed.
 _UNUSED_SECONDS = 30 * 86400.0
@@ -84,7 +88,7 @@ def read_properties(path: str | None) -> dict[str, str]:
 
 @contextmanager
 def open_session(
-    conf: dict[str, str], *, debug: bool = False
+    conf: dict[str, str], *, debug: bool = False, listener: PhaseListener | None = None
 ) -> Iterator[tuple[SparkSession, bool]]:
     """Yield a session and whether it is ours; stop it only if it is.
 
@@ -94,6 +98,8 @@ def open_session(
         Section ``spark`` of the configuration; ignored, with a warning, where a session exists.
     debug : bool
         Whether Spark's log shows stack traces.
+    listener : PhaseListener, optional
+        Who is told how long Spark takes to start; the log by default.
 
     Yields
     ------
@@ -115,7 +121,8 @@ def open_session(
         return
     java = Java(quiet=not debug)
     with raising_interrupts(java.interrupted):
-        spark = _create_session(conf, java, debug=debug)
+        with Progress(listener or PhaseLog()).before(_STARTING):
+            spark = _create_session(conf, java, debug=debug)
         try:
             yield spark, True
         finally:
@@ -125,8 +132,15 @@ def open_session(
             java.stopped()
 
 
-def find_or_start_session() -> tuple[SparkSession, bool]:
+def find_or_start_session(
+    listener: PhaseListener | None = None,
+) -> tuple[SparkSession, bool]:
     """Find the session of this process, or create one that lives as long as the process does.
+
+    Parameters
+    ----------
+    listener : PhaseListener, optional
+        As for `open_session`.
 
     Returns
     -------
@@ -142,9 +156,17 @@ def find_or_start_session() -> tuple[SparkSession, bool]:
     existing = find_session()
     if existing is not None:
         return existing, False
-    spark = _create_session({}, Java(quiet=True), debug=False)
+    with Progress(listener or PhaseLog()).before(_STARTING):
+        spark = _create_session({}, Java(quiet=True), debug=False)
+    # before Java: workers whose Java has gone complain of it
+    atexit.register(_stop, spark)
     _log.info("started Spark %s in this process", spark.version)
     return spark, True
+
+
+def _stop(spark: SparkSession) -> None:
+    with suppress(Exception):
+        spark.stop()
 
 
 def find_session() -> SparkSession | None:
@@ -173,12 +195,15 @@ def _create_session(conf: dict[str, str], java: Java, *, debug: bool) -> SparkSe
         "spark.log.level": "WARN",
     }
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ
+    given: dict[str, str] = {}
     if not submitted:
         settings |= _local_settings(debug=debug)
-    elif "SPARK_REMOTE" not in os.environ and SparkConf().get("spark.master") == "local[*]":
-        settings["spark.master"] = "local[*,4]"
+    elif "SPARK_REMOTE" not in os.environ:
+        given = dict(SparkConf().getAll())
+        if given.get("spark.master") == "local[*]":
+            settings["spark.master"] = "local[*,4]"
     settings = _with_settings(settings, conf)
-    _log.info("starting Spark ...")
+    settings |= warehouse_settings({**given, **settings})
     builder = SparkSession.builder
     try:
         if "SPARK_REMOTE" not in os.environ and "spark.remote" not in settings:

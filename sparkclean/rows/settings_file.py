@@ -59,15 +59,32 @@ def submit_arguments(path: Path, settings: Mapping[str, str], arguments: str) ->
     -------
     list of str
     """
-    rest, given = _without_file(shlex.split(arguments))
-    default = _defaults() if given is None else Path(given)
-    before = default.read_text("utf-8", "surrogateescape") if default.is_file() else ""
+    rest, _ = _without_file(shlex.split(arguments))
+    before = read_before(arguments)
     lines = [f"{_escaped(key)}={_escaped(value)}" for key, value in settings.items()]
     # of a key that stands twice the last one counts
     content = "\n".join([before, "", *lines, ""])
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content.encode("utf-8", "surrogateescape"))
     return [_FILE_OPTION, str(path), *rest]
+
+
+def read_before(arguments: str) -> str:
+    """Read the settings that spark-submit would read without ours.
+
+    Parameters
+    ----------
+    arguments : str
+        As ``PYSPARK_SUBMIT_ARGS`` has them.
+
+    Returns
+    -------
+    str
+        The text of the file that they name, or of ``spark-defaults.conf``; empty without one.
+    """
+    _, given = _without_file(shlex.split(arguments))
+    path = _defaults() if given is None else Path(given)
+    return path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
 
 
 def _without_file(arguments: Sequence[str]) -> tuple[list[str], str | None]:

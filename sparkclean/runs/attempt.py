@@ -27,6 +27,7 @@ from sparkclean.runs.provenance import Provenance
 from sparkclean.runs.record import RunRecord, package_versions, pin_summary
 from sparkclean.runs.status import CLEANED_CONFLICT, FAILED, GATE_FAILED, PUBLISHED
 from sparkclean.schema import RUN_RECORDS
+from sparkclean.texts import redact_config
 
 _log = logging.getLogger("sparkclean")
 
@@ -81,6 +82,7 @@ class PreparedRun:
             notes=dict(self.prepared.notes) | self.prepared.moment,
             has_adopted=self.has_adopted,
             has_marks=self.marks("").is_needed,
+            config=redact_config(self.context.config.model_dump(mode="json")),
         )
 
     def marks(self, home: str) -> RunMarks:

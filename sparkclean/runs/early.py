@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sparkclean.errors import SparkCleanError
 from sparkclean.lake import Pin, SourceTable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
+_T = TypeVar("_T")
 _log = logging.getLogger("sparkclean")
 
 _CASE = "spark.sql.caseSensitive"
@@ -130,6 +131,27 @@ def check_early(prepare: Callable[[SparkSession], object]) -> None:
             raise
     except Exception as exc:  # noqa: BLE001 (the run says it better, with a session)
         _log.debug("left to the run: %s", exc)
+
+
+def find_early(find: Callable[[SparkSession], _T]) -> _T | None:
+    """Find something without a session; None where that is not enough.
+
+    Parameters
+    ----------
+    find : callable
+        Called with what stands for the session.
+
+    Returns
+    -------
+    object
+        What it gives.
+    """
+    try:
+        with _silent():
+            return find(cast("SparkSession", NoSession()))
+    except Exception as exc:  # noqa: BLE001 (the run says it better, with a session)
+        _log.debug("left to the run: %s", exc)
+    return None
 
 
 @contextmanager

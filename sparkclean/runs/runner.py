@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.config.fingerprint import fingerprint, fingerprint_of_before
+from sparkclean.config.fingerprint import changed_settings, fingerprint, fingerprint_of_before
 from sparkclean.errors import ConfigError, InputError, VersionExistsError
 from sparkclean.faults import fault_point
 from sparkclean.lake import Pin, StagingFolder, TargetTable, Version, open_target
@@ -18,13 +18,14 @@ from sparkclean.lake.base import INPUT_TABLE, OF_TABLE
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
 from sparkclean.locations import local_path
 from sparkclean.rows.progress import Progress
-from sparkclean.rows.report import Grid, Line, Report
+from sparkclean.rows.report import Line, Report
 from sparkclean.runs.attempt import Attempt, PreparedRun
 from sparkclean.runs.context import Context
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.recall import recall_run
+from sparkclean.runs.result import JobResult, finished_result, plan_report, run_report
 from sparkclean.runs.status import GATE_FAILED, PUBLISHED
 from sparkclean.runs.targets import check_columns, check_same_table, warn_of_places_before
 from sparkclean.schema import CONFIG_FINGERPRINT, JOB, RUN_RECORDS, OutputSpec
@@ -37,39 +38,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("sparkclean")
 
 _RUNS = RUN_RECORDS.name
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """The end of a run.
-
-    Attributes
-    ----------
-    job, run_id : str
-    status : str
-        ``published``, or ``planned`` after a dry run.
-    outputs : mapping
-        Location and version of what was published, by name.
-    metrics : mapping
-        Numbers by name.
-    report : Report
-        For people; ``summary`` is its plain text.
-    """
-
-    job: str
-    run_id: str
-    status: str
-    outputs: Mapping[str, Mapping[str, str]]
-    metrics: Mapping[str, Any]
-    report: Report
-
-    @property
-    def summary(self) -> str:
-        """What was found, as plain text."""
-        return str(self.report)
-
-    def __str__(self) -> str:
-        return self.summary
 
 
 @dataclass
@@ -151,13 +119,16 @@ class Runner:
             If the run id was begun with another configuration or input.
         """
         state = RunState.load(self.home, self.job.name, self.run_id)
-        record = self._find_record()
+        record = self.find_record()
         if state is not None and state.is_of_before and not self._is_ours(state, record):
             state = None
         run = self._prepare(state, record)
         if state is not None:
             _log.info("resuming run %s on its pinned input", self.run_id)
-            state.check_same(run.fingerprint, run.input_table, run.version)
+            changed = (
+                "" if state.config_fingerprint == run.fingerprint else self._changed(state.config)
+            )
+            state.check_same(run.fingerprint, run.input_table, run.version, changed)
         self._check_outputs(run.prepared, run.published)
         return run
 
@@ -196,7 +167,7 @@ class Runner:
         if ahead is None:
             raise TypeError(f"{self.job.name} follows no job")
         prepared, describe = ahead
-        self._check_outputs(prepared, self._find_published())
+        self._check_outputs(prepared, self.find_published())
         with engine_errors(prepared.input.pin, self.home):
             plan = describe()
         return self._planned(plan, prepared.about_ids)
@@ -206,7 +177,7 @@ class Runner:
         try:
             return self._prepare(state, record).fingerprint == state.config_fingerprint
         except InputError:  # what this job has begun must go on with its own input
-            return bool(self._find_published())
+            return bool(self.find_published())
 
     def _context(self, state: RunState | None, record: Mapping[str, Any] | None) -> Context:
         return self.make_context(
@@ -225,13 +196,13 @@ class Runner:
     def _prepare(self, state: RunState | None, record: Mapping[str, Any] | None) -> PreparedRun:
         context = self._context(state, record)
         prepared = self.job.prepare(context)
-        published = self._find_published()
+        published = self.find_published()
         known = {version.properties.get(CONFIG_FINGERPRINT) for version in published.values()}
         known |= {None if state is None else state.config_fingerprint}
         known |= {None if record is None else record[CONFIG_FINGERPRINT]}
         return PreparedRun(context, prepared, self._fingerprint(prepared, known), published)
 
-    def _find_published(self) -> dict[str, Version]:
+    def find_published(self) -> dict[str, Version]:
         """Find what this run has published before; run records are looked up by themselves."""
         own = {name: target for name, target in self.targets.items() if name != _RUNS}
         found = {name: target.find_run(self.run_id) for name, target in own.items()}
@@ -251,9 +222,10 @@ class Runner:
         """Tell whether the run has begun, or ended, before."""
         if RunState.load(self.home, self.job.name, self.run_id) is not None:
             return True
-        return self._find_record() is not None or bool(self._find_published())
+        return self.find_record() is not None or bool(self.find_published())
 
-    def _find_record(self) -> Mapping[str, Any] | None:
+    def find_record(self) -> Mapping[str, Any] | None:
+        """Find the record of this run."""
         if _RUNS not in self.targets:
             return None
         return self.targets[_RUNS].find_record(self.job.name, self.run_id)
@@ -273,8 +245,7 @@ class Runner:
         return self._planned(plan, about)
 
     def _planned(self, plan: Report, about: Sequence[Line]) -> JobResult:
-        report = Report((*plan.parts, *about, Line("nothing was written")))
-        return self._result("planned", report, {}, Result())
+        return self._result("planned", plan_report(self.job.name, plan, about), {}, Result())
 
     def _try_out(self, run: PreparedRun) -> None:
         with engine_errors(run.prepared.input.pin, self.home):
@@ -318,7 +289,7 @@ class Runner:
             self._leftovers = attempt.leftovers()
             self.discard()
         self._forget(run)
-        report = _report(result, outputs, run.prepared.about_ids)
+        report = run_report(result, outputs, run.prepared.about_ids)
         return self._result(PUBLISHED, report, outputs.versions(), result)
 
     def _outputs(self, run: PreparedRun) -> Outputs:
@@ -366,7 +337,7 @@ class Runner:
                 if was != now:
                     raise VersionExistsError(
                         f"run id {self.run_id!r} has already published {what} with another {key} "
-                        f"({was}, now {now}); use a new run id"
+                        f"({was}, now {now}){self._why(key, record)}; use a new run id"
                     )
         datasets = {name for name in self.targets if not self.specs[name].accumulates}
         missing = datasets - set(outputs.published)
@@ -380,8 +351,24 @@ class Runner:
         if not (status == PUBLISHED if _RUNS in self.targets else done):
             return None
         metrics = {} if record is None else json.loads(record.get("metrics") or "{}")
-        report = Report([Line(f"run {self.run_id} has finished before; nothing was done")])
-        return self._result(PUBLISHED, report, outputs.versions(), Result(metrics=metrics))
+        return finished_result(self.job.name, self.run_id, outputs.versions(), metrics)
+
+    def _why(self, key: str, record: Mapping[str, Any] | None) -> str:
+        """Say which settings have changed since a run record was written."""
+        if key != CONFIG_FINGERPRINT or record is None:
+            return ""
+        return f": {self._changed(json.loads(record['config'] or '{}'))}"
+
+    def _changed(self, before: Mapping[str, Any]) -> str:
+        """List the settings that have changed, of those that the answer depends on."""
+        if not before:
+            return ""
+        job = self.job
+        changed = changed_settings(before, self.config, job.sections, without=job.unaffected_by)
+        return "; ".join(changed) or (
+            "no setting has changed, but the labels in the file of classes, what feature columns "
+            "are taken as, a secret, or the version of sparkclean"
+        )
 
     def _result(
         self, status: str, report: Report, outputs: Mapping[str, Mapping[str, str]], result: Result
@@ -400,12 +387,3 @@ class Runner:
             # what fails here must not hide what ended the run; `sparkclean clean-up` removes it
             with suppress(Exception):
                 staging.discard()
-
-
-def _report(result: Result, outputs: Outputs, about: Sequence[Line]) -> Report:
-    """Say what was found, then where it is."""
-    places = {name: str(place) for name, place in result.places.items()} | outputs.places()
-    parts: list[Line | Grid] = [*result.report.parts, *([Line("")] if about else []), *about]
-    if places:
-        parts += [Line(""), Grid(list(places.items()))]
-    return Report(parts)

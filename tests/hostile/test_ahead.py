@@ -62,6 +62,8 @@ def test_run_dry_run_shows_both_jobs_and_what_has_finished(
     write(examples(), tmp_path / "in")
     assert command(tmp_path, "run", "--dry-run") == 0
     shown = capsys.readouterr().out
+    assert shown.startswith("plan of predict\n")
+    assert "\nnothing was written\n\nplan of audit\n" in shown
     assert "sample    all 240 rows can be used, 3 classes" in shown
     place = tmp_path / "out" / "predictions"
     assert f"probs     {place} (to be predicted)" in shown
@@ -77,7 +79,9 @@ def test_run_dry_run_shows_both_jobs_and_what_has_finished(
     changed = {"features": ["vector"], "n_folds": 2}
     for words in (["predict"], ["predict", "--dry-run"]):
         assert command(tmp_path, *words, predict=changed) == 5
-        assert "has already published predictions" in capsys.readouterr().err
+        err = capsys.readouterr().err
+        assert "has already published predictions" in err
+        assert 'predict.features: ["vector", "number"] -> ["vector"]; use a new run id' in err
 
 
 def test_predict_dry_run_looks_at_rows(

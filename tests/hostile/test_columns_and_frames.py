@@ -64,7 +64,7 @@ def test_audit_of_a_missing_column_names_arguments(examples: DataFrame) -> None:
         sparkclean.audit(examples, label="lable")
     message = str(caught.value)
     assert message.startswith("column 'lable' is not in the table; did you mean 'label'? ")
-    assert message.endswith("Set id=, label= and pred_probs=")
+    assert message.endswith("Set label=")
     with pytest.raises(InputError, match=r"^id=: column 'id' is double; a record id is an integ"):
         sparkclean.audit(examples.withColumn("id", F.col("id").cast("double")))
 

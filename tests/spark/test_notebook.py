@@ -108,6 +108,9 @@ def test_predict_gives_the_columns_and_the_bits_of_the_job(
     assert (np.array([row["pred_probs"] for row in found], np.float32) == wanted).all()
     assert [row["fold"] for row in found] == [row["fold"] for row in made]
     assert calls.local_probs["fold"].tolist() == [row["fold"] for row in made]
+    # what the job has published says what it is of, and of which classes
+    with sparkclean.audit(outputs["predictions"]) as published:
+        assert published.compute_result_hash() == calls.result.compute_result_hash()
 
 
 def test_predict_leaves_its_predictions_alone(calls: Calls) -> None:
@@ -121,7 +124,7 @@ def test_predict_leaves_its_predictions_alone(calls: Calls) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"features": ["z"]}, InputError, "'z' is not in the table.*Set id=, label= and features="),
+        ({"features": ["z"]}, InputError, "'z' is not in the table.*Set features=$"),
         ({"n_folds": 1}, ConfigError, "n_folds=: 1 is wrong"),
         ({"n_fold": 3}, ConfigError, "n_fold=: unknown argument .*'n_folds'"),
         pytest.param(
@@ -164,6 +167,10 @@ def test_audit_knows_the_classes_of_predict(calls: Calls) -> None:
     with sparkclean.audit(calls.probs, label="kind", classes=sorted(NAMES)) as told:
         assert told.compute_result_hash() == calls.result.compute_result_hash()
     assert calls.local.compute_result_hash() == calls.result.compute_result_hash()
+    for probs in (calls.probs, calls.local_probs):  # and its label and record id
+        with sparkclean.audit(probs) as known:
+            assert known.compute_result_hash() == calls.result.compute_result_hash()
+            assert "id" in known.suspects.columns
     found = set(calls.local.suspects.index)
     assert len(found & set(LOCAL.index[IS_WRONG])) > 0.8 * IS_WRONG.sum()
 
@@ -189,7 +196,7 @@ def test_audit_of_a_path_finds_the_order_of_classes_in_the_files(
 
 
 def test_audit_of_rows_without_id_flags_the_same_rows(spark: SparkSession, calls: Calls) -> None:
-    with sparkclean.audit(calls.local_probs, label="kind") as result:
+    with sparkclean.audit(calls.local_probs.drop(columns="id"), label="kind") as result:
         assert result.suspects.index.tolist() == calls.local.suspects.index.tolist()
         assert LOCAL.index[result.suspects["row"]].tolist() == result.suspects.index.tolist()
 
@@ -261,6 +268,10 @@ def test_top_gives_suspects_with_columns_of_their_own(calls: Calls) -> None:
     assert [row["note"] for row in top] == [f"n{row['id'] // 3}" for row in top]
     local = calls.local.top(7, columns=["note", "x"])
     assert list(local.columns) == list(top[0].asDict())
+    labels = ["given_label", "suggested_label"]
+    assert list(local.columns) == ["rank", "id", *labels, "label_quality", "note", "x"]
+    with pd.option_context("display.width", 80, "display.max_columns", 0):
+        assert "..." not in repr(local)
     assert local["id"].tolist() == [row["id"] for row in top]
     assert local["x"].tolist() == [row["x"] for row in top]
     assert local.index.tolist() == [f"r{i // 3}" for i in local["id"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -149,7 +150,9 @@ def test_toy_publishes_records_is_shown_reverted_and_cleaned_up(
     assert "has finished before; nothing was done" in capsys.readouterr().out
     lake.write(fewer_than=4)
     assert lake.run() == 5
-    assert "with another config_fingerprint" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "with another config_fingerprint" in err
+    assert re.search(r"toy\.fewer_than: \d+ -> 4", err)
     assert lake.run(run_id="r2") == 0
     assert len(lake.rows("rare")) == RARE + 1 + 4
     rare_target = open_target(lake.prefix + "rare", lake.kind, spark=lake.spark)

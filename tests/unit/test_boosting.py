@@ -14,7 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from sparkclean.config.sections import PredictSection
-from sparkclean.learning.boosting import Comparison, compare_boosting, may_compare
+from sparkclean.learning.boosting import Comparison, compare_boosting, may_compare, outcome
 from sparkclean.learning.encoding import Encoding
 from sparkclean.learning.estimators import make_estimator
 from sparkclean.learning.model_files import ModelEntry
@@ -89,6 +89,12 @@ def test_comparison_is_worth_it_from_five_points_that_are_no_chance(
     found = Comparison(200, linear, boosted, 80)
     assert found.is_worth_it is worth
     assert bool(found.advice()) is worth
+    assert ("the linear model stays" in outcome(found)) is not worth
+    assert f"{100 * found.gain:+.1f} points" in outcome(found)
+
+
+def test_comparison_without_a_result_says_what_came_of_it() -> None:
+    assert outcome(None).endswith("no gain worth a change; the linear model stays")
 
 
 def test_may_compare_the_default_on_few_rows_alone() -> None:

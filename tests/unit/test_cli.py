@@ -330,6 +330,18 @@ def test_json_log_is_one_object_a_line(
     assert "Traceback" in entries[0]["exception"]
 
 
+@pytest.mark.parametrize("kind", [errors.PublishConflictError, errors.VersionExistsError])
+def test_json_log_tells_the_two_meanings_of_code_5_apart(
+    kind: type[errors.SparkCleanError],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(lake, "open_target", fail_with(kind("other")))
+    assert main(["versions", "/x", "--log-format", "json"]) == 5
+    entry = json.loads(capsys.readouterr().err)
+    assert (entry["event"], entry["error"], entry["exit_code"]) == ("error", kind.__name__, 5)
+
+
 @pytest.mark.parametrize(
     ("blocked", "named"),
     [

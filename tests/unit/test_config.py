@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -14,13 +15,15 @@ import yaml
 from pydantic import BaseModel
 
 from sparkclean.config.classes import resolve_classes
+from sparkclean.config.fingerprint import changed_settings, fingerprint_of_before
 from sparkclean.config.fingerprint import fingerprint as fingerprint_of
-from sparkclean.config.fingerprint import fingerprint_of_before
 from sparkclean.config.model import config_json_schema, config_model, parse_config
+from sparkclean.config.sections import PredictSection
 from sparkclean.errors import ConfigError
 from sparkclean.jobs.audit.job import AuditJob
 from sparkclean.jobs.audit.sections import resolve_layout
 from sparkclean.schema import FILTERS, SCORES
+from sparkclean.texts import redact_config
 
 Config = config_model()
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -618,6 +621,58 @@ def fingerprint(*mappings: dict[str, Any], classes: tuple[Any, ...] = LABELS) ->
 )
 def test_fingerprint_changes_with_what_determines_the_result(change: dict[str, Any]) -> None:
     assert fingerprint(change) != fingerprint()
+
+
+def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    kept = json.loads(json.dumps(redact_config(parse_config(before).model_dump(mode="json"))))
+    return changed_settings(kept, parse_config(now), AuditJob.sections)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"method": {"filter_by": "both"}}, ["method.filter_by: {was} -> both"]),
+        ({"columns": {"pred_probs": ["p", "q"]}}, ['columns.pred_probs: {was} -> ["p", "q"]']),
+        ({"method": {"frac_noise": 0.5}}, ["method.frac_noise: {was} -> 0.5"]),
+        ({"input": {"where": "a = 1"}}, ["input.where: null -> a = 1"]),
+        ({"classes": ["a", "b"]}, ['classes: null -> ["a", "b"]']),
+        ({"gate": {"max_suspects": 5}}, []),
+        ({"output": {"pairs": None}}, []),
+        (
+            {"clean": {"mode": "relabel"}, "columns": {"label": "l"}},
+            ["columns.label: {was} -> l", "clean.mode: {was} -> relabel"],
+        ),
+    ],
+    ids=str,
+)
+def test_settings_that_change_the_fingerprint_are_named(
+    change: dict[str, Any], said: list[str]
+) -> None:
+    written = parse_config(INPUT).model_dump(mode="json")
+    wanted = []
+    for text in said:
+        section, _, key = text.partition(":")[0].partition(".")
+        wanted.append(text.format(was=written[section][key] if key else None))
+    assert sorted(changed(INPUT, merged(change))) == sorted(wanted)
+    assert changed(merged(change), merged(change)) == []
+
+
+def test_settings_that_have_changed_show_no_secret() -> None:
+    predict = {"features": "x", "params": {"api_key": "hunter2-then", "depth": 3}}
+    other = {"features": "x", "params": {"api_key": "hunter2-now", "depth": 4}}
+    kept = redact_config(parse_config(merged({"predict": predict})).model_dump(mode="json"))
+    sections = {"predict": PredictSection}
+    (text,) = changed_settings(kept, parse_config(merged({"predict": other})), sections)
+    assert text.startswith("predict.params: ")
+    assert '"depth": 3' in text
+    assert "hunter2" not in text
+
+
+def test_a_record_of_before_a_setting_has_its_default() -> None:
+    config = parse_config(INPUT)
+    kept = config.model_dump(mode="json")
+    del kept["method"]["adjust_pred_probs"], kept["admission"]
+    assert changed_settings(kept, config, AuditJob.sections) == []
 
 
 @pytest.mark.parametrize("classes", [("b", "a"), ("a", "c"), ("a", "b", "c"), (0, 1)])

@@ -152,7 +152,10 @@ def test_output_of_somebody_else_is_told_before_spark(
 @pytest.mark.parametrize(
     "sections",
     [
-        {"input": {"table": "lake.db.examples"}},  # a catalog
+        {
+            "input": {"table": "lake.db.examples"},
+            "spark": {"spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog"},
+        },
         {"output": {"format": "delta"}},
         {"scan": "dataframe"},
     ],

@@ -186,6 +186,15 @@ def test_features_of_arranges_columns_by_kind() -> None:
     assert found.encoding.width(3) == 1 + 2 + 21
 
 
+def test_parts_of_without_reasons_have_no_column_for_them() -> None:
+    text = "\n".join(map(str, parts_of(FeatureTypes({"x": "number"}, {}, {}, {}))))
+    assert text.splitlines() == [
+        "1 of 1 columns are features:",
+        "  column  taken as",
+        "  x       number",
+    ]
+
+
 def test_parts_of_say_every_column_once() -> None:
     assert parts_of(None) == []
     taken = FeatureTypes(

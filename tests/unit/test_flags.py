@@ -166,6 +166,25 @@ def test_what_cannot_be_guessed_names_the_flag_and_columns(
 
 
 @pytest.mark.usefixtures("here")
+def test_what_is_left_out_and_what_is_wrong_is_told_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wrong = ("--set", "predict.n_folds=1", "--set", "gate.max_suspcts=1")
+    lines = error_of(capsys, "run", "r.parquet", *wrong).splitlines()
+    assert lines[0].startswith("error: --features: name the columns")
+    assert [line.split(": ")[1] for line in lines[1:]] == ["gate.max_suspcts", "predict.n_folds"]
+    lines = error_of(capsys, "run", "rr.parquet", *wrong, code=3).splitlines()
+    assert "rr.parquet does not exist" in lines[0]
+    assert len(lines) == 3
+    lines = error_of(capsys, "run", "r.parquet", "--set", "a", "--set", "b", "--set", "c.d=[")
+    assert [line.split(":")[1] for line in lines.splitlines() if line.startswith("error")] == [
+        " --set 'a'",
+        " --set 'b'",
+        " --set c.d",
+    ]
+
+
+@pytest.mark.usefixtures("here")
 def test_a_file_that_is_not_there_is_looked_for_in_no_catalog(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -14,10 +14,18 @@ import pytest
 
 from sparkclean.errors import InputError
 from sparkclean.examples import given_rows
-from sparkclean.examples.class_order import note_of, noted_classes
+from sparkclean.examples.class_order import (
+    names_in_data,
+    note_of,
+    noted_classes,
+    noted_columns,
+    notes_of_data,
+)
 from sparkclean.examples.given import check_given, default_id, open_given
 from sparkclean.examples.given_rows import GivenRows, is_pandas
+from sparkclean.examples.predictions import notes_of_version, properties_of_prediction
 from sparkclean.rows import local_rows
+from sparkclean.rows.columns import find_names
 from sparkclean.rows.local_rows import sendable, unpack
 
 KEYS = "columns.id and columns.label"
@@ -37,7 +45,7 @@ class Rows:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[pa.Table]:
     """Tables that would go to Spark."""
     tables: list[pa.Table] = []
-    monkeypatch.setattr(given_rows, "find_or_start_session", lambda: (None, False))
+    monkeypatch.setattr(given_rows, "find_or_start_session", lambda _: (None, False))
     monkeypatch.setattr(given_rows, "local_frame", lambda _, table: tables.append(table))
     return tables
 
@@ -203,11 +211,13 @@ def test_join_puts_predictions_beside_their_rows(sent: list[pa.Table], tmp_path:
     data = frame()
     given = send(data, "label")
     rows = cast(Any, SimpleNamespace(folder=tmp_path))
-    result = given.join(rows, ["id0"], [("p", "pred_probs"), ("f", "fold")], ["x", "y"])
+    notes = note_of(["x", "y"], "label")
+    result = given.join(rows, ["id0"], [("p", "pred_probs"), ("f", "fold")], notes)
     assert np.stack(result["pred_probs"]).tolist() == [[0.25, 0.75], [0.5, 0.5], [0.0, 1.0]]
     assert result["fold"].tolist() == [0, 1, 1]
     assert result.index.tolist() == ["r0", "r1", "r2"]
     assert noted_classes(result.attrs) == ["x", "y"]
+    assert noted_columns(result.attrs) == ("label", None)
     assert list(data.columns) == ["text", "label"]
     assert data.attrs == {}
 
@@ -221,13 +231,64 @@ def test_class_order_comes_back_from_attributes_and_arrow(
 ) -> None:
     data = frame()
     data.attrs = note_of(classes)
-    assert send(data, "label").class_order("label") == classes
+    assert noted_classes(send(data, "label").notes_of("label")) == classes
     field = pa.field("probs", pa.float64(), metadata=note_of(classes))
     table = pa.table({"probs": [0.5]}, schema=pa.schema([field]))
-    assert send(table, "probs").class_order("probs") == classes
-    assert send(table, "probs").class_order("other") is None
+    assert noted_classes(send(table, "probs").notes_of("probs")) == classes
+    assert send(table, "probs").notes_of("other") == {}
 
 
 @pytest.mark.parametrize("note", ["{", '{"a": 1}', 5, None])
 def test_class_order_of_somebody_else_is_none(note: Any) -> None:
     assert noted_classes({"sparkclean.classes": note}) is None
+
+
+def test_label_and_ids_come_back_from_attributes_and_arrow() -> None:
+    note = note_of(["a", "b"], "species", ["site", "n"])
+    data = frame()
+    data.attrs = dict(note)
+    field = pa.field("Probs", pa.float64(), metadata=note)
+    table = pa.table({"Probs": [0.5]}, schema=pa.schema([field]))
+    for given in (data, table):
+        assert noted_columns(notes_of_data(given, "probs")) == ("species", ("site", "n"))
+    assert notes_of_data(table, "other") == {}
+    assert notes_of_data("a path", "probs") == {}
+
+
+@pytest.mark.parametrize("note", ["{", "5", "[]", "[1]", None])
+def test_columns_that_somebody_else_notes_are_none(note: Any) -> None:
+    assert noted_columns({"sparkclean.label": note, "sparkclean.id": note}) == (None, None)
+
+
+def test_names_in_data_are_those_that_an_id_may_have() -> None:
+    assert names_in_data(frame().rename_axis("uid")) == ["text", "label", "uid"]
+    assert names_in_data(pa.table({"a": [1]})) == ["a"]
+    assert names_in_data(pd.DataFrame({0: [1], "b": [2]})) == ["b"]
+
+
+def test_notes_of_a_version_are_those_beside_a_column() -> None:
+    said = properties_of_prediction(["a", "b"], "species", ["id"])
+    notes = notes_of_version(cast(Any, SimpleNamespace(properties=said)))
+    assert notes == note_of(["a", "b"], "species", ["id"])
+    before = notes_of_version(cast(Any, SimpleNamespace(properties={"classes": "[0, 1]"})))
+    assert (noted_classes(before), noted_columns(before)) == ([0, 1], (None, None))
+    assert notes_of_version(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "listed", "key"),
+    [
+        ({"lable": "columns.label"}, "of a fitting type: text, label, uid", "columns.label"),
+        ({"lable": "columns.id"}, "of a fitting type: uid, text, label", "columns.id"),
+        ({"lable": "columns.pred_probs"}, "of a fitting type: p", "columns.pred_probs"),
+        ({"lable": "predict.features"}, "it has: text, label, uid, p, t", "predict.features"),
+        ("input.where", "it has: text, label, uid, p, t", "input.where"),
+    ],
+)
+def test_missing_column_lists_those_that_may_be_meant(keys: Any, listed: str, key: str) -> None:
+    types = {"text": "string", "label": "int", "uid": "bigint", "p": "array<float>", "t": "date"}
+    with pytest.raises(InputError) as refused:
+        find_names(list(types), ["lable"], keys, exact=True, types=types)
+    (text,) = refused.value.findings
+    assert text.startswith("column 'lable' is not in the table; did you mean 'label'? ")
+    assert text.endswith(f"{listed}. Set {key}")

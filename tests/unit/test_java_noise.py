@@ -43,6 +43,14 @@ Setting default log level to "WARN".
 To adjust logging level use sc.setLogLevel(newLevel). For SparkR, use setLogLevel(newLevel).
 """
 
+UNFLUSHED = """\
+PySpark daemon failed to flush the output to the worker process:
+Traceback (most recent call last):
+  File "/x/pyspark/daemon.py", line 91, in worker
+    outfile.flush()
+BrokenPipeError: [Errno 32] Broken pipe
+"""
+
 STAYS = """\
 spark WARN TaskSetManager: Lost task 0.0 in stage 1.0 (TID 1): no space left on device
 26/11/30 11:00:00 ERROR SparkContext: Error initializing SparkContext.
@@ -94,3 +102,15 @@ def test_words_of_java_reach_stderr_in_their_order() -> None:
         [sys.executable, "-c", code, says], capture_output=True, check=True, env=os.environ
     )
     assert done.stderr == b"one\n\xff two\nno end"
+
+
+def test_worker_whose_spark_has_gone_says_nothing() -> None:
+    sieve = Sieve(lambda _: None)
+    lines = [*UNFLUSHED.splitlines(), *STAYS.splitlines(), *UNFLUSHED.splitlines()]
+    assert [line for line in lines if sieve.passes(line)] == STAYS.splitlines()
+
+
+def test_worker_that_fails_otherwise_says_why() -> None:
+    sieve = Sieve(lambda _: None)
+    lines = UNFLUSHED.replace("BrokenPipeError", "OSError").splitlines()
+    assert [line for line in lines if sieve.passes(line)] == ["OSError: [Errno 32] Broken pipe"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
-from sparkclean.rows.phase_status import Pace, PhaseStatus, shown_seconds
+from sparkclean.rows.phase_status import Pace, PhaseStatus, shown_rate, shown_seconds
 from sparkclean.rows.task_status import TaskCount, add_up
 
 
@@ -73,3 +75,39 @@ def test_standing_for_a_narrow_terminal_is_short() -> None:
     assert PhaseStatus(10.0, 2, 5, unit="folds", left=41.0).short == "2/5 folds, 41 s left"
     assert PhaseStatus(10.0, 2, 5).short == "2/5 tasks"
     assert PhaseStatus(10.0).short == ""
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds", "text"),
+    [(0, 5.0, ""), (1, 1000.0, ""), (1, 4.0, ", 0.25 rows/s"), (9, 4.0, ", 2.2 rows/s"),
+     (6000, 4.0, ", 1,500 rows/s"), (0, 0.0, "")],
+)  # fmt: skip
+def test_rate_is_never_zero(rows: int, seconds: float, text: str) -> None:
+    assert shown_rate(rows, seconds) == text
+
+
+def test_standing_of_slow_rows_has_no_rate_of_zero() -> None:
+    assert "0 rows/s" not in str(PhaseStatus(10_000.0, 1, 4, rows=4))
+
+
+def test_time_left_counts_down_between_two_steps() -> None:
+    pace = Pace("folds")
+    left = [pace.status(float(second), (1, 5)).left for second in range(30, 90)]
+    assert left[0] == 120.0
+    assert all(after <= before for before, after in pairwise(left))
+    assert left[-1] == 90.0  # three folds that have not begun
+
+
+def test_time_left_does_not_jump_at_a_slow_step() -> None:
+    pace = Pace("folds")
+    assert pace.status(10.0, (1, 5)).left == 40.0
+    assert pace.status(60.0, (1, 5)).left == 30.0
+    # by the two folds together it would be 90
+    assert pace.status(60.0, (2, 5)).left == pytest.approx((30.0 + 90.0) / 2)
+
+
+def test_time_left_is_hidden_until_enough_is_done() -> None:
+    pace = Pace()
+    assert pace.status(30.0, (1, 100)).left is None
+    assert pace.status(60.0, (4, 100)).left is None
+    assert pace.status(70.0, (5, 100)).left == pytest.approx(70 * 95 / 5)

@@ -53,7 +53,7 @@ def test_phase_of_no_rows_says_so(clock: list[float], log: pytest.LogCaptureFixt
     clock += [0.0, 1.0]
     with Progress().phase("x") as phase:
         phase.rows = 0
-    assert log.messages[-1] == "[1] x: 0 rows, 0 rows/s, 1.0 s"
+    assert log.messages[-1] == "[1] x: 0 rows, 1.0 s"
 
 
 def test_phase_of_no_time_divides_by_nothing(
@@ -63,6 +63,26 @@ def test_phase_of_no_time_divides_by_nothing(
     with Progress().phase("x") as phase:
         phase.rows = 1
     assert log.messages[-1] == "[1] x: 1 rows, 1,000,000,000 rows/s, 0.0 s"
+
+
+def test_phase_says_what_its_rows_are(clock: list[float], log: pytest.LogCaptureFixture) -> None:
+    clock += [0.0, 2.0]
+    with Progress().phase("train") as phase:
+        phase.rows, phase.of_what = 200, "training rows of 5 models"
+    assert log.messages[-1] == "[1] train: 200 training rows of 5 models, 100 rows/s, 2.0 s"
+
+
+def test_what_comes_before_a_run_is_no_phase_of_it(
+    clock: list[float], log: pytest.LogCaptureFixture
+) -> None:
+    clock += [0.0, 5.0, 5.0, 6.0]
+    progress = Progress()
+    with progress.before("starting Spark"):
+        pass
+    with progress.phase("a"):
+        pass
+    assert log.messages == ["starting Spark ...", "[1] a ...", "[1] a: 1.0 s"]
+    assert [phase.name for phase in progress.phases] == ["a"]
 
 
 def test_phases_are_counted_and_kept(clock: list[float], log: pytest.LogCaptureFixture) -> None:

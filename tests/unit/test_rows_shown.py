@@ -19,10 +19,11 @@ from sparkclean.commands.rows_shown import (
     as_json,
     as_markdown,
     leave_out_constants,
+    leave_out_repeats,
     rank_first,
     shown_numbers,
 )
-from sparkclean.commands.show import chosen_rows
+from sparkclean.commands.show import _for_people, chosen_rows
 from sparkclean.errors import ConfigError
 
 SUSPECTS = pa.table(
@@ -73,6 +74,36 @@ def test_columns_that_were_asked_for_stay() -> None:
     table = SUSPECTS.append_column("split", pa.array(["train"] * 2))
     assert "split" in leave_out_constants(table, ["split"])[0].column_names
     assert "split" not in leave_out_constants(table)[0].column_names
+
+
+def test_number_that_another_column_repeats_is_said_once() -> None:
+    table = SUSPECTS.append_column("self_confidence", pa.array([1.2e-07, 0.25]))
+    table = table.append_column("split", pa.array([7, 8]))
+    shown, said = leave_out_repeats(table)
+    assert shown.column_names == [n for n in table.column_names if n != "self_confidence"]
+    assert said == "equal columns: self_confidence = label_quality"
+    assert leave_out_repeats(table, ["self_confidence"]) == (table, "")
+
+
+def test_numbers_that_differ_somewhere_stay_and_so_do_those_of_one_row() -> None:
+    table = SUSPECTS.append_column("self_confidence", pa.array([1.2e-07, 0.5]))
+    assert leave_out_repeats(table) == (table, "")
+    assert leave_out_repeats(table.slice(0, 1)) == (table.slice(0, 1), "")
+
+
+def test_index_of_a_class_that_is_its_number_is_said_once() -> None:
+    table = pa.table({"class": [0, 1], "class_index": [0, 1], "run_id": ["r"] * 2})
+    shown, said = leave_out_repeats(table)
+    assert shown.column_names == ["class", "run_id"]
+    assert said == "equal columns: class_index = class"
+
+
+def test_people_see_neither_constants_nor_repeats() -> None:
+    table = SUSPECTS.append_column("self_confidence", pa.array([1.2e-07, 0.25]))
+    shown, constants, repeats = _for_people(table, ())
+    assert shown.column_names == ["id", "given_label", "suggested_label", "label_quality", "rank"]
+    assert constants.startswith("in all rows shown: reason pruned_from_pair; ")
+    assert repeats == "equal columns: self_confidence = label_quality"
 
 
 def test_rows_of_a_dataset_are_whole() -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from sparkclean.errors import SparkCleanError
 from sparkclean.lake import Pin
+from sparkclean.rows.report import Line, Report
 from sparkclean.runs.engine_errors import engine_errors
+from sparkclean.runs.result import plan_report
 from sparkclean.runs.runner import Runner
 
 
@@ -39,3 +41,13 @@ def test_discard_that_fails_hides_nothing_and_goes_on() -> None:
     runner: Any = SimpleNamespace(_leftovers=left)
     Runner.discard(runner)
     assert left[1].discarded
+
+
+def test_plan_stands_below_the_name_of_its_job() -> None:
+    report = plan_report("predict", Report([Line("input     in")]), [Line("config fingerprint f")])
+    assert str(report).splitlines() == [
+        "plan of predict",
+        "input     in",
+        "config fingerprint f",
+        "nothing was written",
+    ]

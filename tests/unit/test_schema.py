@@ -82,3 +82,7 @@ def test_schema_run_record_counts_and_explains() -> None:
     # nested content is JSON text, so that the schema outlives changes of it
     nested = ("phases", "versions", "config", "input", "counts", "gates", "outputs")
     assert {columns[name] for name in nested} == {"string"}
+
+
+def test_every_reason_is_described() -> None:
+    assert set(schema.SUSPECT_REASONS.values()) == set(schema.REASON_DESCRIPTIONS)

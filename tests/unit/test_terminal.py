@@ -19,16 +19,15 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from sparkclean.commands.live import LivePhases, phase_listener
 from sparkclean.commands.log import configure_logging
 from sparkclean.commands.terminal import (
     arrange_versions,
-    is_terminal,
-    open_console,
     print_report,
     print_table,
     show_report,
 )
+from sparkclean.rows.console import is_terminal, open_console
+from sparkclean.rows.live import LivePhases, NotebookPhases, phase_listener, shown_phases
 from sparkclean.rows.phase_status import PhaseStatus
 from sparkclean.rows.progress import PhaseLog, Progress
 from sparkclean.rows.report import Grid, Line, Report
@@ -194,6 +193,27 @@ def test_table_too_wide_for_the_terminal_is_shown_record_by_record() -> None:
     assert lines[0] == "column_0  " + "x" * 15
     assert lines[10] == ""
     assert lines[-1] == "column_9  y"
+
+
+def test_titles_are_folded_before_a_table_becomes_records() -> None:
+    titles = ["rank", "suggested_probability", "class_noise_rate"]
+    grid = Grid([("1", "0.912449", "0.5"), ("2", "0.5", "0.25")], titles, right=(0, 1, 2))
+    assert shown(Report([grid]), width=60)[0].split() == titles
+    lines = shown(Report([grid]), width=36)
+    assert [line.split() for line in lines[:2]] == [
+        ["suggested_", "class_"],
+        ["rank", "probability", "noise_rate"],
+    ] or [line.split() for line in lines[:3]] == [
+        ["class_"],
+        ["suggested_", "noise_"],
+        ["rank", "probability", "rate"],
+    ]
+    assert lines[-1].split() == ["2", "0.5", "0.25"]
+
+
+def test_title_with_a_line_break_is_escaped_where_it_is_folded() -> None:
+    grid = Grid([("1", "2")], ["a\nb_" + "c" * 20, "d_" * 10], right=(0, 1))
+    assert "a\\nb_" in "".join(shown(Report([grid]), width=30))
 
 
 def test_value_of_a_record_is_folded_beside_its_name() -> None:
@@ -383,10 +403,111 @@ def test_run_goes_on_without_its_terminal(
     assert len(progress.phases) == 2
 
 
+def test_wait_before_a_run_is_shown_with_its_seconds(at_terminal: AtTerminal) -> None:
+    screen = at_terminal()
+    with Progress(phase_listener("text")).before("starting Spark"):
+        sys.stderr.write("y\n")
+    text = without_styles(screen.getvalue())
+    assert re.search(r"\d\.\d s  starting Spark \.\.\.", text)
+    assert re.fullmatch(r" +\d\.\d s  starting Spark", last_screen(text)[-1])
+
+
+# -- phases of a call in Python ------------------------------------------------------------------
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LOG, "level", logging.NOTSET)
+    monkeypatch.setattr(logging.root, "level", logging.WARNING)
+    LOG.manager._clear_cache()  # type: ignore[attr-defined]
+
+
+def test_call_at_a_terminal_leaves_no_line(quiet: None, at_terminal: AtTerminal) -> None:
+    screen = at_terminal()
+    with shown_phases() as listener:
+        progress = Progress(listener)
+        for name in ("check", "train"):
+            with progress.phase(name):
+                sys.stderr.write("said\n")
+    assert re.search(r"\[2\] train \.\.\.", without_styles(screen.getvalue()))
+    assert last_screen(screen.getvalue()) == ["said", "said"]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_call_elsewhere_or_unwanted_says_nothing(
+    quiet: None, capsys: pytest.CaptureFixture[str], at_terminal: AtTerminal, wanted: bool
+) -> None:
+    screen = None if wanted else at_terminal()
+    with shown_phases(wanted) as listener, Progress(listener).phase("train"):
+        pass
+    assert isinstance(listener, PhaseLog)
+    assert (screen.getvalue() if screen else capsys.readouterr().err) == ""
+
+
+def test_call_with_a_log_that_is_listened_to_goes_there(
+    quiet: None, at_terminal: AtTerminal, caplog: pytest.LogCaptureFixture
+) -> None:
+    at_terminal()
+    caplog.set_level(logging.INFO, "sparkclean")
+    with shown_phases() as listener, Progress(listener).phase("train"):
+        pass
+    assert caplog.messages[0] == "[1] train ..."
+
+
+class Cell:
+    """The output of a cell: what is displayed, and displayed anew."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.displays = 0
+
+    def display(self, content: dict[str, str], *, raw: bool, display_id: bool) -> Cell:
+        assert raw
+        assert display_id
+        self.displays += 1
+        self.update(content, raw=raw)
+        return self
+
+    def update(self, content: dict[str, str], *, raw: bool) -> None:
+        assert raw
+        self.lines.append(content["text/plain"])
+
+
+def test_call_in_a_notebook_shows_one_line_that_changes(
+    quiet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell()
+    monkeypatch.setattr("sparkclean.rows.live._notebook_display", lambda: cell.display)
+    with shown_phases() as listener:
+        progress = Progress(listener)
+        with progress.before("starting Spark"):
+            pass
+        with progress.phase("train") as phase:
+            phase.status = PhaseStatus(30.0, 2, 5, unit="folds", left=41.0)
+            listener.look(1, phase)
+    assert cell.displays == 1
+    assert cell.lines[:3] == [
+        "starting Spark ...",
+        "[1] train ...",
+        "[1] train ... 2 of 5 folds, about 41 s left, 30 s so far",
+    ]
+    assert re.fullmatch(r"1 phases, \d\.\d s", cell.lines[3])
+
+
+def test_call_goes_on_without_its_cell() -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError
+
+    line = NotebookPhases(fail)
+    with Progress(line).phase("a"):
+        pass
+    line.close()
+
+
 def test_interrupt_at_a_real_terminal_ends_cleanly() -> None:
     code = """
 import time
-from sparkclean.commands.live import phase_listener
+from sparkclean.rows.live import phase_listener
 from sparkclean.rows.progress import Progress
 try:
     with Progress(phase_listener("text")).phase("train"):

@@ -15,6 +15,7 @@ from sparkclean.examples.columns import (
     check_classes,
     check_id_types,
     check_label_type,
+    keys_of,
 )
 from sparkclean.jobs.audit.first_bounds import fixed_thresholds
 from sparkclean.jobs.audit.sections import AdmissionSection, MethodSection
@@ -55,7 +56,8 @@ def prepare_ahead(context: Context) -> Prepared:
     run_time = context.run_time()
     examples = where(table.frame, config.input.where, run_time)
     named = [*config.columns.id_columns, config.columns.label]
-    *ids, label = find_columns(examples, named, "columns.id and columns.label")
+    keys = keys_of(config.columns.id_columns, config.columns.label)
+    *ids, label = find_columns(examples, named, keys)
     findings = check_id_types(examples.schema, ids) + check_label_type(examples.schema, label)
     if findings:
         raise InputError(findings)

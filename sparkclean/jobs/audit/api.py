@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from sparkclean.config.arguments import in_words_of_arguments
@@ -11,17 +12,26 @@ from sparkclean.config.fingerprint import fingerprint
 from sparkclean.config.model import parse_sections
 from sparkclean.errors import InputChangedError
 from sparkclean.examples.checks import count_duplicate_ids
-from sparkclean.examples.columns import resolve_columns
-from sparkclean.examples.given import check_given, default_id, open_given, warn_of_unstable
+from sparkclean.examples.class_order import (
+    names_in_data,
+    noted_classes,
+    noted_columns,
+    notes_of_data,
+)
+from sparkclean.examples.columns import keys_of, resolve_columns
+from sparkclean.examples.given import Given, check_given, default_id, open_given, warn_of_unstable
+from sparkclean.examples.given_frame import GivenFrame
 from sparkclean.examples.scan import FrameScan
 from sparkclean.examples.statistics import READ_OTHERWISE, Scanner
 from sparkclean.jobs.audit.job import AuditJob
 from sparkclean.jobs.audit.pipeline import collect_findings
 from sparkclean.jobs.audit.result import AuditResult, in_words_of_the_call
 from sparkclean.jobs.audit.sections import AdmissionSection, MethodSection
-from sparkclean.rows.progress import Progress
+from sparkclean.rows.live import shown_phases
+from sparkclean.rows.progress import PhaseListener, Progress
 from sparkclean.rows.session import batch_setter
 from sparkclean.rows.stores import CacheStore
+from sparkclean.rows.task_status import watched_tasks
 from sparkclean.runs.engine_errors import errors_of_tasks
 from sparkclean.runs.provenance import Provenance
 
@@ -30,17 +40,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
+    from sparkclean.config.sections import Config
+
 
 @overload
 def audit(
     df: DataFrame | str,
     *,
     id: str | Sequence[str] | None = ...,
-    label: str = ...,
+    label: str | None = ...,
     pred_probs: str | Sequence[str] = ...,
     classes: Sequence[Any] | str | None = ...,
     row_sum_tolerance: float = ...,
     max_rejected_fraction: float = ...,
+    progress: bool = ...,
     **method: Any,
 ) -> AuditResult[DataFrame]: ...
 
@@ -50,11 +63,12 @@ def audit(
     df: pd.DataFrame | pa.Table,
     *,
     id: str | Sequence[str] | None = ...,
-    label: str = ...,
+    label: str | None = ...,
     pred_probs: str | Sequence[str] = ...,
     classes: Sequence[Any] | str | None = ...,
     row_sum_tolerance: float = ...,
     max_rejected_fraction: float = ...,
+    progress: bool = ...,
     **method: Any,
 ) -> AuditResult[pd.DataFrame]: ...
 
@@ -63,11 +77,12 @@ def audit(
     df: DataFrame | pd.DataFrame | pa.Table | str,
     *,
     id: str | Sequence[str] | None = None,  # noqa: A002 (the name of the configuration's key)
-    label: str = "label",
+    label: str | None = None,
     pred_probs: str | Sequence[str] = "pred_probs",
     classes: Sequence[Any] | str | None = None,
     row_sum_tolerance: float = 1e-3,
     max_rejected_fraction: float = 0.01,
+    progress: bool = True,
     **method: Any,
 ) -> AuditResult[Any]:
     """Find the label issues of examples without writing anything.
@@ -79,11 +94,12 @@ def audit(
         the active session, or one that is created. Of pandas and Arrow the columns that are named
         here are sent to Spark, at most 256 MiB; results are DataFrames of pandas.
     id : str or sequence of str, optional
-        Record id: integers or strings, unique and not null. By default the column ``id``; for
-        pandas and Arrow the number of the row, which results call ``row``. It may be a level of a
-        pandas index.
-    label : str
-        Given label: integers, strings or booleans.
+        Record id: integers or strings, unique and not null. By default what `sparkclean.predict`
+        has noted beside ``pred_probs``, else the column ``id``; for pandas and Arrow the number of
+        the row, which results call ``row``. It may be a level of a pandas index.
+    label : str, optional
+        Given label: integers, strings or booleans. By default what `sparkclean.predict` has noted,
+        else the column ``label``.
     pred_probs : str or sequence of str
         Out-of-sample predicted probabilities: ``array<float|double>``, a Spark ML vector,
         ``map<label, double>``, ``array<struct<label, probability>>``, or K columns.
@@ -92,6 +108,9 @@ def audit(
         `sparkclean.predict` has noted beside ``pred_probs``, or the integers 0..K-1.
     row_sum_tolerance, max_rejected_fraction : float
         As in the configuration's section ``admission``.
+    progress : bool
+        Whether a notebook or a terminal shows the current phase, on one line. Elsewhere, and where
+        the logger ``sparkclean`` is set to INFO, phases go to the log.
     **method
         ``filter_by``, ``ranked_by``, ``collision``, ``frac_noise``, ``min_examples_per_class``,
         ``adjust_pred_probs``, ``thresholds``, as in the configuration's section ``method``.
@@ -119,15 +138,11 @@ def audit(
     16 MB of the sample. Narrow intermediates are cached; where there is no cache they are computed
     again. `AuditResult.close` drops them.
     """
-    with in_words_of_arguments():
+    with in_words_of_arguments(), shown_phases(progress) as listener:
         return _audit(
             df,
-            id,
+            _Names(id, label, pred_probs if isinstance(pred_probs, str) else list(pred_probs)),
             {
-                "columns": {
-                    "label": label,
-                    "pred_probs": pred_probs if isinstance(pred_probs, str) else list(pred_probs),
-                },
                 "classes": classes if classes is None or isinstance(classes, str) else [*classes],
                 "method": method,
                 "admission": {
@@ -135,24 +150,77 @@ def audit(
                     "max_rejected_fraction": max_rejected_fraction,
                 },
             },
+            listener,
         )
 
 
-def _audit(df: Any, ids: str | Sequence[str] | None, sections: dict[str, Any]) -> AuditResult[Any]:
+@dataclass(frozen=True)
+class _Names:
+    """The columns that a call names, and None for those that it leaves out."""
+
+    id: str | Sequence[str] | None
+    label: str | None
+    pred_probs: str | list[str]
+
+    def completed(self, notes: Mapping[Any, Any], there: Sequence[str]) -> _Names:
+        """Take what is left out from what a prediction has noted, as far as it is there."""
+        label, ids = noted_columns(notes)
+        known = {name.lower() for name in there}
+        return _Names(
+            ids if self.id is None and ids and known >= {name.lower() for name in ids} else self.id,
+            label if self.label is None and label and label.lower() in known else self.label,
+            self.pred_probs,
+        )
+
+    def section(self, default_id: str) -> dict[str, Any]:
+        """Write them as section ``columns``."""
+        named = default_id if self.id is None else self.id
+        return {
+            "id": named if isinstance(named, str) else list(named),
+            "label": "label" if self.label is None else self.label,
+            "pred_probs": self.pred_probs,
+        }
+
+
+def _audit(
+    df: Any, call: _Names, sections: dict[str, Any], listener: PhaseListener
+) -> AuditResult[Any]:
     check_given(df)
-    named = default_id(df) if ids is None else ids
-    sections["columns"]["id"] = named if isinstance(named, str) else list(named)
-    config = parse_sections(sections)  # before Spark is waited for
+    probs = call.pred_probs if isinstance(call.pred_probs, str) else ""
+    if not isinstance(df, str):
+        call = call.completed(notes_of_data(df, probs), names_in_data(df))
+    config = parse_sections({"columns": call.section(default_id(df)), **sections})  # before Spark
     names = config.columns
     given, own = open_given(
         df,
-        id=ids,
+        id=call.id,
         needed=[names.label, *names.pred_probs_columns],
-        keys="columns.id, columns.label and columns.pred_probs",
+        keys=keys_of(names.id_columns, names.label, names.pred_probs_columns),
+        listener=listener,
     )
+    notes = given.notes_of(probs)
+    if isinstance(given, GivenFrame) and isinstance(df, str):  # the table itself may note them
+        call = call.completed(notes, given.columns)
+        config = parse_sections({"columns": call.section(default_id(df)), **sections})
+        names = config.columns
+        given = replace(given, ids=names.id_columns)
     classes: Sequence[Any] | None = resolve_classes(config)
     if classes is None and isinstance(names.pred_probs, str):
-        classes = given.class_order(names.pred_probs)
+        classes = noted_classes(notes)
+    with watched_tasks(given.frame.sparkSession) as count_tasks:
+        progress = Progress(listener, count_tasks=count_tasks)
+        return _find(given, config, classes, progress, own=own)
+
+
+def _find(
+    given: Given[Any],
+    config: Config,
+    classes: Sequence[Any] | None,
+    progress: Progress,
+    *,
+    own: bool,
+) -> AuditResult[Any]:
+    names = config.columns
     columns = resolve_columns(
         given.frame,
         ids=given.ids,
@@ -168,9 +236,12 @@ def _audit(df: Any, ids: str | Sequence[str] | None, sections: dict[str, Any]) -
     store = CacheStore()
     scanner = Scanner(scan, columns, store)
     with errors_of_tasks():
-        rows = count_duplicate_ids(narrow, scanner.ids, columns.ids, may_rise=False)
+        with progress.phase("check record ids") as phase:
+            phase.rows = rows = count_duplicate_ids(
+                narrow, scanner.ids, columns.ids, may_rise=False
+            )
         method = config.section(MethodSection)
-        findings = collect_findings(scanner, method, admission, Progress(), rows=rows)
+        findings = collect_findings(scanner, method, admission, progress, rows=rows)
     read = findings.statistics.rows
     if read != rows:
         raise InputChangedError(READ_OTHERWISE.format(f"{rows:,}, then {read:,} rows"))

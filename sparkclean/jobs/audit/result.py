@@ -45,6 +45,8 @@ _log = logging.getLogger("sparkclean")
 #: DataFrame of Spark or of pandas, as what was audited.
 F = TypeVar("F")
 
+#: What `AuditResult.top` gives besides rank and record id.
+_TOP = (schema.GIVEN_LABEL, schema.SUGGESTED_LABEL, schema.LABEL_QUALITY)
 #: Suspects that a result shows, and that `AuditResult.top` gives at most.
 _SHOWN, _MOST = 5, 10_000
 
@@ -155,7 +157,9 @@ class AuditResult(Generic[F]):
         Returns
         -------
         DataFrame
-            In the order of ``rank``: rank, record id, given and suggested label, scores, reason.
+            In the order of ``rank``: rank, record id, given and suggested label, label quality, and
+            the columns that were asked for. So few that pandas hides none of them; ``suspects``
+            has all scores and the reason.
 
         Raises
         ------
@@ -176,8 +180,7 @@ class AuditResult(Generic[F]):
         if columns == "*":
             own = [name for name in given.columns if name not in ids]
         empty = suspects_frame(self._findings.suspects, self._columns, {})
-        kept = [name for name in empty.columns if name not in (*ids, schema.RANK)]
-        kind = empty.select(schema.RANK, *ids, *kept).schema
+        kind = empty.select(schema.RANK, *ids, *_TOP).schema
         rows: list[Row] = [tuple(row[name] for name in kind.names) for row in self._top(n)]  # type: ignore[misc]
         with in_words_of_arguments():
             return given.give_top(rows, kind, own)

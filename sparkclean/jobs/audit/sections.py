@@ -7,14 +7,12 @@ from typing import Any, Literal
 
 from pydantic import StrictStr
 
+from sparkclean import registry
 from sparkclean.config.sections import Config, Section, setting
 from sparkclean.config.values import Count, Fraction, Label, Number, Positive, Switch, Tolerance
 from sparkclean.errors import InputError
 from sparkclean.locations import LAYOUTS, same_place
-from sparkclean.schema import ADJUSTABLE_SCORES, PRUNING_FILTERS, FilterBy, Score
-
-#: Outputs that an audit may write; one of them is needed.
-_OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
+from sparkclean.schema import ADJUSTABLE_SCORES, PRUNING_FILTERS, RUN_RECORDS, FilterBy, Score
 
 
 class MethodSection(Section):
@@ -241,7 +239,10 @@ def layout_findings(clean: CleanSection, config: Config) -> list[str]:
 
 
 def _nothing_to_write(clean: CleanSection, config: Config) -> list[str]:
-    written = {name for name in _OUTPUTS if config.output.location(name) is not None}
+    # the job imports its sections; of its outputs, those that have a location of their own
+    specs = (*registry.load_job("audit").outputs, RUN_RECORDS)
+    names = [spec.name for spec in specs if spec.location]
+    written = {name for name in names if config.output.location(name) is not None}
     if not written:
         return ["output: all outputs are null; there is nothing to write"]
     if written == {"cleaned"} and clean.mode == "none":

@@ -17,7 +17,8 @@ from sparkclean.config.classes import resolve_classes
 from sparkclean.config.model import parse_sections
 from sparkclean.config.sections import PredictSection
 from sparkclean.errors import InputError
-from sparkclean.examples.columns import check_classes
+from sparkclean.examples.class_order import note_of
+from sparkclean.examples.columns import check_classes, keys_of
 from sparkclean.examples.given import check_given, default_id, open_given, warn_of_unstable
 from sparkclean.jobs.predict.checks import collect_checked_profile, find_rare_classes
 from sparkclean.jobs.predict.models import read_comparison, train_models
@@ -37,9 +38,11 @@ from sparkclean.learning.model_folder import ModelFolder
 from sparkclean.learning.scored import FOLD
 from sparkclean.locations import local_path
 from sparkclean.rows.columns import as_stored, quoted
+from sparkclean.rows.live import shown_phases
 from sparkclean.rows.progress import Progress
 from sparkclean.rows.row_writer import check_shared
 from sparkclean.rows.session import batch_setter
+from sparkclean.rows.task_status import watched_tasks
 from sparkclean.rows.tasks import map_in_arrow
 from sparkclean.runs.engine_errors import errors_of_tasks
 from sparkclean.schema import FOLD as FOLD_COLUMN
@@ -73,6 +76,7 @@ def predict(
     label: str = ...,
     classes: Sequence[Any] | str | None = ...,
     work: str | Path | None = ...,
+    progress: bool = ...,
     **options: Any,
 ) -> DataFrame: ...
 
@@ -86,6 +90,7 @@ def predict(
     label: str = ...,
     classes: Sequence[Any] | str | None = ...,
     work: str | Path | None = ...,
+    progress: bool = ...,
     **options: Any,
 ) -> pd.DataFrame: ...
 
@@ -98,6 +103,7 @@ def predict(
     label: str = "label",
     classes: Sequence[Any] | str | None = None,
     work: str | Path | None = None,
+    progress: bool = True,
     **options: Any,
 ) -> Any:
     """Predict labels out of sample: each row by a model that has not seen it. Publishes nothing.
@@ -118,6 +124,8 @@ def predict(
         Folder that driver and executors share. Training rows and models lie there until all is
         predicted, and of a frame of Spark the predictions as long as this process lives. By
         default a temporary folder of this machine, which does for local sessions.
+    progress : bool
+        As for `sparkclean.audit`.
     **options
         ``columns``, ``group``, ``n_folds``, ``engine``, ``estimator``, ``params``,
         ``max_train_rows``, ``calibrate``, ``missing``, ``rare_classes``, ``seed``, as in the
@@ -127,7 +135,8 @@ def predict(
     -------
     DataFrame
         What was given with the columns ``pred_probs`` (array<float>; in pandas arrays of numpy) and
-        ``fold``. It carries the order of the classes, which `sparkclean.audit` goes by. Of Spark:
+        ``fold``. It carries the order of the classes and the names of label and record id, which
+        `sparkclean.audit` goes by. Of Spark:
         lazy, joined by record id with predictions that are in files. Of pandas: with its index.
 
     Raises
@@ -146,7 +155,7 @@ def predict(
     a row), removed when the process ends, or at once for pandas and Arrow; a killed process leaves
     it. Whoever removes it sooner must be done with the result.
     """
-    with in_words_of_arguments():
+    with in_words_of_arguments(), shown_phases(progress) as listener:
         check_given(df)
         named = default_id(df) if id is None else id
         config = parse_sections(  # before Spark is waited for
@@ -167,7 +176,8 @@ def predict(
             df,
             id=id,
             needed=None if features == "all" else _needed(config),
-            keys="columns.id, columns.label and predict.features",
+            keys=_keys(config),
+            listener=listener,
         )
         taken = {name.lower() for name in given.columns}
         there = [name for name in _ADDED if name in taken]
@@ -177,12 +187,26 @@ def predict(
             )
         fit = batch_setter(given.frame.sparkSession, own=own)
         columns = config.columns.model_copy(update={"id": list(given.ids)})
-        learned = check_columns(
-            given.frame, columns, section, count=_counting(given.frame), reserved=set(_ADDED)
-        )
-        rows = LearningRows(given.frame, learned, section)
-        with _work_folder(work, given) as folder, errors_of_tasks():
-            return _predict(given, rows, config, folder, fit)
+        with watched_tasks(given.frame.sparkSession) as count_tasks:
+            phases = Progress(listener, count_tasks=count_tasks)
+            with phases.phase("look at the columns"):
+                learned = check_columns(
+                    given.frame,
+                    columns,
+                    section,
+                    count=_counting(given.frame),
+                    reserved=set(_ADDED),
+                )
+            rows = LearningRows(given.frame, learned, section)
+            with _work_folder(work, given) as folder, errors_of_tasks():
+                return _predict(given, rows, config, folder, fit=fit, progress=phases)
+
+
+def _keys(config: Config) -> dict[str, str]:
+    section = config.section(PredictSection)
+    group = {} if section.group is None else {section.group: "predict.group"}
+    features = dict.fromkeys(section.feature_columns, "predict.features")
+    return features | group | keys_of(config.columns.id_columns, config.columns.label)
 
 
 def _counting(frame: DataFrame) -> Count:
@@ -196,7 +220,15 @@ def _needed(config: Config) -> list[str]:
     return [config.columns.label, *section.feature_columns, *group]
 
 
-def _predict(given: Given[Any], rows: LearningRows, config: Config, folder: Path, fit: Any) -> Any:
+def _predict(
+    given: Given[Any],
+    rows: LearningRows,
+    config: Config,
+    folder: Path,
+    *,
+    fit: Any,
+    progress: Progress,
+) -> Any:
     predict, spark = rows.predict, given.frame.sparkSession
     open_engine(predict.engine).check(spark, predict)
     seen = [*rows.columns.ids, rows.columns.label, *rows.columns.features.names]
@@ -205,14 +237,17 @@ def _predict(given: Given[Any], rows: LearningRows, config: Config, folder: Path
     if classes is not None:
         check_classes(classes, rows.columns.label, rows.columns.label_type)
         classes = as_stored(classes, given.frame.schema[rows.columns.label])
-    rows.try_estimator(classes or ())
+    with progress.phase("try the estimator on a few rows"):
+        rows.try_estimator(classes or ())
     _check_seen(spark, folder)
     rows = LearningRows(given.frame, rows.columns.with_lengths(given.frame, predict), predict)
-    profile = collect_checked_profile(
-        given.frame, rows.narrowed, rows.columns, predict, classes=classes, files=None
-    )
+    with progress.phase("check features and record ids") as phase:
+        profile = collect_checked_profile(
+            given.frame, rows.narrowed, rows.columns, predict, classes=classes, files=None
+        )
+        phase.rows = profile.rows
     fit(max(len(profile.classes), profile.num_numbers))
-    progress, rare = Progress(), find_rare_classes(profile, predict)
+    rare = find_rare_classes(profile, predict)
     work, marks = folder / "work", RunMarks(str(folder), _JOB, folder.name, is_needed=False)
     models = ModelFolder(folder / "models", {}, folder.name, marks)
     engine = rows.open_engine(profile, files=None, work=work, progress=progress)
@@ -231,7 +266,9 @@ def _predict(given: Given[Any], rows: LearningRows, config: Config, folder: Path
         ),
     )
     new = list(zip((PRED_PROBS, FOLD), _ADDED, strict=True))
-    result = given.join(predicted, rows.columns.id_names, new, profile.classes)
+    label, ids = rows.columns.label, None if given.is_numbered else given.ids
+    notes = note_of(profile.classes, label, ids)
+    result = given.join(predicted, rows.columns.id_names, new, notes)
     if predicted.folder is not None:
         _remove_but(predicted.folder, (folder, work))
     return result

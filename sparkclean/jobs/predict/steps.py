@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from sparkclean.config.classes import resolve_classes
 from sparkclean.config.sections import Config, PredictSection
 from sparkclean.errors import ConfigError
 from sparkclean.examples.columns import check_classes
+from sparkclean.examples.predictions import properties_of_prediction
 from sparkclean.faults import fault_point
 from sparkclean.jobs.predict.checks import collect_checked_profile, find_rare_classes, plan_files
 from sparkclean.jobs.predict.models import (
@@ -274,7 +274,7 @@ def _check(
             prepared.input.check_rows(profile.rows)
         phase.rows = profile.rows
     execution.outputs.note(
-        classes=json.dumps(profile.classes, ensure_ascii=False),
+        **properties_of_prediction(profile.classes, prepared.columns.label, prepared.columns.ids),
         **{PIN_HASH: hash_of_pin(execution.prepared.input.pin.to_json())},
     )
     execution.context.fit_batches(max(len(profile.classes), profile.num_numbers))

@@ -103,7 +103,7 @@ def train_final_model(
         )
         with progress.phase("train") as phase:
             (entry,) = collect_models(rows.sparkSession, task, 1, profile, [])
-            phase.rows = entry.training_rows
+            phase.rows, phase.of_what = entry.training_rows, "training rows"
         (made / PIN).write_text(pin.to_json())
         write_manifest(
             made,

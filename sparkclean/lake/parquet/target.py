@@ -1,4 +1,8 @@
-"""A Parquet target: staged writes, atomic publishing, versions."""
+"""A Parquet target: staged writes, atomic publishing, versions.
+
+Over 400 lines, as one class: it is the whole protocol of a target, mostly its descriptions. What it
+does stands in the modules beside it.
+"""
 
 from __future__ import annotations
 

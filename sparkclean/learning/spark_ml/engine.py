@@ -189,6 +189,7 @@ class SparkMLEngine:
                 )
                 entries.append(entry)
             phase.rows = sum(entry.training_rows for entry in entries)
+            phase.of_what = f"training rows of {len(entries)} models"
         warn_of_calibrations([entry.calibration for entry in entries], job.profile.classes)
         return entries
 

@@ -1,20 +1,26 @@
-"""The phase that a job is in, on the last line of the terminal."""
+"""The phase that a job is in: on the last line of the terminal, or on one line of a notebook."""
 
 from __future__ import annotations
 
+import importlib
+import logging
 import sys
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
-from sparkclean.commands.terminal import open_console
+from sparkclean.rows.console import open_console
 from sparkclean.rows.phase_status import PhaseStatus
-from sparkclean.rows.progress import Phase, PhaseListener, PhaseLog
+from sparkclean.rows.progress import Phase, PhaseListener, PhaseLog, title_of
+from sparkclean.texts import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
     from rich.text import Text
+
+_log = logging.getLogger("sparkclean")
 
 #: Characters of a bar, and those of a terminal that has room for more than a few words beside it.
 _BAR, _WIDE = 20, 120
@@ -35,6 +41,95 @@ def phase_listener(log_format: str) -> PhaseListener:
     return PhaseLog() if console is None else LivePhases(console)
 
 
+@contextmanager
+def shown_phases(wanted: bool = True) -> Iterator[PhaseListener]:
+    """Choose who is told of the phases of a call in Python.
+
+    Parameters
+    ----------
+    wanted : bool
+        False: the log alone.
+
+    Yields
+    ------
+    PhaseListener
+        One line of a notebook, or the last line of a terminal. The log elsewhere, and where
+        somebody listens to it.
+    """
+    if not wanted or _log.isEnabledFor(logging.INFO):
+        yield PhaseLog()
+        return
+    display = _notebook_display()
+    if display is not None:
+        line = NotebookPhases(display)
+        try:
+            yield line
+        finally:
+            line.close()
+        return
+    console = open_console(sys.stderr)
+    yield PhaseLog() if console is None else LivePhases(console, keep=False)
+
+
+def _notebook_display() -> Callable[..., Any] | None:
+    """Find what shows something in the notebook that this code runs in; None elsewhere."""
+    shell = sys.modules.get("IPython")
+    with suppress(Exception):
+        found = None if shell is None else shell.get_ipython()
+        if getattr(found, "kernel", None) is not None:
+            show: Callable[..., Any] = importlib.import_module("IPython.display").display
+            return show
+    return None
+
+
+class NotebookPhases:
+    """Shows the current phase on one line below the cell, which changes.
+
+    Parameters
+    ----------
+    display : callable
+        ``IPython.display.display``.
+
+    Notes
+    -----
+    A call does not fail because its line cannot be shown: errors are passed over.
+    """
+
+    def __init__(self, display: Callable[..., Any]) -> None:
+        self._display = display
+        self._line: Any = None
+        self._begun = time.monotonic()
+        self._phases = 0
+
+    def begin(self, number: int, phase: Phase) -> None:
+        """Show a phase."""
+        self._phases = max(self._phases, number)
+        self._show(f"{title_of(number, phase)} ...")
+
+    def look(self, number: int, phase: Phase) -> None:
+        """Show how far a phase has come."""
+        status = phase.status
+        if status is not None:
+            parts = [str(status), f"{status.seconds:.0f} s so far"]
+            self._show(f"{title_of(number, phase)} ... {', '.join(filter(None, parts))}")
+
+    def end(self, number: int, phase: Phase, *, done: bool) -> None:
+        """Do nothing: the next phase takes the line."""
+
+    def close(self) -> None:
+        """Leave on the line how long the call took."""
+        if self._line is not None:
+            self._show(f"{self._phases} phases, {time.monotonic() - self._begun:.1f} s")
+
+    def _show(self, text: str) -> None:
+        content = {"text/plain": printable(text)}
+        with suppress(Exception):
+            if self._line is None:
+                self._line = self._display(content, raw=True, display_id=True)
+            else:
+                self._line.update(content, raw=True)
+
+
 class LivePhases:
     """Shows the seconds of the current phase, and the finished phases above it.
 
@@ -44,14 +139,16 @@ class LivePhases:
     ----------
     console : rich.console.Console
         On stderr.
+    keep : bool
+        Whether finished phases stay on the screen.
 
     Notes
     -----
     A run does not fail because its terminal has gone: errors of writing are passed over.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, *, keep: bool = True) -> None:
+        self._console, self._keep = console, keep
         self._live: Live | None = None
         #: Phases that have begun, with their number and time; the last one is shown.
         self._open: list[tuple[int, Phase, float]] = []
@@ -80,7 +177,9 @@ class LivePhases:
             if not self._open and self._live is not None:
                 live, self._live = self._live, None
                 live.stop()
-            self._console.print(_line(number, phase, phase.seconds, "" if done else ": stopped"))
+            if self._keep:
+                more = "" if done else ": stopped"
+                self._console.print(_line(number, phase, phase.seconds, more))
 
     def __rich__(self) -> RenderableType:
         from rich.text import Text  # noqa: PLC0415
@@ -116,7 +215,7 @@ def _line(number: int, phase: Phase, seconds: float, more: str = "") -> Text:
 
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{seconds:>8.1f} s  ", "bold" if more else "")
-    text.append(f"[{number}] {phase.name}{more}")
+    text.append(f"{title_of(number, phase)}{more}")
     if phase.pace and not more:
         text.append(f"  {phase.pace}", "dim")
     return text
