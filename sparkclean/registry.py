@@ -48,6 +48,11 @@ JOBS: dict[str, JobEntry] = {
         "train a final model after an audit, and test it on trusted labels",
         "--config conf/train.yaml",
     ),
+    "rank-models": JobEntry(
+        "sparkclean.jobs.rank_models.job:RankModelsJob",
+        "rank models, and tell whether bad labels decide the ranking",
+        "--config conf/rank-models.yaml",
+    ),
 }
 
 

@@ -1,0 +1,96 @@
+"""What a ranking says to people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparkclean.jobs.rank_models.results import Compared
+from sparkclean.jobs.rank_models.sections import RankSection
+from sparkclean.rows.report import Grid, Line, Report, cell
+
+_MODELS_SHOWN, _FLIPS_SHOWN = 20, 10
+
+
+def summarise(found: Compared, rank: RankSection) -> Report:
+    """Sum a ranking up: counts, the first models, and the pairs whose order bad labels change.
+
+    Parameters
+    ----------
+    found : Compared
+    rank : RankSection
+
+    Returns
+    -------
+    Report
+    """
+    numbers = found.metrics
+    first = f"{numbers['models']:,} models on {numbers['items']:,} items"
+    if "prevalence" in numbers:
+        first += f", {numbers['bad_items']:,} with bad labels ({100 * numbers['prevalence']:.2f} %)"
+    parts: list[Line | Grid] = [Line(first), Line(""), _models(found)]
+    parts += [Line(""), *_flips(found)] if "flips" in numbers else []
+    parts += [Line(text, tone="warning") for text in _warnings(rank)]
+    return Report(parts)
+
+
+def _models(found: Compared) -> Grid:
+    metric = found.ranking[0]["metric"]
+    rows = [row for row in found.ranking if row["metric"] == metric][:_MODELS_SHOWN]
+    titles = ["rank", "model", metric, "95 % interval"]
+    wanted = [name for name in ("clean", "corrected") if rows[0][name] is not None]
+    titles += [title for name in wanted for title in (name, "rank")]
+    has_interval = rows[0]["rank_low"] is not None
+    titles += ["ranks"] if has_interval else []
+    lines = []
+    for row in rows:
+        line = [str(row["rank_original"]), cell(row["model"]), f"{row['value']:.4f}"]
+        line.append(f"{row['low']:.4f} to {row['high']:.4f}")
+        for name in wanted:
+            line += [f"{row[name]:.4f}", str(row[f"rank_{name}"])]
+        line += [f"{row['rank_low']} to {row['rank_high']}"] if has_interval else []
+        lines.append(line)
+    return Grid(lines, titles=titles, right=[0])
+
+
+def _flips(found: Compared) -> list[Line | Grid]:
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    chosen = found.flips.filter(pc.fill_null(found.flips.column("flips"), False))
+    numbers = found.metrics
+    text = (
+        f"{numbers['flips']:,} of {numbers['pairs']:,} pairs change their order on clean labels, "
+        f"{numbers['certain_flips']:,} of them certainly"
+    )
+    rows = chosen.slice(0, _FLIPS_SHOWN).to_pylist()
+    if not rows:
+        return [Line(text)]
+    titles = ("model_a", "model_b", "level at", "or within", "holm_p", "certain")
+    return [Line(text), Grid([_flip(row) for row in rows], titles=titles)]
+
+
+def _flip(row: dict[str, Any]) -> list[str]:
+    level, within = row["level_prevalence"], row["level_set"]
+    intervals = " and ".join(f"{low:.3f} to {high:.3f}" for low, high in within or ())
+    return [
+        cell(row["model_a"]),
+        cell(row["model_b"]),
+        "" if level is None else f"{level:.4f}",
+        intervals or "nowhere",
+        f"{row['holm_p']:.3g}",
+        "yes" if row["certain"] else "no",
+    ]
+
+
+def _warnings(rank: RankSection) -> list[str]:
+    labels = rank.labels
+    if labels.audited is not None:
+        return [
+            "labels from an audit favour models like the auditor, so no order is called certain; "
+            "have people check the labels (rank.labels.valid or corrected)"
+        ]
+    if not labels.is_known:
+        return [
+            "nothing is known of wrong labels, so no order is called certain; name what is known "
+            "in rank.labels (valid, corrected, cleaned or suspects)"
+        ]
+    return []
