@@ -25,7 +25,7 @@ from sparkclean.schema import FILTERS, SCORES
 Config = config_model()
 REPOSITORY = Path(__file__).resolve().parents[2]
 INPUT = {"input": {"table": "in"}}
-OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
+OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "flips", "ranking", "runs")
 FOREIGN_WORDS = ("Input should be", "pydantic", "For further information", "validation error")
 FOREIGN_WORDS += ("type=", "input_value", "Extra inputs", "Field required", "datetime.")
 
@@ -197,6 +197,8 @@ def test_config_key_that_is_no_text_is_named() -> None:
 
 # -- wrong values --------------------------------------------------------------------------------
 
+ANSWERS = {"table": "answers", "model": "model", "prediction": "answer"}
+LABELS = {"table": "questions"}
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"input": None}, "input", "is not a section"),
     (
@@ -307,6 +309,22 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "train.estimator",
         "has no effect with train.mode: 'robust'",
     ),
+    ({"rank": 5}, "rank", "is not a section; write its keys below it (answers, labels"),
+    ({"rank": {"labels": LABELS}}, "rank.answers", "is missing; it has no default"),
+    ({"rank": {"answers": ANSWERS}}, "rank.labels", "is missing; it has no default"),
+    *[
+        ({"rank": {"answers": ANSWERS, "labels": LABELS} | wrong}, f"rank.{key}", words)
+        for key, wrong, words in (
+            ("answers", {"answers": 5}, "is not a section; write its keys below it (table, item"),
+            ("answers.table", {"answers": {}}, "is missing; it has no default"),
+            ("answers.modle", {"answers": ANSWERS | {"modle": "m"}}, "did you mean 'model'?"),
+            ("answers.item", {"answers": ANSWERS | {"item": 5}}, "5 is wrong; wanted: text"),
+            ("labels.table", {"labels": {}}, "is missing; it has no default"),
+            ("labels.valid", {"labels": LABELS | {"valid": True}}, "wanted: text or null"),
+            ("metrics", {"metrics": ["auc"]}, "choose one of accuracy, balanced_accuracy"),
+            ("missing", {"missing": "drop"}, "choose one of reject, wrong"),
+        )
+    ],
     ({"clean": {"mode": "Drop"}}, "clean.mode", "did you mean 'drop'?"),
     ({"clean": {"mode": None}}, "clean.mode", "did you mean 'none'?"),
     ({"clean": {"rejected": "delete"}}, "clean.rejected", "choose one of keep, remove"),
