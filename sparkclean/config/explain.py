@@ -53,6 +53,8 @@ def _key(loc: Sequence[Any], model: type[BaseModel]) -> tuple[str, ...]:
     holder, key = _section(model, str(loc[0])), [str(loc[0])]
     for part in loc[1:] if holder is not None else ():
         key.append(str(part))
+        if isinstance(part, int):  # a section of a list
+            continue
         holder = None if holder is None else _section(holder, str(part))
         if holder is None:
             return tuple(key)
@@ -73,7 +75,7 @@ def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
 def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[BaseModel]) -> str:
     path, value, kind = ".".join(key), errors[0]["input"], errors[0]["type"]
     holder: type[BaseModel] | None = model
-    for part in key[:-1]:
+    for part in (name for name in key[:-1] if not name.isdigit()):
         holder = None if holder is None else _section(holder, part)
     names = list(holder.model_fields) if holder else []
     if kind == "extra_forbidden":
@@ -84,9 +86,12 @@ def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[
     if kind == "missing":
         return f"{path}: is missing; it has no default"
     section = None if holder is None else _section(holder, key[-1])
+    section = holder if key[-1].isdigit() else section
     if section is not None:
         known = ", ".join(section.model_fields)
         shown = _shown_setting(path, value)
+        if kind == "list_type":
+            return f"{path}: {shown} is not a list of sections; begin each with - ({known})"
         return f"{path}: {shown} is not a section; write its keys below it ({known})"
     field = holder.model_fields[key[-1]] if holder else None
     return _wrong_value(path, value, field, is_choice=kind == "literal_error")

@@ -94,7 +94,7 @@ class Study:
         return run_job("rank-models", config, run_id=run_id, overrides=overrides)
 
     def rows(self, spark: SparkSession, name: str, run_id: str = "r1") -> list[dict[str, Any]]:
-        table = self.rank["answers"]["table"] if len(self.tables) > 1 else None
+        table = self.rank["answers"]["table"] if name != "runs" and len(self.tables) > 1 else None
         frame = sparkclean.read(spark, self.prefix + name, table=table)
         frame = frame.where(F.col("run_id") == run_id)
         return [row.asDict() for row in frame.collect()]
