@@ -1,4 +1,4 @@
-"""spark-submit jobs/rank-models.py --config FILE: the command ``sparkclean rank-models``."""
+"""spark-submit jobs/rank_models.py --config FILE: the command ``sparkclean rank-models``."""
 
 import os
 import sys

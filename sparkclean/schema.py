@@ -263,6 +263,11 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     LABEL_WAS_CHANGED: "Mode `relabel`: whether the label was changed.",
     SAMPLE_WEIGHT: "Mode `weight`: 0 for suspects, the weight of the class for other audited rows, "
     "1 for rows that were not audited.",
+    # truth
+    "truth.true_label": "Label in the input table.",
+    "noisy_label": "Label with the planted noise.",
+    "kind": "Kind of noise that changed the label; null where it stays.",
+    "source": "Source, annotator or file (`by`) of a changed row; null where the noise has none.",
     # ranking
     "model": "Name of the model.",
     "metric": "`accuracy`, `balanced_accuracy`, `macro_f1` or `log_loss`.",
