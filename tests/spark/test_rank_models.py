@@ -19,12 +19,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import sparkclean
+from benchmarks import leaderboard
 from sparkclean import run_job
 from sparkclean.errors import ConfigError, InputError
-from tests.conftest import GOLDEN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MMLU = GOLDEN / "mmlu_redux"
+MMLU = leaderboard.MMLU
 ITEMS, MODELS = 60, ("m-a", "m-b", "m-c")
 
 
@@ -116,25 +116,17 @@ def flip_of(rows: list[dict[str, Any]], a: str, b: str) -> dict[str, Any]:
 
 def test_mmlu_redux_flips_are_those_of_the_reference(spark: SparkSession, tmp_path: Path) -> None:
     reference = json.loads((MMLU / "reference.json").read_text())
-    config = {
-        "rank": {
-            "answers": {
-                "table": str(MMLU / "answers.parquet"), "item": "question_id", "model": "model",
-                "prediction": "answer",
-            },
-            "labels": {
-                "table": str(MMLU / "questions.parquet"), "item": "question_id", "label": "key",
-                "corrected": "corrected", "valid": "error_type = 'ok'",
-            },
-        },
-        "output": {name: str(tmp_path / name) for name in ("flips", "ranking", "runs")},
-    }  # fmt: skip
+    config = leaderboard.configuration(tmp_path)
     result = run_job("rank-models", config, run_id="golden")
     assert result.metrics["items"] == reference["n"]
     assert result.metrics["bad_items"] == reference["bad"]
     assert result.metrics["prevalence"] == pytest.approx(reference["prevalence"], abs=1e-12)
     ranking = sparkclean.read(spark, str(tmp_path / "ranking")).where("metric = 'accuracy'")
-    for row in ranking.collect():
+    rows = ranking.collect()
+    # the table of the documents is this one
+    table = leaderboard.table_of([row.asDict() for row in rows])
+    assert table in leaderboard.RESULTS.read_text()
+    for row in rows:
         assert row["value"] == pytest.approx(reference["original"][row["model"]], abs=1e-9)
         assert row["clean"] == pytest.approx(reference["clean"][row["model"]], abs=1e-9)
         assert row["low"] < row["value"] < row["high"]

@@ -332,7 +332,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         for key, wrong, words in (
             ("answers", {"answers": 5}, "is not a section; write its keys below it (table, item"),
             ("answers.table", {"answers": {}}, "is missing; it has no default"),
-            ("answers.modle", {"answers": ANSWERS | {"modle": "m"}}, "did you mean 'model'?"),
+            ("answers.models", {"answers": ANSWERS | {"models": "m"}}, "did you mean 'model'?"),
             ("answers.item", {"answers": ANSWERS | {"item": 5}}, "5 is wrong; wanted: text"),
             ("labels.table", {"labels": {}}, "is missing; it has no default"),
             ("labels.valid", {"labels": LABELS | {"valid": True}}, "wanted: text or null"),

@@ -28,7 +28,7 @@ def test_kinds_are_those_of_the_room_of_noise() -> None:
     ("noise", "path", "words"),
     [
         ({"kind": "uniform"}, "simulate.noise.0.rate", "kind uniform needs a rate, such as 0.05"),
-        ({"kind": "unifrom", "rate": 0.1}, "simulate.noise.0.kind", "did you mean 'uniform'?"),
+        ({"kind": "uniforms", "rate": 0.1}, "simulate.noise.0.kind", "did you mean 'uniform'?"),
         ({"kind": "uniform", "rate": 1.5}, "simulate.noise.0.rate", "a number from 0 to 1"),
         ({"kind": "uniform", "rat": 0.1}, "simulate.noise.0.rat", "did you mean 'rate'?"),
         ({"rate": 0.1}, "simulate.noise.0.kind", "is missing; it has no default"),
