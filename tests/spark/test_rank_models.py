@@ -495,7 +495,7 @@ def test_bad_setting_is_refused(
 def test_too_many_classes_are_refused_and_accuracy_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparkclean.jobs.rank_models.tables.MOST_CELLS", 6)
+    monkeypatch.setattr("sparkclean.jobs.rank_models.counting.MOST_CELLS", 6)
     study = Study(tmp_path)
     with pytest.raises(InputError, match=r"more than 2 labels for 3 models; set rank.metrics: \["):
         study.run()

@@ -10,19 +10,13 @@ import pyarrow as pa
 from sparkclean.config.classes import resolve_classes
 from sparkclean.errors import InputError
 from sparkclean.jobs.rank_models import tally
+from sparkclean.jobs.rank_models.counting import collect_classes, collect_models, collect_totals
 from sparkclean.jobs.rank_models.problems import check_problems
-from sparkclean.jobs.rank_models.results import Compared, Sums, compare, hash_sums
+from sparkclean.jobs.rank_models.results import Compared, compare
 from sparkclean.jobs.rank_models.sections import RankSection
 from sparkclean.jobs.rank_models.summary import summarise
-from sparkclean.jobs.rank_models.tables import (
-    Answers,
-    Labels,
-    collect_classes,
-    collect_models,
-    collect_totals,
-    open_answers,
-    open_labels,
-)
+from sparkclean.jobs.rank_models.sums import Sums, hash_sums
+from sparkclean.jobs.rank_models.tables import Answers, Labels, open_answers, open_labels
 from sparkclean.rows.driver_rows import typed_columns
 from sparkclean.rows.report import Grid, Report
 from sparkclean.rows.types import arrow_type, schema_json

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BooleanType, NumericType
@@ -12,11 +12,8 @@ from sparkclean.errors import InputError, first_of
 from sparkclean.examples.columns import INTEGERS
 from sparkclean.jobs.rank_models import tally
 from sparkclean.jobs.rank_models.sections import RankSection
-from sparkclean.jobs.rank_models.totals import COLUMNS, KEYS, Totals, add_up
 from sparkclean.lake import open_source, safe_run_id
 from sparkclean.rows.columns import find_columns, quoted, where
-from sparkclean.rows.tasks import map_in_arrow
-from sparkclean.rows.types import schema_text
 from sparkclean.runs.context import Context, PinnedTable
 from sparkclean.schema import RUN_ID
 
@@ -24,10 +21,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import DataType
 
-#: Models that are compared: the driver holds as many numbers squared.
-MOST_MODELS = 4000
-#: Classes that are counted; models times classes.
-MOST_CLASSES, MOST_CELLS = 100_000, 1 << 20
 #: Rows of the table of an audit: whether the item is there.
 _THERE = "__there"
 _AUDITED = "__audited"
@@ -133,6 +126,7 @@ def open_answers(
     if findings:
         raise InputError(findings)
     frame = where(table.frame, source.where, run_time)
+    values = values if model else sorted(values)  # as models are
     return table, Answers(frame, item, rest[0] if model else None, tuple(values), has_probs)
 
 
@@ -180,12 +174,12 @@ def open_labels(
         )
         said = tables["audit"].frame
         if key == "suspects":
-            said = _of_one_run(said, labels.audit, labels.audited)
+            said = _collect_one_run(said, labels.audit, labels.audited)
         own = _with_audit(own, said, item, label, key)
     return tables, Labels(own)
 
 
-def _of_one_run(suspects: DataFrame, run_id: str | None, table: str) -> DataFrame:
+def _collect_one_run(suspects: DataFrame, run_id: str | None, table: str) -> DataFrame:
     """Choose the suspects of one audit: the table holds those of all. One small job."""
     if RUN_ID not in suspects.columns:
         return suspects
@@ -266,136 +260,3 @@ def _pair_findings(answers: Answers, item: DataType, label: DataType) -> list[st
 
 def _family(kind: DataType) -> str:
     return "integer" if isinstance(kind, INTEGERS) else kind.simpleString()
-
-
-# -- what is counted before the pass -----------------------------------------------------------
-
-
-def collect_models(answers: Answers) -> tuple[str, ...]:
-    """List the models, by name.
-
-    Raises
-    ------
-    InputError
-        If there is none, one, or too many; or if rows have no model.
-
-    Notes
-    -----
-    One job over the column of the model; none where each column is a model.
-    """
-    if answers.model is None:
-        return answers.values
-    name = quoted(answers.model).cast("string")
-    rows = answers.frame.groupBy(name.alias("__name")).count().limit(MOST_MODELS + 2).collect()
-    if not rows:
-        raise InputError(
-            "rank.answers: the table is empty (0 rows); check rank.answers.table and input.where"
-        )
-    without = sum(row["count"] for row in rows if row[0] is None)
-    models = sorted(row[0] for row in rows if row[0] is not None)
-    if without:
-        raise InputError(
-            f"rank.answers.model: {without:,} rows have no model (null in column "
-            f"{answers.model!r}); correct them, or leave them out with input.where"
-        )
-    if len(models) < 2:
-        raise InputError(
-            f"rank.answers.model: column {answers.model!r} names one model ({models[0]!r}); a "
-            "ranking needs at least 2"
-        )
-    if len(models) > MOST_MODELS:
-        raise InputError(
-            f"rank.answers.model: column {answers.model!r} names more than {MOST_MODELS:,} models, "
-            f"such as {first_of(models)}; name the column of the model, or choose models with "
-            "input.where"
-        )
-    return tuple(models)
-
-
-def collect_classes(labels: Labels, num_models: int) -> tuple[str, ...]:
-    """List the labels that there are, original and corrected.
-
-    Raises
-    ------
-    InputError
-        If they are too many to count by model and class.
-
-    Notes
-    -----
-    One job over the labels.
-    """
-    text, corrected = F.col(tally.TEXT), F.col(tally.CORRECTED)
-    each = labels.frame.select(F.explode(F.array(text, corrected)).alias("__label"))
-    most = min(MOST_CLASSES, MOST_CELLS // num_models)
-    rows = each.where(F.col("__label").isNotNull()).distinct().limit(most + 1).collect()
-    if len(rows) > most:
-        raise InputError(
-            f"rank.metrics: balanced_accuracy and macro_f1 count by model and class, and there are "
-            f"more than {most:,} labels for {num_models:,} models; set rank.metrics: [accuracy]"
-        )
-    return tuple(sorted(row[0] for row in rows))
-
-
-# -- the pass ------------------------------------------------------------------------------------
-
-
-def collect_totals(
-    answers: Answers, labels: Labels, models: tuple[str, ...], count: tally.CountAnswers
-) -> Totals:
-    """Add up all that is known of pairs of models, in one pass.
-
-    Parameters
-    ----------
-    answers : Answers
-    labels : Labels
-    models : tuple of str
-    count : CountAnswers
-
-    Returns
-    -------
-    Totals
-        M x M integers, and M x K by class.
-
-    Notes
-    -----
-    One job with two shuffles: answers and labels by item, then sums of the tasks by their key.
-    """
-    item = "bigint" if _is_integer(answers) else "string"
-    probs = F.lit(None).cast("array<double>")
-    text = F.lit(None).cast("string")
-    own = answers.rows(models)
-    given = own.select(
-        F.col(tally.ITEM).cast(item).alias(tally.ITEM),
-        tally.MODEL,
-        (text if count.has_probs else F.col(tally.TEXT)).alias(tally.TEXT),
-        text.alias(tally.CORRECTED),
-        F.lit(None).cast("boolean").alias(tally.IS_VALID),
-        *([F.col(tally.PROBS).cast("array<double>").alias(tally.PROBS)] if count.has_probs else []),
-    )
-    wanted = labels.frame.select(
-        F.col(tally.ITEM).cast(item).alias(tally.ITEM),
-        F.lit(tally.LABEL_ROW).alias(tally.MODEL),
-        tally.TEXT,
-        tally.CORRECTED,
-        tally.IS_VALID,
-        *([probs.alias(tally.PROBS)] if count.has_probs else []),
-    )
-    together = given.unionByName(wanted).repartition(tally.ITEM)
-    ordered = together.sortWithinPartitions(tally.ITEM, tally.MODEL)
-    counted = map_in_arrow(ordered, count, schema_text(COLUMNS))
-    summed = map_in_arrow(counted.repartition(*KEYS), add_up, schema_text(COLUMNS))
-    return _read(summed.collect())
-
-
-def _read(rows: list[Any]) -> Totals:
-    import numpy as np  # noqa: PLC0415
-
-    totals = Totals()
-    for row in rows:
-        key = (row["part"], row["stratum"], row["place"])
-        totals.add(key, np.frombuffer(row["counts"], "<i8"), row["ids"] or ())
-    return totals
-
-
-def _is_integer(answers: Answers) -> bool:
-    return isinstance(answers.frame.schema[answers.item].dataType, INTEGERS)

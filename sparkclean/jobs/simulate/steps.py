@@ -180,8 +180,8 @@ def execute_simulation(prepared: SimulatePrepared, execution: Execution) -> Resu
         classes = prepared.classes or _collect_classes(prepared)
         noises = noises_of(prepared.noises, classes, simulate.seed)
         rows = label_rows(prepared.rows, ids, prepared.label, classes, prepared.noises)
-        rows = _written(rows, execution)
-        _check_labels(rows, prepared)
+        rows = _write_labelled(rows, execution)
+        _collect_strange_labels(rows, prepared)
     with progress.phase("count rows by noise and class"):
         plans = [
             collect_plan(rows, number, noise, len(classes)) for number, noise in enumerate(noises)
@@ -201,7 +201,7 @@ def execute_simulation(prepared: SimulatePrepared, execution: Execution) -> Resu
     return _result(found, prepared.noises)
 
 
-def _written(rows: Labelled, execution: Execution) -> Labelled:
+def _write_labelled(rows: Labelled, execution: Execution) -> Labelled:
     """Write record ids, class numbers and what noise goes by, once; give them as read again."""
     folder = execution.folder / "labelled"
     rows.frame.write.mode("overwrite").parquet(spark_path(folder))
@@ -228,7 +228,7 @@ def _collect_classes(prepared: SimulatePrepared) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _check_labels(rows: Labelled, prepared: SimulatePrepared) -> None:
+def _collect_strange_labels(rows: Labelled, prepared: SimulatePrepared) -> None:
     """Refuse rows without a label that is a class. One job, or two."""
     strange = rows.frame.where(F.col(CODE).isNull())
     some = strange.select(*rows.ids).orderBy(*rows.ids).limit(_SHOWN).collect()
