@@ -24,25 +24,18 @@ def sums_of(batch_rows: int) -> Sums:
     """Count the golden answers as tasks do, in batches of a size."""
     answers = pd.read_parquet(MMLU / "answers.parquet")
     questions = pd.read_parquet(MMLU / "questions.parquet")
-    rows = pd.DataFrame(
-        {
-            "item": answers["question_id"],
-            "model": answers["model"].map(MODELS.index),
-            "text": answers["answer"].astype("Int64").astype("string"),
-            "corrected": None,
-            "is_valid": None,
-        }
-    )
-    labels = pd.DataFrame(
-        {
-            "item": questions["question_id"],
-            "model": -1,
-            "text": questions["key"].astype("Int64").astype("string"),
-            "corrected": questions["corrected"].astype("Int64").astype("string"),
-            "is_valid": questions["error_type"] == "ok",
-        }
-    )
-    together = pd.concat([rows, labels]).sort_values(["item", "model"])
+
+    def text(values: pd.Series) -> list[str | None]:
+        return [None if pd.isna(value) else str(int(value)) for value in values]
+
+    unknown = [None] * len(answers)
+    columns = {
+        "item": [*questions["question_id"], *answers["question_id"]],
+        "model": [*[-1] * len(questions), *answers["model"].map(MODELS.index)],
+        "text": [*text(questions["key"]), *text(answers["answer"])],
+        "corrected": [*text(questions["corrected"]), *unknown],
+        "is_valid": [*(questions["error_type"] == "ok").tolist(), *unknown],
+    }
     schema = pa.schema(
         [
             ("item", pa.int64()),
@@ -52,7 +45,9 @@ def sums_of(batch_rows: int) -> Sums:
             ("is_valid", pa.bool_()),
         ]
     )
-    table = pa.Table.from_pandas(together, schema, preserve_index=False)
+    table = pa.table(columns, schema=schema).sort_by(
+        [("item", "ascending"), ("model", "ascending")]
+    )
     count = tally.CountAnswers(
         num_models=len(MODELS), classes=("0", "1", "2", "3"), by_class=True, has_probs=False,
         missing_is_wrong=False,
