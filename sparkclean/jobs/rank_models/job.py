@@ -12,6 +12,8 @@ from sparkclean.schema import PROVENANCE, OutputSpec
 
 if TYPE_CHECKING:
     from sparkclean.jobs.rank_models.steps import RankPrepared
+    from sparkclean.plots.parts import ReportPart
+    from sparkclean.runs.reported import ReportedRun
 
 #: One row per model and metric.
 RANKING = (
@@ -107,3 +109,9 @@ class RankModelsJob(Job["RankPrepared"]):
         from sparkclean.jobs.rank_models.steps import execute_ranking  # noqa: PLC0415
 
         return execute_ranking(prepared, execution)
+
+    def report_parts(self, run: ReportedRun, *, of_parent: bool = False) -> list[ReportPart]:
+        """Make the sections of a ranking; the report of another run has none of them."""
+        from sparkclean.jobs.rank_models.report import report_parts  # noqa: PLC0415
+
+        return [] if of_parent else report_parts(run)

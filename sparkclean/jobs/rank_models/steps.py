@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from sparkclean.jobs.rank_models.counting import collect_classes, collect_models
 from sparkclean.jobs.rank_models.problems import check_problems
 from sparkclean.jobs.rank_models.results import Compared, compare
 from sparkclean.jobs.rank_models.sections import RankSection
-from sparkclean.jobs.rank_models.summary import summarise
+from sparkclean.jobs.rank_models.summary import counts_of, summarise
 from sparkclean.jobs.rank_models.sums import Sums, hash_sums
 from sparkclean.jobs.rank_models.tables import Answers, Labels, open_answers, open_labels
 from sparkclean.rows.driver_rows import typed_columns
@@ -145,6 +146,7 @@ def execute_ranking(prepared: RankPrepared, execution: Execution) -> Result:
     return Result(
         rows=found.metrics["items"],
         metrics=found.metrics,
+        record={"counts": json.dumps(counts_of(found), ensure_ascii=False)},
         result_hash=hash_sums(sums),
         report=summarise(found, rank),
     )

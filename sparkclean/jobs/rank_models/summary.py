@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
+
 from sparkclean.jobs.rank_models.results import Compared
 from sparkclean.jobs.rank_models.sections import RankSection
 from sparkclean.rows.report import Grid, Line, Report, cell
 
 _MODELS_SHOWN, _FLIPS_SHOWN = 20, 10
+#: What the run record keeps.
+_MODELS_KEPT, _FLIPS_KEPT = 100, 20
+_KEPT = (
+    "model_a", "model_b", "clean_a", "clean_b", "level_prevalence", "level_set", "holm_p",
+    "certain",
+)  # fmt: skip
 
 
 def summarise(found: Compared, rank: RankSection) -> Report:
@@ -33,6 +41,43 @@ def summarise(found: Compared, rank: RankSection) -> Report:
     return Report(parts)
 
 
+def counts_of(found: Compared) -> dict[str, Any]:
+    """Give what the run record holds for a report: the first models, and the first flips.
+
+    Parameters
+    ----------
+    found : Compared
+
+    Returns
+    -------
+    dict
+        At most 100 models and 20 pairs.
+    """
+    prevalence = found.metrics.get("prevalence", 0.0)
+    models = []
+    for row in [row for row in found.ranking if row["metric"] == "accuracy"][:_MODELS_KEPT]:
+        own = {"model": row["model"], "accuracy": row["value"]}
+        own |= {name: row[name] for name in ("clean", "corrected") if row[name] is not None}
+        models.append(own | {name: row[name] for name in ("rank_low", "rank_high")})
+    flips = []
+    for row in _flipped(found).slice(0, _FLIPS_KEPT).to_pylist():
+        own = {name: row[name] for name in _KEPT}
+        for side in ("a", "b"):  # accuracy on the items with bad labels
+            rest = row[f"original_{side}"] - (1.0 - prevalence) * row[f"clean_{side}"]
+            own[f"bad_{side}"] = min(max(rest / prevalence, 0.0), 1.0)
+        flips.append(own)
+    return {"models": models, "flips": flips}
+
+
+def _flipped(found: Compared) -> pa.Table:
+    """Choose the pairs whose accuracies change their order."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    flips = pc.fill_null(found.flips.column("flips"), False)
+    of_accuracy = pc.equal(found.flips.column("metric"), "accuracy")
+    return found.flips.filter(pc.and_(flips, of_accuracy))
+
+
 def _models(found: Compared) -> Grid:
     metric = found.ranking[0]["metric"]
     rows = [row for row in found.ranking if row["metric"] == metric][:_MODELS_SHOWN]
@@ -53,9 +98,7 @@ def _models(found: Compared) -> Grid:
 
 
 def _flips(found: Compared) -> list[Line | Grid]:
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    chosen = found.flips.filter(pc.fill_null(found.flips.column("flips"), False))
+    chosen = _flipped(found)
     numbers = found.metrics
     text = (
         f"{numbers['flips']:,} of {numbers['pairs']:,} pairs change their order on clean labels, "
