@@ -48,6 +48,16 @@ JOBS: dict[str, JobEntry] = {
         "train a final model after an audit, and test it on trusted labels",
         "--config conf/train.yaml",
     ),
+    "simulate": JobEntry(
+        "sparkclean.jobs.simulate.job:SimulateJob",
+        "plant known noise in the labels of a table, and say where",
+        "--config conf/simulate.yaml",
+    ),
+    "rank-models": JobEntry(
+        "sparkclean.jobs.rank_models.job:RankModelsJob",
+        "rank models, and tell whether bad labels decide the ranking",
+        "--config conf/rank-models.yaml",
+    ),
 }
 
 

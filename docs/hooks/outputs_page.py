@@ -96,6 +96,10 @@ def _key_of(spec: OutputSpec) -> Iterator[str]:
         yield "Key: record id and `run_id`."
     elif spec.keyed:
         yield "Key: record id."
+    elif spec.name == "ranking":
+        yield "Key: `model`, `metric` and `run_id`."
+    elif spec.name == "flips":
+        yield "Key: `model_a`, `model_b`, `metric` and `run_id`."
     elif spec.name == "pairs":
         yield "Key: `given_label`, `true_label` and `run_id`."
     else:

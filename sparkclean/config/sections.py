@@ -107,8 +107,12 @@ def result_settings(section: Section) -> dict[str, Any]:
     for name, field in type(section).model_fields.items():
         if not is_in_result(field):
             continue
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            found[name] = result_settings(value)
+            continue
         default = None if field.is_required() else field.get_default(call_default_factory=True)
-        if field.is_required() or getattr(section, name) != default:
+        if field.is_required() or value != default:
             found[name] = written[name]
     return found
 

@@ -33,7 +33,8 @@ from sparkclean.schema import REJECTED, SUSPECTS
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-_INTEGERS = (ByteType, ShortType, IntegerType, LongType)
+#: Types of integers.
+INTEGERS = (ByteType, ShortType, IntegerType, LongType)
 _INTEGER_BITS: dict[type[DataType], int] = {
     ByteType: 8,
     ShortType: 16,
@@ -212,7 +213,7 @@ def check_id_types(schema: StructType, ids: Sequence[str]) -> list[str]:
     for name in ids:
         kind = schema[name].dataType
         # text with a collation compares otherwise than by bytes: ties would go another way
-        if not isinstance(kind, _INTEGERS) and kind.simpleString() != "string":
+        if not isinstance(kind, INTEGERS) and kind.simpleString() != "string":
             findings.append(
                 f"columns.id: column {name!r} is {kind.simpleString()}; a record id is an integer "
                 "or a string (cast it to one of them, or give a list of columns)"
@@ -240,7 +241,7 @@ def check_label_type(schema: StructType, label: str) -> list[str]:
         Findings.
     """
     kind = schema[label].dataType
-    if isinstance(kind, (*_INTEGERS, StringType, BooleanType)):
+    if isinstance(kind, (*INTEGERS, StringType, BooleanType)):
         return []
     return [
         f"columns.label: column {label!r} is {kind.simpleString()}; a label is an integer, a "

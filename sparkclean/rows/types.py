@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -213,12 +214,20 @@ _JSON_NAMES = {"tinyint": "byte", "smallint": "short", "int": "integer", "bigint
 
 
 def schema_json(fields: Iterable[tuple[str, str]]) -> str:
-    """Write columns of plain types as Spark's JSON, as ``StructType.json`` does."""
+    """Write columns of plain types and arrays as Spark's JSON, as ``StructType.json`` does."""
     entries = [
-        {"metadata": {}, "name": name, "nullable": True, "type": _JSON_NAMES.get(kind, kind)}
+        {"metadata": {}, "name": name, "nullable": True, "type": _json_type(kind)}
         for name, kind in fields
     ]
     return json.dumps({"fields": entries, "type": "struct"}, separators=(",", ":"))
+
+
+def _json_type(kind: str) -> Any:
+    """Write a type of Spark: a name, or an array with its elements."""
+    if not kind.startswith("array<"):
+        return _JSON_NAMES.get(kind, kind)
+    inner = _json_type(kind.removeprefix("array<").removesuffix(">"))
+    return {"containsNull": True, "elementType": inner, "type": "array"}
 
 
 def schema_text(fields: Fields) -> str:

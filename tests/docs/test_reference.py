@@ -232,6 +232,7 @@ MEASURED = {
     "predict": "benchmarks.md",
     "in_sample": "method/in-sample.md",
     "mitigation": "method/robust-training.md",
+    "leaderboard": "how-to/leaderboard.md",
 }
 
 

@@ -28,7 +28,18 @@ from sparkclean.texts import redact_config
 Config = config_model()
 REPOSITORY = Path(__file__).resolve().parents[2]
 INPUT = {"input": {"table": "in"}}
-OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
+OUTPUTS = (
+    "suspects",
+    "cleaned",
+    "rejected",
+    "classes",
+    "pairs",
+    "flips",
+    "ranking",
+    "noisy",
+    "truth",
+    "runs",
+)
 FOREIGN_WORDS = ("Input should be", "pydantic", "For further information", "validation error")
 FOREIGN_WORDS += ("type=", "input_value", "Extra inputs", "Field required", "datetime.")
 
@@ -200,6 +211,9 @@ def test_config_key_that_is_no_text_is_named() -> None:
 
 # -- wrong values --------------------------------------------------------------------------------
 
+ANSWERS = {"table": "answers", "model": "model", "prediction": "answer"}
+LABELS = {"table": "questions"}
+NOISE = [{"kind": "uniform", "rate": 0.05}]
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"input": None}, "input", "is not a section"),
     (
@@ -310,6 +324,25 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "train.estimator",
         "has no effect with train.mode: 'robust'",
     ),
+    ({"simulate": 5}, "simulate", "is not a section; write its keys below it (noise, seed"),
+    ({"simulate": {"noise": 5}}, "simulate.noise", "is not a list of sections"),
+    ({"simulate": {"noise": NOISE, "seed": -1}}, "simulate.seed", "an integer from 0 to"),
+    ({"rank": 5}, "rank", "is not a section; write its keys below it (answers, labels"),
+    ({"rank": {"labels": LABELS}}, "rank.answers", "is missing; it has no default"),
+    ({"rank": {"answers": ANSWERS}}, "rank.labels", "is missing; it has no default"),
+    *[
+        ({"rank": {"answers": ANSWERS, "labels": LABELS} | wrong}, f"rank.{key}", words)
+        for key, wrong, words in (
+            ("answers", {"answers": 5}, "is not a section; write its keys below it (table, item"),
+            ("answers.table", {"answers": {}}, "is missing; it has no default"),
+            ("answers.models", {"answers": ANSWERS | {"models": "m"}}, "did you mean 'model'?"),
+            ("answers.item", {"answers": ANSWERS | {"item": 5}}, "5 is wrong; wanted: text"),
+            ("labels.table", {"labels": {}}, "is missing; it has no default"),
+            ("labels.valid", {"labels": LABELS | {"valid": True}}, "wanted: text or null"),
+            ("metrics", {"metrics": ["auc"]}, "choose one of accuracy, balanced_accuracy"),
+            ("missing", {"missing": "drop"}, "choose one of reject, wrong"),
+        )
+    ],
     ({"clean": {"mode": "Drop"}}, "clean.mode", "did you mean 'drop'?"),
     ({"clean": {"mode": None}}, "clean.mode", "did you mean 'none'?"),
     ({"clean": {"rejected": "delete"}}, "clean.rejected", "choose one of keep, remove"),

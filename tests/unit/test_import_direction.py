@@ -34,8 +34,8 @@ GROUND = (
 )
 #: The rooms, from below: a room imports the ground, itself, and rooms that stand before it here.
 ROOMS = (
-    "numbers", "confident", "lake", "config", "rows", "examples", "learning", "plots", "runs",
-    "jobs", "commands",
+    "numbers", "confident", "noise", "lake", "config", "rows", "examples", "learning", "plots",
+    "runs", "jobs", "commands",
 )  # fmt: skip
 #: What users import, and what runs as a command: nobody imports these.
 DOORS = ("", "__main__", "functions")
@@ -45,6 +45,7 @@ MAY_USE = {
     "ground": set(),
     "numbers": {"numpy", "scipy"},
     "confident": {"numpy"},
+    "noise": {"numpy", "scipy"},
     "lake": {"pyarrow", "pyspark"},
     "config": {"pydantic", "pydantic_core", "yaml"},
     "rows": {"numpy", "pyarrow", "pyspark"},
@@ -82,6 +83,8 @@ EXECUTORS = (
     "jobs.audit.rankings",
     "jobs.audit.row_kernels",
     "jobs.audit.sureness",
+    "jobs.rank_models.tally",
+    "jobs.rank_models.totals",
     "rows.emitted",
     "rows.local_rows",
     "rows.row_groups",
@@ -221,7 +224,7 @@ def test_module_uses_only_the_packages_of_its_room(module: str) -> None:
 @pytest.mark.parametrize("module", EXECUTORS)
 def test_executor_module_imports_what_executors_may_load(module: str) -> None:
     ours = {entry.name for entry in imports_of(module) if entry.ours and not entry.for_types}
-    assert {name for name in ours if not name.startswith(("confident.", "numbers."))} <= {
+    assert {name for name in ours if not name.startswith(("confident.", "noise.", "numbers."))} <= {
         *EXECUTORS, "schema", "errors",
     }  # fmt: skip
 
@@ -293,7 +296,11 @@ def test_readers_of_features_load_numpy_and_pyarrow_only() -> None:
 
 
 def test_method_loads_numpy_only() -> None:
-    names = [f"sparkclean.{name}" for name in MODULES if name.startswith(("confident", "numbers"))]
+    names = [
+        f"sparkclean.{name}"
+        for name in MODULES
+        if name.startswith(("confident", "noise", "numbers"))
+    ]
     assert len(names) > 5
     assert beyond(loaded_by(*names), "numpy") == set()
 
