@@ -48,6 +48,11 @@ JOBS: dict[str, JobEntry] = {
         "train a final model after an audit, and test it on trusted labels",
         "--config conf/train.yaml",
     ),
+    "consensus": JobEntry(
+        "sparkclean.jobs.consensus.job:ConsensusJob",
+        "find one label for each item, from the labels of several annotators",
+        "--config conf/consensus.yaml",
+    ),
 }
 
 

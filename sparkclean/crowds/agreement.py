@@ -51,9 +51,7 @@ def mix_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return mixed
 
 
-def poisson_weights(
-    hashes: NDArray[np.uint64], replicates: int = REPLICATES
-) -> NDArray[np.uint8]:
+def poisson_weights(hashes: NDArray[np.uint64], replicates: int = REPLICATES) -> NDArray[np.uint8]:
     """Draw the weight of each item in each replicate.
 
     Parameters
@@ -91,7 +89,11 @@ class AgreementCounts:
     sums: dict[int, NDArray[np.int64]] = field(default_factory=dict)
 
     def add(
-        self, votes: Votes, num_classes: int, hashes: NDArray[np.uint64], replicates: int = REPLICATES
+        self,
+        votes: Votes,
+        num_classes: int,
+        hashes: NDArray[np.uint64],
+        replicates: int = REPLICATES,
     ) -> None:
         """Add items.
 

@@ -6,6 +6,7 @@ A number of the consensus of the others is of an item's consensus without the an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,10 +127,11 @@ class CellSums:
         return found
 
     def sum_by(
-        self, keys: NDArray[np.int64], values: NDArray[np.generic], size: int
+        self, keys: NDArray[np.int64], values: NDArray[Any], size: int
     ) -> NDArray[np.float64]:
         """Add up numbers of cells by a key, in the order of the cells."""
-        return np.bincount(keys, values, size)
+        sums: NDArray[Any] = np.bincount(keys, values, size)
+        return sums
 
 
 @dataclass(frozen=True)
@@ -198,9 +200,9 @@ def annotator_stats(
     )
 
 
-def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> NDArray[np.float64]:
-    safe = np.maximum(whole, 1)  # type: ignore[type-var]
-    found: NDArray[np.float64] = np.where(whole > 0, part / safe, np.nan)  # type: ignore[operator]
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    safe = np.maximum(whole, 1)
+    found: NDArray[np.float64] = np.where(whole > 0, part / safe, np.nan)
     return found
 
 

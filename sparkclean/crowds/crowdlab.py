@@ -238,7 +238,8 @@ class Crowdlab:
         -------
         Decision
         """
-        assert pred_probs is not None
+        if pred_probs is None:
+            raise ValueError("CROWDLAB needs a model")
         weights = self.last or self.first
         labels = self.labels(votes, pred_probs)
         scores, total = weighted_scores(votes, pred_probs, weights)
@@ -262,9 +263,7 @@ class Crowdlab:
         return found
 
 
-def fit_crowdlab(
-    votes: Votes, pred_probs: NDArray[np.float64], num_annotators: int
-) -> Crowdlab:
+def fit_crowdlab(votes: Votes, pred_probs: NDArray[np.float64], num_annotators: int) -> Crowdlab:
     """Weigh the voters of items that fit into memory.
 
     Parameters

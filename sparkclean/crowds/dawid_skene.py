@@ -73,13 +73,17 @@ class Sums:
         num_classes = posterior.shape[1]
         fixed = to_fixed(posterior).astype(np.int64)
         keys = votes.annotators.astype(np.int64) * num_classes + votes.labels
-        used, places = np.unique(keys, return_inverse=True)
+        used: NDArray[np.int64] | slice = slice(None)
+        places, size = keys, self.cells.shape[1]
+        if size > 4 * len(keys):  # few of the cells occur
+            used, places = np.unique(keys, return_inverse=True)
+            size = len(used)
         for limb, part in enumerate((fixed >> _BITS, fixed & _LOW)):
             self.classes[limb] += part.sum(axis=0)
             columns = part.astype(np.float64)
             for true in range(num_classes):
                 weights = columns[votes.items, true]
-                sums = np.bincount(places, weights, len(used))
+                sums = np.bincount(places, weights, size)
                 self.cells[limb, used, true] += sums.astype(np.int64)
         if likelihood is not None:
             self.likelihood += ((likelihood >> _BITS).sum(), (likelihood & _LOW).sum())
@@ -92,7 +96,7 @@ class Sums:
 
 
 @dataclass(frozen=True)
-class Parameters:
+class Confusions:
     """Confusion matrices and shares of the classes, as integer logarithms in units of 2**-40.
 
     Attributes
@@ -107,28 +111,28 @@ class Parameters:
     cells: NDArray[np.int64] | str
     classes: NDArray[np.int64]
 
-    def opened(self) -> Parameters:
-        """Open the file, if it is one: the workers of a machine share its pages."""
-        if not isinstance(self.cells, str):
-            return self
-        return Parameters(np.load(self.cells, mmap_mode="r"), self.classes)
+    @property
+    def table(self) -> NDArray[np.int64]:
+        """The matrices, read from their file if they are in one."""
+        return np.load(self.cells, mmap_mode="r") if isinstance(self.cells, str) else self.cells
 
-    def kept(self, path: Path) -> Parameters:
+    def opened(self) -> Confusions:
+        """Open the file, if it is one: the workers of a machine share its pages."""
+        return Confusions(self.table, self.classes)
+
+    def kept(self, path: Path) -> Confusions:
         """Write the matrices to a file."""
         np.save(path, self.cells)
-        return Parameters(str(path), self.classes)
+        return Confusions(str(path), self.classes)
 
 
-def scores_of(
-    votes: Votes, parameters: Parameters
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def scores_of(votes: Votes, parameters: Confusions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Add up the logarithms of an item's votes, by class.
 
     Parameters
     ----------
     votes : Votes
-    parameters : Parameters
-        That are `Parameters.opened`.
+    parameters : Confusions
 
     Returns
     -------
@@ -136,8 +140,7 @@ def scores_of(
     shares : ndarray of int64, shape (V, K)
         What each vote adds.
     """
-    cells = parameters.cells
-    assert not isinstance(cells, str)
+    cells = parameters.table
     num_classes = len(parameters.classes)
     shares = cells[votes.annotators.astype(np.int64) * num_classes + votes.labels]
     return votes.sum_by_item(shares) + parameters.classes, shares
@@ -181,13 +184,13 @@ def shares_of_votes(votes: Votes, num_classes: int) -> NDArray[np.float64]:
     return votes.tally(num_classes) / votes.sizes[:, None]
 
 
-def expect(votes: Votes, parameters: Parameters | None, sums: Sums) -> None:
+def expect(votes: Votes, parameters: Confusions | None, sums: Sums) -> None:
     """Make one pass over items: probabilities by the parameters, added to the sums.
 
     Parameters
     ----------
     votes : Votes
-    parameters : Parameters or None
+    parameters : Confusions or None
         None starts at the shares of the votes.
     sums : Sums
         That are added to.
@@ -232,7 +235,7 @@ class Fit:
     _prior: int = field(default=0, init=False)
     _value: int | None = field(default=None, init=False)
 
-    def start(self, sums: Sums) -> Parameters:
+    def start(self, sums: Sums) -> Confusions:
         """Give the first parameters.
 
         Parameters
@@ -242,7 +245,7 @@ class Fit:
 
         Returns
         -------
-        Parameters
+        Confusions
         """
         if self.smoothing > 0:
             num_classes = sums.classes.shape[1]
@@ -251,7 +254,7 @@ class Fit:
             self._pooled = _conditional(together, 0.0, None)
         return self._maximise(sums)
 
-    def step(self, sums: Sums) -> Parameters | None:
+    def step(self, sums: Sums) -> Confusions | None:
         """Give the next parameters.
 
         Parameters
@@ -261,7 +264,7 @@ class Fit:
 
         Returns
         -------
-        Parameters or None
+        Confusions or None
             None at the end: the last ones stay.
         """
         self.iterations += 1
@@ -280,7 +283,7 @@ class Fit:
         """Whether the tolerance has ended EM, not the number of iterations."""
         return self.gain is not None and self.gain < self.tolerance
 
-    def _maximise(self, sums: Sums) -> Parameters:
+    def _maximise(self, sums: Sums) -> Confusions:
         num_classes = sums.classes.shape[1]
         counts = _joined(sums.cells.reshape(2, -1, num_classes, num_classes))
         if self._pooled is None:
@@ -299,7 +302,7 @@ class Fit:
             terms = np.rint(weights * cells).astype(np.int64)
             self._prior = (int((terms >> _BITS).sum()) << _BITS) + int((terms & _LOW).sum())
         logs = to_fixed(portable_log(classes)).astype(np.int64)
-        return Parameters(cells.reshape(-1, num_classes), logs)
+        return Confusions(cells.reshape(-1, num_classes), logs)
 
 
 def _joined(limbs: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -334,11 +337,11 @@ class DawidSkene:
     ----------
     untied : UntiedCounts
         Of all items, for ties.
-    parameters : Parameters
+    parameters : Confusions
     """
 
     untied: UntiedCounts
-    parameters: Parameters
+    parameters: Confusions
 
     def decide(self, votes: Votes, pred_probs: NDArray[np.float64] | None = None) -> Decision:
         """Decide on items.
@@ -353,7 +356,7 @@ class DawidSkene:
         -------
         Decision
         """
-        scores, shares = scores_of(votes, self.parameters.opened())
+        scores, shares = scores_of(votes, self.parameters)
         posterior, _ = posterior_of(scores)
         labels = labels_of(scores, votes, self.untied, mean_probs(pred_probs))
         quality = posterior[np.arange(len(labels)), labels]
@@ -362,7 +365,7 @@ class DawidSkene:
 
 def fit_dawid_skene(
     votes: Votes, num_classes: int, num_annotators: int, **settings: float
-) -> tuple[Parameters, Fit]:
+) -> tuple[Confusions, Fit]:
     """Fit the model to votes that fit into memory.
 
     Parameters
@@ -375,19 +378,18 @@ def fit_dawid_skene(
 
     Returns
     -------
-    parameters : Parameters
+    parameters : Confusions
         Of the last pass.
     fit : Fit
     """
     fit = Fit(len(votes.labels), votes.num_items, **settings)  # type: ignore[arg-type]
     sums = Sums.of(num_annotators, num_classes)
     expect(votes, None, sums)
-    parameters: Parameters | None = fit.start(sums)
-    last = parameters
-    while parameters is not None:
-        last = parameters
+    last = fit.start(sums)
+    while True:
         sums = Sums.of(num_annotators, num_classes)
-        expect(votes, parameters, sums)
-        parameters = fit.step(sums)
-    assert last is not None
-    return last, fit
+        expect(votes, last, sums)
+        following = fit.step(sums)
+        if following is None:
+            return last, fit
+        last = following

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,9 +141,7 @@ def flag_disagreement(cells: CellSums, num_annotators: int) -> NDArray[np.bool_]
     return discoveries(p_values) & (found > _TIMES_EXPECTED * expected)
 
 
-def _tail(
-    found: NDArray[np.float64], total: NDArray[np.float64], expected: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _tail(found: NDArray[Any], total: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.float64]:
     """Give P(at least so many | binomial); NaN where nothing was counted."""
     from scipy.stats import binom  # noqa: PLC0415 (slow, and on the driver only)
 
@@ -327,7 +326,7 @@ def shared_errors(
 
 
 def _pairs_of(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Number all pairs of votes of the same item; and the item of each pair."""
+    """List all pairs of votes of the same item, and the item of each pair."""
     parts: list[Sequence[NDArray[np.int64]]] = []
     for size in np.unique(votes.sizes).tolist():
         if not 2 < size <= MOST_VOTES:
@@ -335,9 +334,7 @@ def _pairs_of(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArr
         items = np.flatnonzero(votes.sizes == size)
         one, other = np.triu_indices(size, 1)
         starts = votes.starts[items][:, None]
-        parts.append(
-            ((starts + one).ravel(), (starts + other).ravel(), np.repeat(items, len(one)))
-        )
+        parts.append(((starts + one).ravel(), (starts + other).ravel(), np.repeat(items, len(one))))
     if not parts:
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, nothing

@@ -8,6 +8,7 @@ then to the first class in their order. The second step is cleanlab's: it favour
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +132,7 @@ def majority_labels(
 
 
 def labels_of(
-    scores: NDArray[np.generic],
+    scores: NDArray[Any],
     votes: Votes,
     untied: UntiedCounts,
     pred_probs: NDArray[np.float64] | None = None,
@@ -156,7 +157,7 @@ def labels_of(
         sizes = votes.sizes[tied]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         some = Votes(starts, votes.annotators[chosen], votes.labels[chosen])
-        level = scores[tied] == scores[tied].max(axis=1, keepdims=True)  # type: ignore[attr-defined]
+        level = scores[tied] == scores[tied].max(axis=1, keepdims=True)
         probs = None if pred_probs is None else pred_probs[tied]
         labels[tied] = break_ties(level, some, untied, probs)
     return labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +150,7 @@ class Decision:
     without: NDArray[np.int64]
 
 
-def unique_best(scores: NDArray[np.generic]) -> NDArray[np.int64]:
+def unique_best(scores: NDArray[Any]) -> NDArray[np.int64]:
     """Find the class of the highest score in each row; -1 where several have it.
 
     Parameters
@@ -161,14 +162,12 @@ def unique_best(scores: NDArray[np.generic]) -> NDArray[np.int64]:
     ndarray of int64, shape (N,)
     """
     best = scores.argmax(axis=1)
-    highest = scores == scores.max(axis=1, keepdims=True)  # type: ignore[attr-defined]
+    highest = scores == scores.max(axis=1, keepdims=True)
     best[highest.sum(axis=1) > 1] = -1
     return best
 
 
-def best_without(
-    votes: Votes, scores: NDArray[np.generic], shares: NDArray[np.generic]
-) -> NDArray[np.int64]:
+def best_without(votes: Votes, scores: NDArray[Any], shares: NDArray[Any]) -> NDArray[np.int64]:
     """Find the best class of an item without each of its votes.
 
     Parameters
@@ -184,7 +183,7 @@ def best_without(
     ndarray of int64, shape (V,)
         -1 where the best is not unique, or where there are no other votes.
     """
-    found = unique_best(scores[votes.items] - shares)  # type: ignore[operator]
+    found = unique_best(scores[votes.items] - shares)
     found[votes.sizes[votes.items] == 1] = -1
     return found
 

@@ -1,8 +1,8 @@
 """Sums, logarithms and exponentials whose bits do not depend on order, batch or processor.
 
 A probability becomes the integer round(p * 2**40); integers add exactly in any order. Logarithms
-and exponentials use only operations that IEEE 754 rounds one by one (numpy's own ``log`` and ``exp``
-differ by processor).
+and exponentials use only operations that IEEE 754 rounds one by one (numpy's own
+``log`` and ``exp`` differ by processor).
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,19 +30,18 @@ from sparkclean.jobs.audit.sections import (
 )
 from sparkclean.jobs.audit.stage import stage_cleaned, stage_findings
 from sparkclean.jobs.audit.summary import summarise
-from sparkclean.lake import Pin, Version, open_source, open_target, plan_copy
+from sparkclean.lake import Pin, Version, open_source, plan_copy
 from sparkclean.lake.base import OF_TABLE
 from sparkclean.rows.columns import find_columns, quoted, where
 from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.context import RUN_TIME, Context, Parent, PinnedTable
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Execution, Prepared, Result
+from sparkclean.runs.maker import CLASSES, find_maker
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-#: Property of a version of predictions: the labels, in the order of the probabilities.
-_CLASSES = "classes"
 _log = logging.getLogger("sparkclean")
 
 
@@ -105,12 +103,12 @@ def prepare_audit(context: Context) -> AuditPrepared:
     if config.input.predictions is not None:
         predictions = open_source(config.input.predictions, "auto", spark=context.spark)
         tables["predictions"] = context.pin("predictions", predictions)
-        maker = _find_maker(config.input.predictions, tables["predictions"], context)
+        maker = find_maker(config.input.predictions, tables["predictions"], context.spark)
         if tables["input"].is_numbered:
             _check_same_pin(maker, tables["input"].pin, config.input.predictions)
     noted = {} if maker is None else maker.properties
     if classes is None and maker is not None:
-        classes = tuple(json.loads(noted[_CLASSES]))
+        classes = tuple(json.loads(noted[CLASSES]))
     run_time = context.run_time(noted.get(RUN_TIME))
     examples = audited = where(tables["input"].frame, config.input.where, run_time)
     if "predictions" in tables:
@@ -200,18 +198,6 @@ def _as_examples(predictions: DataFrame, examples: DataFrame, context: Context) 
         if kind != predictions.schema[name].dataType
     }
     return predictions.withColumns(casts) if casts else predictions
-
-
-def _find_maker(table: str, pinned: PinnedTable, context: Context) -> Version | None:
-    """Find the version by which a prediction has written the pinned rows; None of other tables."""
-    with suppress(InputError):  # files of somebody else
-        versions = open_target(table, pinned.pin.format, spark=context.spark).versions()
-        names = [version.name for version in versions]
-        if pinned.pin.version in names:
-            # others may have compacted the table since
-            known = versions[: names.index(pinned.pin.version) + 1]
-            return next((v for v in reversed(known) if _CLASSES in v.properties), None)
-    return None
 
 
 # -- the run -------------------------------------------------------------------------------------
