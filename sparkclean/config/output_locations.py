@@ -15,6 +15,8 @@ from sparkclean.names import parse_table_name
 _MODELS = "output.models"
 #: In the location of an output: the last part of ``input.table``.
 TABLE = "<table>"
+#: Outputs that there were when default locations did not name the table.
+_BEFORE = ("suspects", "cleaned", "rejected", "classes", "pairs", "predictions", "models", "runs")
 _NO_NAME = re.compile(r"[^\w.+=@-]")
 
 
@@ -53,7 +55,7 @@ def default_locations_before(config: Config) -> dict[str, str]:
     """
     table = last_part(config.input.table)
     fields = type(config.output).model_fields.items()
-    defaults = {key: field.default for key, field in fields if TABLE in str(field.default)}
+    defaults = {key: field.default for key, field in fields if key in _BEFORE}
     return {
         key: default.replace(f"{TABLE}/", "")
         for key, default in defaults.items()

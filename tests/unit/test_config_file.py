@@ -16,7 +16,7 @@ from sparkclean.config.model import config_model, parse_config
 from sparkclean.config.sections import Config
 from sparkclean.config.template import config_template
 from sparkclean.errors import ConfigError
-from sparkclean.registry import output_names
+from sparkclean.registry import load_job, output_names
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MINIMAL = "input: {table: in}\n"
@@ -484,7 +484,9 @@ def test_conf_demo_puts_all_into_one_place() -> None:
     config = load_config(REPOSITORY / "conf" / "demo.yaml", environ={})
     output = config.output
     names = (*output_names(), "models")
-    written = [output.location(name) for name in names if name != "quarantine"]
+    of_demo = {spec.name for name in ("audit", "predict") for spec in load_job(name).outputs}
+    of_demo |= {"models", "runs"}
+    written = [output.location(name) for name in names if name in of_demo - {"quarantine"}]
     places = [config.input.table, *written]
     assert len(places) == 9
     assert all(place.startswith("out/demo/") for place in places)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import StrictStr, field_validator
 
 from sparkclean.config.sections import Config, Section, setting
-from sparkclean.config.values import Fraction, Number, Positive
+from sparkclean.config.values import Fraction, NotNegative, Positive
 
 Method = Literal["auto", "majority_vote", "wawa", "dawid_skene", "crowdlab"]
 
@@ -96,7 +96,7 @@ class ConsensusSection(Section):
         "columns.pred_probs. Every item needs a row in each.",
         result=True,
     )
-    smoothing: Number = setting(
+    smoothing: NotNegative = setting(
         1.0,
         description="dawid_skene: pseudo-annotations of each annotator and true class, spread as "
         "all annotators together spread theirs. More than 0.",
@@ -105,7 +105,7 @@ class ConsensusSection(Section):
     max_iterations: Positive = setting(
         100, description="dawid_skene: most passes over the items.", result=True
     )
-    tolerance: Number = setting(
+    tolerance: NotNegative = setting(
         1.0e-7,
         description="dawid_skene: it ends when a pass gains less in log posterior for each "
         "annotation.",
@@ -119,11 +119,7 @@ class ConsensusSection(Section):
 
     def findings(self, config: Config) -> list[str]:  # noqa: ARG002
         """Find settings that cannot hold together."""
-        findings = [
-            f"consensus.predictions: {name!r} is named {count} times; name each model's table once"
-            for name, count in Counter(self.predictions).items()
-            if count > 1
-        ]
+        findings = []
         if self.method == "crowdlab" and not self.predictions:
             findings.append(
                 "consensus.method: 'crowdlab' needs a model; name its table in "
@@ -134,8 +130,6 @@ class ConsensusSection(Section):
                 f"consensus.smoothing: {self.smoothing:g} is not above 0; an annotator who never "
                 "gave a class would then be sure never to give it"
             )
-        if not self.tolerance >= 0:
-            findings.append(f"consensus.tolerance: {self.tolerance:g} is below 0")
         return findings
 
     @property
