@@ -124,7 +124,7 @@ def test_crowdlab_equals_cleanlab() -> None:
         assert fitted.last is not None
         table = expected["label_quality"]
         assert decision.labels.tolist() == table["consensus_label"].tolist()
-        close = dict(rtol=0, atol=TOLERANCE)
+        close = {"rtol": 0, "atol": TOLERANCE}
         np.testing.assert_allclose(decision.quality, table["consensus_quality_score"], **close)
         models = np.atleast_1d(expected["model_weight"])
         np.testing.assert_allclose(fitted.last.models, models, **close)
@@ -146,7 +146,6 @@ def test_crowdlab_equals_cleanlab() -> None:
         seen["equal"] += 1
 
     compare()
-    print(dict(seen))
     assert seen["equal"] >= 500
     assert seen["worst classes"] > 0.5 * PROBLEMS
 
@@ -192,7 +191,6 @@ def test_majority_equals_cleanlab() -> None:
         seen["equal"] += 1
 
     compare()
-    print(dict(seen))
     assert seen["equal"] >= 500
 
 

@@ -501,6 +501,12 @@ def test_crowdlab_of_single_labels_says_so(lab: Lab) -> None:
     assert "none of the 2 items has two" in lab.fails(table, predictions=[probs])
 
 
+def test_too_large_confusion_matrices_say_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sparkclean.jobs.consensus.fit.MOST_CELLS", 7)
+    message = lab.fails(write(lab.folder, **ROWS))
+    assert "dawid_skene needs 8 numbers for the confusion matrices of 2 annotators" in message
+
+
 def test_all_problems_are_shown_at_once(lab: Lab) -> None:
     columns = ROWS | {"worker": ["x", "x", None, "y"], "item_id": ["a", "a", "b", None]}
     message = lab.fails(write(lab.folder, **columns))

@@ -35,6 +35,8 @@ from sparkclean.rows.streams import State, Stream
 
 #: Items that a task of EM reads at once.
 _PASS_ROWS = 1 << 16
+#: Numbers of all confusion matrices together: a task holds twice as many of 8 bytes.
+MOST_CELLS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -194,11 +196,23 @@ def fit_in_passes(items: Items, section: ConsensusSection, progress: Progress) -
     -------
     Fitted
 
+    Raises
+    ------
+    InputError
+        If the matrices are too large.
+
     Notes
     -----
     A job for each pass. The driver holds A K K numbers; so does a task. The matrices go to a file
     that tasks map into memory, so that the plan of a pass does not grow.
     """
+    cells = items.num_annotators * items.num_classes**2
+    if cells > MOST_CELLS:
+        raise InputError(
+            f"consensus.method: dawid_skene needs {cells:,} numbers for the confusion matrices of "
+            f"{items.num_annotators:,} annotators and {items.num_classes:,} classes, and at most "
+            f"{MOST_CELLS:,} are possible; choose wawa, majority_vote or crowdlab"
+        )
     fit = Fit(
         items.annotations,
         items.items,

@@ -91,13 +91,13 @@ class Expect:
     ----------
     num_annotators, num_classes : int
         A and K.
-    parameters : Confusions or None
+    confusions : Confusions or None
         None starts at the shares of the votes.
     """
 
     num_annotators: int
     num_classes: int
-    parameters: Confusions | None
+    confusions: Confusions | None
     keys: ClassVar[tuple[str, str]] = ANY_KEYS
     fields: ClassVar[Fields] = state_fields(ANY_KEYS)
     kinds: ClassVar[tuple[int, ...]] = (SUMS,)
@@ -106,10 +106,10 @@ class Expect:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the sums. Memory: A K K numbers of 16 bytes, and tables of a batch."""
         sums = Sums.of(self.num_annotators, self.num_classes)
-        parameters = None if self.parameters is None else self.parameters.opened()
+        confusions = None if self.confusions is None else self.confusions.opened()
         for batch in batches:
             votes, _ = read_items(batch, 0, self.num_classes)
-            expect(votes, parameters, sums)
+            expect(votes, confusions, sums)
         for limb in (0, 1):
             rows = sums.cells[limb].reshape(self.num_annotators, -1)
             used = np.flatnonzero(rows.any(axis=1))
