@@ -38,7 +38,12 @@ def with_table_in_locations(config: Config) -> Config:
         for key, place in config.output
         if isinstance(place, str) and TABLE in place
     }
-    return config.model_copy(update={"output": config.output.model_copy(update=places)})
+    update: dict[str, Any] = {"output": config.output.model_copy(update=places)}
+    page = config.report.path
+    if page is not None and TABLE in page:
+        path = page.replace(TABLE, table)
+        update["report"] = config.report.model_copy(update={"path": path})
+    return config.model_copy(update=update)
 
 
 def default_locations_before(config: Config) -> dict[str, str]:
@@ -135,7 +140,11 @@ def location_findings(config: Config) -> list[str]:
 
 def _further(config: Config) -> dict[str, str]:
     """Give the locations that hold no table, by their keys."""
-    places = {"output.work": config.output.work, "classes": config.classes}
+    places = {
+        "output.work": config.output.work,
+        "report.path": config.report.path,
+        "classes": config.classes,
+    }
     return {key: where for key, where in places.items() if isinstance(where, str)}
 
 
