@@ -34,6 +34,8 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "params": {"n_estimators": 100},
     },
     "train": {"mode": "weights", "test": "data/trusted_reviews"},
+    "annotations": {"table": "data/annotations", "item": "item_id", "annotator": "worker"},
+    "consensus": {"method": "majority_vote", "adjudicate_below": 0.8},
     "output": {"suspects": "lab/suspects", "rejected": None, "runs": "lab/runs"},
     "classes": {"classes": ["cat", "dog", "wild"]},
     "scan": {"scan": "dataframe"},
