@@ -58,6 +58,11 @@ JOBS: dict[str, JobEntry] = {
         "rank models, and tell whether bad labels decide the ranking",
         "--config conf/rank-models.yaml",
     ),
+    "consensus": JobEntry(
+        "sparkclean.jobs.consensus.job:ConsensusJob",
+        "find one label for each item, from the labels of several annotators",
+        "--config conf/consensus.yaml",
+    ),
 }
 
 

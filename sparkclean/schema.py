@@ -130,6 +130,55 @@ PREDICTIONS: Final = (
     *PROVENANCE,
 )
 
+ANNOTATOR: Final = "annotator"
+#: After the record id columns of the annotations.
+CONSENSUS: Final = (
+    ("consensus_label", "<label>"),
+    ("consensus_quality", "double"),
+    ("probabilities", "array<struct<label:<label>,probability:double>>"),
+    ("annotations", "bigint"),
+    ("distinct_labels", "bigint"),
+    ("agreement", "double"),
+    ("needs_adjudication", "boolean"),
+    ("adjudication_reasons", "array<string>"),
+    *PROVENANCE,
+)
+
+#: One row per annotator; ``<annotator>`` is the type of the user's column.
+ANNOTATORS: Final = (
+    (ANNOTATOR, "<annotator>"),
+    ("items", "bigint"),
+    ("agreement", "double"),
+    ("quality", "double"),
+    ("worst_class", "<label>"),
+    ("most_confused_pair", "struct<given:<label>,true:<label>>"),
+    ("flags", "array<string>"),
+    ("shares_errors_with", "<annotator>"),
+    *PROVENANCE,
+)
+
+#: One row per annotator, given and consensus label that occur.
+CONFUSIONS: Final = (
+    (ANNOTATOR, "<annotator>"),
+    ("given", "<label>"),
+    ("true", "<label>"),
+    ("count", "bigint"),
+    ("rate", "double"),
+    *PROVENANCE,
+)
+
+#: One row per statistic and class; the class is null in the row of all classes.
+AGREEMENT: Final = (
+    ("statistic", "string"),
+    ("class", "<label>"),
+    ("value", "double"),
+    ("lower", "double"),
+    ("upper", "double"),
+    ("items", "bigint"),
+    ("annotations", "bigint"),
+    *PROVENANCE,
+)
+
 #: Why a row was not audited, in the order in which the reasons are tried.
 REJECTION_REASONS: Final = (
     "record_id_null",
@@ -276,6 +325,39 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     # predictions
     PRED_PROBS: "Predicted probability of each class, in the order of the labels.",
     FOLD: "Fold that held the row out; its model was trained on the other folds.",
+    # consensus
+    "consensus_label": "Label that the method decided on.",
+    "consensus_quality": "Probability that the consensus label is right, as the method sees it.",
+    "probabilities": "Classes with their probabilities, the most probable first: all of up to 10 "
+    "classes, else the top 5.",
+    "consensus.annotations": "Annotators who gave the item a label.",
+    "distinct_labels": "Different labels that they gave.",
+    "consensus.agreement": "Share of the annotators who gave the consensus label.",
+    "needs_adjudication": "Whether a person should look at the item.",
+    "adjudication_reasons": "Why: `tie`, `low_quality`, `model_differs`, `single_label`.",
+    # annotators
+    ANNOTATOR: "Who gave the labels, as in the table of annotations.",
+    "annotators.items": "Items that the annotator labelled.",
+    "annotators.agreement": "Share of the labels that are the consensus of the other annotators; "
+    "null where these have none.",
+    "quality": "How good the annotator's labels are, by the method.",
+    "worst_class": "Given label that is the consensus least often.",
+    "most_confused_pair": "Given label and consensus label of most disagreements.",
+    "flags": "What is odd: `one_class`, `disagreement`, `copier`.",
+    "shares_errors_with": "Of a copier: the annotator with whom most errors are shared.",
+    # confusions
+    "given": "Label that the annotator gave.",
+    "true": "Consensus label of the item.",
+    "count": "Items with this given and this consensus label.",
+    "rate": "Share of the annotator's items of this consensus label that were given this label.",
+    # agreement
+    "statistic": "`krippendorff_alpha` or `fleiss_kappa`.",
+    "agreement.class": "Class that is told from all others; null for all classes together.",
+    "agreement.value": "The statistic: 1 is full agreement, 0 is that of chance.",
+    "lower": "Lower end of its 95 % bootstrap interval.",
+    "upper": "Upper end of its 95 % bootstrap interval.",
+    "agreement.items": "Items with two labels or more.",
+    "agreement.annotations": "Labels of these items.",
     # cleaned versions
     f"<label>{ORIGINAL_SUFFIX}": "Mode `relabel`: the label in the input table.",
     LABEL_WAS_CHANGED: "Mode `relabel`: whether the label was changed.",
@@ -289,7 +371,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     # ranking
     "model": "Name of the model.",
     "metric": "`accuracy`, `balanced_accuracy`, `macro_f1` or `log_loss`.",
-    "value": "Metric on the original labels.",
+    "ranking.value": "Metric on the original labels.",
     "low": "Lower end of its 95 % interval.",
     "high": "Upper end of its 95 % interval.",
     "clean": "Metric on the items whose original label is right; null where nothing is known.",

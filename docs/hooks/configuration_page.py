@@ -45,6 +45,8 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "answers": {"table": "data/answers", "model": "model", "prediction": "answer"},
         "labels": {"table": "data/questions", "label": "key", "valid": "error_type = 'ok'"},
     },
+    "annotations": {"table": "data/annotations", "item": "item_id", "annotator": "worker"},
+    "consensus": {"method": "majority_vote", "adjudicate_below": 0.8},
     "output": {"suspects": "lab/suspects", "rejected": None, "runs": "lab/runs"},
     "classes": {"classes": ["cat", "dog", "wild"]},
     "scan": {"scan": "dataframe"},

@@ -9,6 +9,15 @@ from in_markdown import code, sentence, table
 from sparkclean import registry, schema
 from sparkclean.schema import OutputSpec
 
+#: Columns that key an output besides the run id, where it is not the class alone.
+_KEYS = {
+    "pairs": (schema.GIVEN_LABEL, "true_label"),
+    "annotators": (schema.ANNOTATOR,),
+    "confusions": (schema.ANNOTATOR, "given", "true"),
+    "agreement": ("statistic", "class"),
+    "ranking": ("model", "metric"),
+    "flips": ("model_a", "model_b", "metric"),
+}
 _HEADS = ("column", "type", "meaning")
 
 
@@ -96,26 +105,23 @@ def _key_of(spec: OutputSpec) -> Iterator[str]:
         yield "Key: record id and `run_id`."
     elif spec.keyed:
         yield "Key: record id."
-    elif spec.name == "ranking":
-        yield "Key: `model`, `metric` and `run_id`."
-    elif spec.name == "flips":
-        yield "Key: `model_a`, `model_b`, `metric` and `run_id`."
-    elif spec.name == "pairs":
-        yield "Key: `given_label`, `true_label` and `run_id`."
     else:
-        yield "Key: `class` and `run_id`."
+        names = [code(name) for name in (*_KEYS.get(spec.name, ("class",)), schema.RUN_ID)]
+        yield f"Key: {', '.join(names[:-1])} and {names[-1]}."
 
 
 def _record_id(spec: OutputSpec) -> Iterator[tuple[str, str, str]]:
     if spec.keyed:
-        yield "record id", "as in the input", "The columns of `columns.id`, under their own names."
+        key = "annotations.item" if spec.name == "consensus" else "columns.id"
+        yield "record id", "as in the input", f"The columns of `{key}`, under their own names."
     if spec.name == "predictions":
         yield "label", "as in the input", "The column of `columns.label`, under its own name."
 
 
 def _described(output: str, columns: schema.Columns) -> Iterator[tuple[str, str, str]]:
     for column, kind in columns:
-        words = "as the label" if kind == "<label>" else code(kind)
+        whole = {"<label>": "as the label", "<annotator>": "as the annotator"}
+        words = whole.get(kind, code(kind.replace("<label>", "label")))
         yield code(column), words, schema.describe_column(output, column)
 
 

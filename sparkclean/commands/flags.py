@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparkclean import registry
 from sparkclean.errors import ConfigError, InputError, first_of
 from sparkclean.names import FILE_ENDINGS, FORMATS
 from sparkclean.schema import FILTERS
@@ -242,6 +243,10 @@ def config_text(settings: Mapping[str, Any]) -> str:
 def _complete(settings: dict[str, Any], args: argparse.Namespace) -> None:
     """Guess what a job must know and nobody has said; say what was guessed."""
     table = _value(settings, "input.table")
+    own = registry.load_job(args.job).sections.items() if args.job in registry.JOBS else ()
+    named = [".".join((name, *kind.run_table)) for name, kind in own if kind.run_table]
+    if table is None and any(isinstance(_value(settings, key), str) for key in named):
+        return
     if not isinstance(table, str):
         raise ConfigError(
             f"name a table (sparkclean {args.job} data/reviews.parquet --label label), or a "

@@ -96,7 +96,9 @@ def test_outputs_have_every_column_with_its_meaning(name: str) -> None:
     rows = rows_of(REFERENCE["outputs"], f"## `{name}` {{#{name}}}")
     for column, kind in OUTPUTS[name].columns:
         shown, meaning = rows[column]
-        assert shown == ("as the label" if kind == "<label>" else f"`{kind}`")
+        of_the_user = {"<label>": "as the label", "<annotator>": "as the annotator"}
+        plain = f"`{kind.replace('<label>', 'label')}`"  # within a struct or an array
+        assert shown == of_the_user.get(kind, plain)
         assert meaning == schema.describe_column(name, column)
         assert meaning.endswith(".")
 

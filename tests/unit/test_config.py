@@ -343,6 +343,43 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
             ("missing", {"missing": "drop"}, "choose one of reject, wrong"),
         )
     ],
+    ({"annotations": 5}, "annotations", "is not a section; write its keys below it (table, item"),
+    ({"annotations": {}}, "annotations.table", "is missing; it has no default"),
+    *[
+        ({"annotations": {"table": "in"} | wrong}, f"annotations.{key}", words)
+        for key, wrong, words in (
+            ("table", {"table": 5}, "5 is wrong; wanted: text"),
+            ("item", {"item": 5}, "wanted: text or a list of texts"),
+            ("item", {"item": []}, "names no column"),
+            ("annotator", {"annotator": None}, "null is wrong"),
+            ("label", {"label": ["a"]}, "wanted: text"),
+            ("time", {"time": 5}, "wanted: text or null"),
+            ("duplicates", {"duplicates": "first"}, "choose one of latest, error"),
+        )
+    ],
+    (
+        {"annotations": {"table": "in", "item": "a", "label": "a"}},
+        "annotations",
+        "'a' is named 2 times; each column has one meaning",
+    ),
+    *[
+        ({"consensus": wrong}, f"consensus.{key}", words)
+        for key, wrong, words in (
+            ("method", {"method": "dawid-skene"}, "did you mean 'dawid_skene'?"),
+            ("method", {"method": "crowdlab"}, "needs a model; name its table"),
+            ("predictions", {"predictions": "p"}, "wanted: a list of texts"),
+            ("smoothing", {"smoothing": 0}, "0 is not above 0"),
+            ("max_iterations", {"max_iterations": 0}, "an integer of at least 1"),
+            ("tolerance", {"tolerance": -1e-7}, "-1e-07 is wrong; wanted: a number of at least 0"),
+            ("adjudicate_below", {"adjudicate_below": 70}, "a number from 0 to 1"),
+        )
+    ],
+    ({"consensus": 5}, "consensus", "is not a section"),
+    (
+        {"consensus": {"predictions": ["p", "p"]}},
+        "consensus.predictions[1]",
+        "consensus.predictions[0] is the same location as it",
+    ),
     ({"clean": {"mode": "Drop"}}, "clean.mode", "did you mean 'drop'?"),
     ({"clean": {"mode": None}}, "clean.mode", "did you mean 'none'?"),
     ({"clean": {"rejected": "delete"}}, "clean.rejected", "choose one of keep, remove"),
@@ -364,6 +401,10 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"gate": {"allow_many_suspects": None}}, "gate.allow_many_suspects", "null"),
     *[({"output": {name: 5}}, f"output.{name}", "wanted: text or null") for name in OUTPUTS],
     ({"output": {"predictions": 5}}, "output.predictions", "wanted: text or null"),
+    *[
+        ({"output": {name: 5}}, f"output.{name}", "wanted: text or null")
+        for name in ("consensus", "annotators", "confusions", "agreement")
+    ],
     ({"output": {"models": 5}}, "output.models", "wanted: text or null"),
     ({"output": {"runs": ""}}, "output.runs", "is empty"),
     ({"output": {"format": "orc"}}, "output.format", "choose one of parquet, delta, iceberg"),
@@ -883,6 +924,9 @@ BEYOND_TYPES = (
     "has no effect with",
     "among predict.features",
     "out of predict.features",
+    "each column has one meaning",
+    "needs a model",
+    "is not above 0",
 )
 
 

@@ -34,7 +34,8 @@ GROUND = (
 )
 #: The rooms, from below: a room imports the ground, itself, and rooms that stand before it here.
 ROOMS = (
-    "numbers", "confident", "noise", "lake", "config", "rows", "examples", "learning", "plots",
+    "numbers", "confident", "crowds", "noise", "lake", "config", "rows", "examples", "learning",
+    "plots",
     "runs", "jobs", "commands",
 )  # fmt: skip
 #: What users import, and what runs as a command: nobody imports these.
@@ -46,6 +47,7 @@ MAY_USE = {
     "numbers": {"numpy", "scipy"},
     "confident": {"numpy"},
     "noise": {"numpy", "scipy"},
+    "crowds": {"numpy", "scipy"},
     "lake": {"pyarrow", "pyspark"},
     "config": {"pydantic", "pydantic_core", "yaml"},
     "rows": {"numpy", "pyarrow", "pyspark"},
@@ -85,6 +87,11 @@ EXECUTORS = (
     "jobs.audit.sureness",
     "jobs.rank_models.tally",
     "jobs.rank_models.totals",
+    "jobs.consensus.batches",
+    "jobs.consensus.decide",
+    "jobs.consensus.group",
+    "jobs.consensus.item_functions",
+    "jobs.consensus.row_types",
     "rows.emitted",
     "rows.local_rows",
     "rows.row_groups",
@@ -224,7 +231,8 @@ def test_module_uses_only_the_packages_of_its_room(module: str) -> None:
 @pytest.mark.parametrize("module", EXECUTORS)
 def test_executor_module_imports_what_executors_may_load(module: str) -> None:
     ours = {entry.name for entry in imports_of(module) if entry.ours and not entry.for_types}
-    assert {name for name in ours if not name.startswith(("confident.", "noise.", "numbers."))} <= {
+    on_numbers = ("confident.", "crowds.", "noise.", "numbers.")
+    assert {name for name in ours if not name.startswith(on_numbers)} <= {
         *EXECUTORS, "schema", "errors",
     }  # fmt: skip
 
