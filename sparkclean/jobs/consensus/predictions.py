@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BooleanType, MapType, NumericType, StringType, StructType
 
 from sparkclean.errors import ConfigError, InputError
-from sparkclean.examples.class_order import classes_of_column
+from sparkclean.examples.class_order import noted_classes, notes_of_data
 from sparkclean.examples.predictions import CLASSES, find_prediction
 from sparkclean.jobs.consensus.annotations import MOST_CLASSES, AnnotationColumns
 from sparkclean.jobs.consensus.row_types import HASHED, LABEL, PROBS, SOURCE, TIME, WHO
@@ -213,7 +213,7 @@ def _open_model(
     if findings:
         raise InputError(findings)
     maker = find_prediction(name, table.pin, context.spark)
-    noted = classes_of_column(table.frame, probs)
+    noted = noted_classes(notes_of_data(table.frame, probs))
     if maker is not None:
         noted = json.loads(maker.properties[CLASSES])
     is_by_label = layout in ("map", "top_k")
