@@ -34,7 +34,7 @@ GROUND = (
 )
 #: The rooms, from below: a room imports the ground, itself, and rooms that stand before it here.
 ROOMS = (
-    "numbers", "confident", "lake", "config", "rows", "examples", "learning", "runs", "jobs",
+    "numbers", "confident", "noise", "lake", "config", "rows", "examples", "learning", "runs", "jobs",
     "commands",
 )  # fmt: skip
 #: What users import, and what runs as a command: nobody imports these.
@@ -45,6 +45,7 @@ MAY_USE = {
     "ground": set(),
     "numbers": {"numpy", "scipy"},
     "confident": {"numpy"},
+    "noise": {"numpy"},
     "lake": {"pyarrow", "pyspark"},
     "config": {"pydantic", "pydantic_core", "yaml"},
     "rows": {"numpy", "pyarrow", "pyspark"},

@@ -1,0 +1,1 @@
+"""How labels are wrong, on numbers: rates, rankings, kinds of noise."""
