@@ -60,6 +60,7 @@ SUGGESTED_PROBABILITY: Final = "suggested_probability"
 LABEL_QUALITY: Final = "label_quality"
 RANK: Final = "rank"
 REASON: Final = "reason"
+REVIEWED: Final = "reviewed"
 DETAIL: Final = "detail"
 
 SAMPLE_WEIGHT: Final = "sample_weight"
@@ -87,6 +88,7 @@ SUSPECTS: Final = (
     (RANK, "bigint"),
     (REASON, "string"),
     *PROVENANCE,
+    (REVIEWED, "boolean"),
 )
 
 #: One row per class.
@@ -334,6 +336,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     LABEL_QUALITY: "Label quality score (`method.ranked_by`); the lowest is the worst.",
     RANK: "Position by label quality; 1 is the most suspicious row of the run.",
     REASON: "Why the row is a suspect; follows from `method.filter_by`.",
+    "suspects.reviewed": "Whether people decided the suggested label; null without a ledger.",
     # classes
     "class": "Label of the class.",
     "class_index": "Position of the class in the probabilities, from 0.",
@@ -397,7 +400,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "low": "Lower limit of the 95 % interval.",
     "high": "Upper limit of the 95 % interval.",
     "estimates.examples": "Examples that the number is about.",
-    "reviewed": "Examples of the random part that were decided.",
+    "estimates.reviewed": "Examples of the random part that were decided.",
     "errors": "Decided examples whose label is wrong.",
     "undecided": "Drawn examples that are unclear, contradictory or not reviewed.",
     # cleaned versions

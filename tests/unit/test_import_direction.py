@@ -34,8 +34,8 @@ GROUND = (
 )
 #: The rooms, from below: a room imports the ground, itself, and rooms that stand before it here.
 ROOMS = (
-    "numbers", "confident", "noise", "lake", "config", "rows", "examples", "learning", "runs", "jobs",
-    "commands",
+    "numbers", "confident", "noise", "lake", "config", "rows", "examples", "learning", "runs",
+    "jobs", "commands",
 )  # fmt: skip
 #: What users import, and what runs as a command: nobody imports these.
 DOORS = ("", "__main__", "functions")
@@ -81,6 +81,7 @@ EXECUTORS = (
     "jobs.audit.rankings",
     "jobs.audit.row_kernels",
     "jobs.audit.sureness",
+    "jobs.review.row_function",
     "rows.emitted",
     "rows.local_rows",
     "rows.row_groups",

@@ -46,7 +46,7 @@ def write_cell(value: Any) -> str:
 
 def write_content(value: Any) -> str:
     """Write what reviewers are shown; it is not read back."""
-    if value is None:
+    if value is None or value == "":
         return ""
     if isinstance(value, bool | int | float):
         return str(value)
