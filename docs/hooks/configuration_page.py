@@ -34,6 +34,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "params": {"n_estimators": 100},
     },
     "train": {"mode": "weights", "test": "data/trusted_reviews"},
+    "review": {"reviewers": ["ann", "bob"], "content": ["text"], "budget": 400},
     "output": {"suspects": "lab/suspects", "rejected": None, "runs": "lab/runs"},
     "classes": {"classes": ["cat", "dog", "wild"]},
     "scan": {"scan": "dataframe"},

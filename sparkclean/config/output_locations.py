@@ -133,7 +133,11 @@ def location_findings(config: Config) -> list[str]:
 
 def _further(config: Config) -> dict[str, str]:
     """Give the locations that hold no table, by their keys."""
-    places = {"output.work": config.output.work, "classes": config.classes}
+    places = {
+        "output.work": config.output.work,
+        "output.review": config.output.review,
+        "classes": config.classes,
+    }
     return {key: where for key, where in places.items() if isinstance(where, str)}
 
 

@@ -208,9 +208,7 @@ def test_review_from_plan_to_second_audit(lake: Lake, capsys: pytest.CaptureFixt
     assert lake.run("audit", run_id="a2", **own) == 0
     left = {row["id"] for row in lake.rows("suspects") if row["run_id"] == "a2"}
     reviewed = {row["id"] for row in queue if row["part"] == "suspects"}
-    assert {key for key in left & reviewed} == {
-        key for key in reviewed if lake.given[key] != lake.true[key]
-    }
+    assert left & reviewed == {key for key in reviewed if lake.given[key] != lake.true[key]}
     # gold: decided before
     assert lake.run("review", "plan", run_id="p3", budget=40, reviewers=["eve", "fay"]) == 0
     gold = [r for r in lake.rows("queue") if (r["run_id"], r["part"]) == ("p3", "gold")]
