@@ -483,8 +483,8 @@ def test_conf_audit_is_the_template() -> None:
 def test_conf_demo_puts_all_into_one_place() -> None:
     config = load_config(REPOSITORY / "conf" / "demo.yaml", environ={})
     output = config.output
-    names = (*output_names(), "models")
+    names = (*output_names(), "models", "review")
     written = [output.location(name) for name in names if name != "quarantine"]
     places = [config.input.table, *written]
-    assert len(places) == 9
+    assert len(places) == 15
     assert all(place.startswith("out/demo/") for place in places)

@@ -18,6 +18,7 @@ from sparkclean.jobs.review.population import UNIT, doubt_units
 from sparkclean.jobs.review.steps import (
     ReviewPrepared,
     find_plan,
+    needed_output,
     of_run,
     open_reviewed,
     read_ledger,
@@ -155,8 +156,7 @@ def collect_cells(prepared: ReviewPrepared, context: Context) -> Cells:
         If the plan has no random part, or nobody has decided on it.
     """
     plan, ids = prepared.plan or "", prepared.id_columns
-    strata, queue = read_output(context, "strata"), read_output(context, "queue")
-    assert strata is not None and queue is not None  # noqa: S101, PT018 (they are needed)
+    strata, queue = needed_output(context, "strata"), needed_output(context, "queue")
     frame = [row.asDict() for row in of_run(strata, plan).collect()]
     if not any(row["drawn"] for row in frame):
         raise InputError(

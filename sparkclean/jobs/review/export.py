@@ -14,9 +14,9 @@ from sparkclean.jobs.review.steps import (
     ReviewPrepared,
     find_plan,
     frame_of_ids,
+    needed_output,
     of_run,
     open_reviewed,
-    read_output,
 )
 from sparkclean.lake import original_run_id
 from sparkclean.locations import local_path
@@ -95,8 +95,7 @@ def execute_export(prepared: ReviewPrepared, execution: Execution) -> Result:
     """
     context, plan = execution.context, prepared.plan or ""
     section = context.config.section(ReviewSection)
-    queue = read_output(context, "queue")
-    rows = _collect(prepared, context, of_run(queue, plan), section) if queue is not None else []
+    rows = _collect(prepared, context, of_run(needed_output(context, "queue"), plan), section)
     if not rows:
         raise InputError(f"review.plan: plan {original_run_id(plan)!r} holds no example")
     folder, made = _folder(context, plan), []

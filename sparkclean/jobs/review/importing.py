@@ -17,6 +17,7 @@ from sparkclean.jobs.review.decisions import Decision, FileRow, Judged, Task, ju
 from sparkclean.jobs.review.files import digest_of, find_files, read_file
 from sparkclean.jobs.review.steps import (
     ReviewPrepared,
+    needed_output,
     open_reviewed,
     read_ledger,
     read_output,
@@ -189,8 +190,8 @@ def _judge(
     """Judge the rows by queue and ledger."""
     rows: list[FileRow] = prepared.more["rows"]
     queues = sorted({row.queue.strip().removeprefix("'") for row in rows})
-    queue = read_output(context, "queue")
-    tasks = {} if queue is None else _tasks(queue, prepared, queues)
+    queue = needed_output(context, "queue")
+    tasks = _tasks(queue, prepared, queues)
     ledger = read_ledger(context)
     known = [] if ledger is None else _known(ledger, queues)
     return judge_rows(rows, tasks, _labels(context, queue, queues), known), tasks
@@ -232,16 +233,15 @@ def _moment(micros: int) -> datetime:
     return datetime.fromtimestamp(whole, timezone.utc).replace(microsecond=rest)
 
 
-def _labels(context: Context, queue: DataFrame | None, queues: Sequence[str]) -> list[Any]:
+def _labels(context: Context, queue: DataFrame, queues: Sequence[str]) -> list[Any]:
     """Give the labels that a reviewer may decide: the classes, and those that are in the plan."""
     found = dict.fromkeys(resolve_classes(context.config) or ())
-    strata = read_output(context, "strata", needed=False)
+    strata = read_output(context, "strata")
     if strata is not None:
         rows = strata.where(F.col(RUN_ID).isin(list(queues))).select("given_label").distinct()
         found |= dict.fromkeys(sorted((row[0] for row in rows.collect()), key=str))
-    if queue is not None:
-        more = queue.where(F.col(RUN_ID).isin(list(queues))).select("suggested_label").distinct()
-        found |= dict.fromkeys(sorted((r[0] for r in more.collect() if r[0] is not None), key=str))
+    more = queue.where(F.col(RUN_ID).isin(list(queues))).select("suggested_label").distinct()
+    found |= dict.fromkeys(sorted((r[0] for r in more.collect() if r[0] is not None), key=str))
     return list(found)
 
 

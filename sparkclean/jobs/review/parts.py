@@ -66,7 +66,7 @@ def choose_examples(
 ) -> tuple[list[Chosen], dict[Any, int]]:
     """Choose the examples of all parts; give what earlier plans have drawn, too."""
     section, ids = context.config.section(ReviewSection), prepared.id_columns
-    queue = read_output(context, "queue", needed=False)
+    queue = read_output(context, "queue")
     votes = read_ledger(context)
     settled = None if votes is None else settle(votes, ids)
     left = section.budget
@@ -113,7 +113,7 @@ def _drawn_with(
 
 
 def _before(context: Context, population: Population) -> dict[Any, int]:
-    rows = read_output(context, "strata", needed=False)
+    rows = read_output(context, "strata")
     if rows is None:
         return {}
     same = rows.where(F.col("design") == population.design)

@@ -11,6 +11,7 @@ from sparkclean.examples.ledger import CONTRADICTORY, DISPUTED, STATE, settle
 from sparkclean.jobs.review.steps import (
     ReviewPrepared,
     find_plan,
+    needed_output,
     of_run,
     open_reviewed,
     read_ledger,
@@ -85,8 +86,7 @@ def execute_status(prepared: ReviewPrepared, execution: Execution) -> Result:
 
 def _status(prepared: ReviewPrepared, context: Context) -> tuple[Report, dict[str, Any]]:
     plan, ids = prepared.plan or "", prepared.id_columns
-    queue = read_output(context, "queue")
-    assert queue is not None  # noqa: S101 (it is needed)
+    queue = needed_output(context, "queue")
     tasks, ledger = of_run(queue, plan), read_ledger(context)
     joined = _with_votes(tasks, ledger, plan)
     done = F.sum(F.col("__vote").isNotNull().cast("int"))
@@ -172,7 +172,7 @@ def _share(hits: int, total: int) -> str:
 def _last_estimate(context: Context) -> list[Line]:
     """Repeat the error rate that the last estimate has found."""
     place = context.config.output.location("estimates")
-    frame = None if place is None else read_output(context, "estimates", needed=False)
+    frame = None if place is None else read_output(context, "estimates")
     if frame is None:
         return [Line("no estimate yet")]
     runs = context.targets.get("runs")

@@ -174,20 +174,20 @@ def read_ledger(context: Context) -> DataFrame | None:
     return open_rows(context.spark, ledger_place(context), config.input.table, form)
 
 
-def read_output(context: Context, name: str, *, needed: bool = True) -> DataFrame | None:
-    """Read the rows of an output of the review that are of the table.
-
-    Raises
-    ------
-    InputError
-        If it is needed, and nothing was published.
-    """
+def read_output(context: Context, name: str) -> DataFrame | None:
+    """Read the rows of an output of the review that are of the table; None if there are none."""
     config = context.config
     place = config.output.needed(name, context.job)
-    frame = open_rows(context.spark, place, config.input.table, config.output.format)
-    if frame is None and needed:
+    return open_rows(context.spark, place, config.input.table, config.output.format)
+
+
+def needed_output(context: Context, name: str) -> DataFrame:
+    """Read the rows of an output as `read_output`; raise `InputError` if there are none."""
+    frame = read_output(context, name)
+    if frame is None:
         raise InputError(
-            f"output.{name}: nothing was published at {place}; run sparkclean review plan first"
+            f"output.{name}: nothing was published at {context.config.output.location(name)}; run "
+            "sparkclean review plan first"
         )
     return frame
 
