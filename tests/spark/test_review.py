@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from pyspark.sql import SparkSession
 import sparkclean
 from sparkclean.commands.main import main
 from sparkclean.schema import DECISION_REJECTIONS
+from tests.conftest import lake_settings
 
 ROWS, CLASSES = 600, ("cat", "dog", "=wild", "-1")
 PEOPLE = ("ann", "bob", "cid")
@@ -28,9 +33,11 @@ Answer = Callable[[str, str, dict[str, str]], dict[str, str]]
 class Lake:
     """A table with known wrong labels, and the outputs of audit and review, in one format."""
 
-    def __init__(self, spark: SparkSession, folder: Path, kind: str, *, reverse: bool = False):
+    def __init__(
+        self, spark: SparkSession, folder: Path, kind: str, *, reverse: bool = False, seed: int = 5
+    ) -> None:
         self.spark, self.folder, self.kind = spark, folder, kind
-        rng = np.random.default_rng(5)
+        rng = np.random.default_rng(seed)
         true = rng.integers(0, len(CLASSES), ROWS)
         logits = rng.standard_normal((ROWS, len(CLASSES)))
         logits[np.arange(ROWS), true] += 2.5
@@ -66,6 +73,24 @@ class Lake:
             self.table = f"{self.prefix}examples"
             spark.sql(f"CREATE NAMESPACE {self.prefix.rstrip('.')}")
             spark.read.parquet(str(files)).writeTo(self.table).using("iceberg").create()
+
+    def die(self, point: str, *words: str, run_id: str, **review: Any) -> None:
+        """Run a command in a process that dies by kill -9."""
+        found = {key: self.spark.conf.get(key) for key in lake_settings(self.folder)}
+        found |= {"spark.master": "local[1,4]", "spark.sql.shuffle.partitions": "1"}
+        found |= {"spark.driver.memory": "1g", "spark.sql.session.timeZone": "UTC"}
+        properties = self.folder / "spark.conf"
+        properties.write_text("".join(f"{key} {value}\n" for key, value in found.items()))
+        done = subprocess.run(
+            [
+                sys.executable, "-m", "sparkclean", *words, "--config",
+                str(self.config(**review)), "--run-id", run_id,
+                "--properties-file", str(properties),
+            ],
+            capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+            env=os.environ | {"SPARKCLEAN_FAULT": f"{point}:kill"},
+        )  # fmt: skip
+        assert done.returncode == -signal.SIGKILL, done.stderr
 
     def config(self, **review: Any) -> Path:
         names = (
@@ -287,6 +312,73 @@ def test_audit_takes_what_people_decided(spark: SparkSession, tmp_path: Path) ->
     assert lake.run("audit", run_id="a3", **own) == 0
     again = {row["id"] for row in lake.rows("suspects") if row["run_id"] == "a3"}
     assert again == set(after) | {changed}
+
+
+#: Every format dies at every point of an import; in CI at one.
+KILLS = [
+    pytest.param(
+        kind,
+        point,
+        marks=[] if (kind, point) == ("parquet", "publish.ledger.end") else [pytest.mark.full],
+    )
+    for kind in ("parquet", "delta", "iceberg")
+    for point in (
+        "run.pinned",
+        "stage.ledger.end",
+        "publish.ledger.begin",
+        "publish.ledger.end",
+        "publish.rejected_decisions.end",
+        "publish.runs.begin",
+    )
+]
+
+
+@pytest.mark.parametrize(("lake", "point"), KILLS, indirect=["lake"])
+def test_import_killed_is_completed_by_a_repetition(lake: Lake, point: str) -> None:
+    assert lake.run("audit", run_id="a1") == 0
+    assert lake.run("review", "plan", run_id="p1", budget=30) == 0
+    assert lake.run("review", "export", run_id="e1") == 0
+    lake.decide("p1", lambda _name, key, _row: {"decided_label": lake.true[key]})
+    asked = len(lake.rows("queue"))
+    files = str(lake.folder / "review" / "p1")
+    half = str(lake.folder / "review" / "p1" / "ann.csv")
+    assert lake.run("review", "import", run_id="i1", files=half) == 0
+    before = lake.rows("ledger")
+    assert 0 < len(before) < asked
+    lake.die(point, "review", "import", run_id="i2", files=files)
+    assert lake.rows("ledger") == before  # nothing of it counts yet
+    assert lake.run("review", "import", run_id="i2", files=files) == 0
+    ledger = lake.rows("ledger")
+    assert len({(row["queue_item"], row["reviewer"]) for row in ledger}) == len(ledger) == asked
+    assert [row for row in ledger if row["run_id"] == "i1"] == before
+    # another run id after the kill, as a scheduler may choose: nothing is there twice
+    assert lake.run("review", "import", run_id="i3", files=files) == 0
+    assert lake.rows("ledger") == ledger
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(12))
+def test_estimate_holds_the_truth_end_to_end(
+    seed: int, spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = Lake(spark, tmp_path, "parquet", seed=seed)
+    assert lake.run("audit", run_id="a1") == 0
+    assert lake.run("review", "plan", run_id="p1", budget=150, measure=1.0, gold=0.0) == 0
+    assert lake.run("review", "export", run_id="e1") == 0
+    lake.decide("p1", lambda _name, key, _row: {"decided_label": lake.true[key]})
+    assert lake.run("review", "import", run_id="i1") == 0
+    assert lake.run("review", "estimate", run_id="s1") == 0
+    wrong = {key for key in lake.true if lake.given[key] != lake.true[key]}
+    suspects = {row["id"] for row in lake.rows("suspects")}
+    found = lake.metrics("review-estimate", "s1")
+    truth = {
+        "wrong_labels": len(wrong),
+        "precision": len(wrong & suspects) / len(suspects),
+        "recall": len(wrong & suspects) / len(wrong),
+        "errors_left": len(wrong - suspects),
+    }
+    for name, value in truth.items():
+        assert found[f"{name}_low"] <= value <= found[f"{name}_high"], name
 
 
 # -- what is wrong -------------------------------------------------------------------------------

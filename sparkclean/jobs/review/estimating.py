@@ -101,7 +101,8 @@ def execute_estimate(prepared: ReviewPrepared, execution: Execution) -> Result:
     with execution.progress.phase("count decisions") as phase:
         cells = collect_cells(prepared, context)
         phase.rows = sum(cell.reviewed for cell in cells.cells)
-        reviewers = _collect_reviewers(context)
+        # two reviews and a third person correct themselves; gold items tell of one review
+        reviewers = _collect_reviewers(context) if cells.is_single else None
         joint = _joint(context, prepared)
     rows = estimate_rows(cells, reviewers, joint)
     execution.computed()
@@ -190,7 +191,9 @@ def collect_cells(prepared: ReviewPrepared, context: Context) -> Cells:
                 **{name: found[name] for name in Sampled.SUMS},
             )
         )
-    return Cells(cells)
+    reviews = queue.where(drawn).groupBy(*map(quoted, ids)).agg(F.count("*").alias("__reviews"))
+    most = reviews.agg(F.max("__reviews")).collect()[0][0]
+    return Cells(cells, is_single=most == 1)
 
 
 def _collect_counts(

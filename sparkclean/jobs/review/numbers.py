@@ -66,9 +66,12 @@ class Cells:
     Parameters
     ----------
     cells : iterable of Sampled
+    is_single : bool
+        Whether each example got one reviewer alone.
     """
 
-    def __init__(self, cells: Iterable[Sampled]) -> None:
+    def __init__(self, cells: Iterable[Sampled], *, is_single: bool = False) -> None:
+        self.is_single = is_single
         self.cells: Sequence[Sampled] = sorted(
             cells, key=lambda cell: (cell.stratum, str(cell.label), cell.decile or 0)
         )

@@ -160,7 +160,11 @@ def _suspects(
 
 def _voters(votes: DataFrame, ids: list[str], wanted: DataFrame) -> dict[Any, tuple[str, ...]]:
     """Tell who has decided on examples."""
-    found = votes.join(wanted, ids).groupBy(*ids).agg(F.sort_array(F.collect_set("reviewer")))
+    found = (
+        votes.join(wanted, ids)
+        .groupBy(*map(quoted, ids))
+        .agg(F.sort_array(F.collect_set("reviewer")))
+    )
     return {tuple(row[: len(ids)]): tuple(row[len(ids)]) for row in found.collect()}
 
 
@@ -187,10 +191,12 @@ def _gold(
     some = decided.dropDuplicates(ids).orderBy(
         F.xxhash64(F.lit("gold"), F.lit(seed), F.lit(context.run_id), *texts), *map(quoted, ids)
     )
-    keys = [tuple(row) for row in some.limit(count).select(*ids, "gold_label").collect()]
+    keys = [
+        tuple(row) for row in some.limit(count).select(*map(quoted, ids), "gold_label").collect()
+    ]
     kinds = (*prepared.ids, ("gold_label", prepared.label_type))
     frame = frame_of_ids(context.spark, keys, kinds)
-    voters = _voters(votes, ids, frame.select(*ids))
+    voters = _voters(votes, ids, frame.select(*map(quoted, ids)))
     return [
         Chosen(GOLD, row, {"gold_label": row.pop("gold_label")}, voters.get(key_of(row, ids), ()))
         for row in _with_views(population, frame, ids)
@@ -221,7 +227,7 @@ def _disputes(
         return []
     kinds = (*prepared.ids, (LOWEST, prepared.label_type), (HIGHEST, prepared.label_type))
     frame = frame_of_ids(context.spark, keys, kinds)
-    voters = _voters(votes, ids, frame.select(*ids))
+    voters = _voters(votes, ids, frame.select(*map(quoted, ids)))
     alike = _settled_alike(settled, ids, {key[len(ids) :] for key in keys})
     chosen = []
     for row in _with_views(population, frame, ids):
