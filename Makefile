@@ -22,7 +22,7 @@ FAST := tests/unit tests/property tests/docs \
 SPARK_TESTS := tests/matrix tests/lake tests/spark
 
 .DEFAULT_GOAL := help
-.PHONY: help install shell demo demo-delta demo-iceberg test test-fast test-full matrix template lint docs docs-serve bench bench-full bench-mitigation build clean
+.PHONY: help install shell demo demo-delta demo-iceberg test test-fast test-full test-browser report-shots matrix template lint docs docs-serve bench bench-full bench-mitigation build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ $(VENV)/.installed: pyproject.toml .ci/check-java
 	@echo "installing sparkclean and Spark, which is large, into $(VENV); pip says nothing until it is done"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade "pip>=25.1"
-	$(BIN)/pip install -q -e ".[spark]"
+	$(BIN)/pip install -q -e ".[spark,report]"
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
@@ -45,6 +45,11 @@ $(VENV)/.tested: $(VENV)/.installed
 
 $(VENV)/.documented: $(VENV)/.installed
 	$(BIN)/pip install -q --group docs
+	touch $@
+
+# What looks at reports
+$(VENV)/.browser: $(VENV)/.tested .ci/check-chromium
+	sh .ci/check-chromium
 	touch $@
 
 # The environments of older versions of Spark: .venv-4.0/.tested, .venv-3.5/.tested
@@ -79,7 +84,7 @@ demo: install  ## predict and audit real data: digits with 5 % of the labels fli
 	rm -rf out/demo
 	$(BIN)/python -m sparkclean.commands.demo prepare out/demo
 	$(BIN)/sparkclean run --config conf/demo.yaml
-	$(BIN)/python -m sparkclean.commands.demo score out/demo out/demo/suspects
+	$(BIN)/python -m sparkclean.commands.demo score out/demo out/demo/suspects --report out/demo/report.html
 
 demo-delta: install  ## the demo on Delta Lake
 	rm -rf out/demo-delta
@@ -89,6 +94,7 @@ demo-delta: install  ## the demo on Delta Lake
 	$(BIN)/sparkclean run --config conf/demo-delta.yaml \
 	  --properties-file conf/spark-defaults-delta.conf
 	$(BIN)/python -m sparkclean.commands.demo score out/demo-delta/files out/demo-delta/suspects \
+	  --report out/demo-delta/report.html \
 	  --properties-file conf/spark-defaults-delta.conf
 
 demo-iceberg: install  ## the demo on Apache Iceberg
@@ -99,9 +105,10 @@ demo-iceberg: install  ## the demo on Apache Iceberg
 	$(BIN)/sparkclean run --config conf/demo-iceberg.yaml \
 	  --properties-file conf/spark-defaults-iceberg.conf
 	$(BIN)/python -m sparkclean.commands.demo score out/demo-iceberg/files lake.demo.suspects \
+	  --report out/demo-iceberg/report.html \
 	  --properties-file conf/spark-defaults-iceberg.conf
 
-test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
+test: $(VENV)/.tested $(VENV)/.browser .venv-3.5/.tested  ## the tests that CI runs
 	rm -rf $(HASHES)
 	mkdir -p $(HASHES)
 	$(BIN)/python -m pytest $(TWO) $(CI) --hashes=$(HASHES)
@@ -113,8 +120,14 @@ test: $(VENV)/.tested .venv-3.5/.tested  ## the tests that CI runs
 test-fast: $(VENV)/.tested  ## tests without Spark
 	$(BIN)/python -m pytest $(FAST)
 
-test-full: $(VENV)/.tested  ## everything: all real kills, the large cases
+test-full: $(VENV)/.tested $(VENV)/.browser  ## everything: all real kills, the large cases
 	$(BIN)/python -m pytest $(TWO) --cov --cov-report=term:skip-covered
+
+test-browser: $(VENV)/.browser  ## reports of invented data, in Chromium
+	$(BIN)/python -m pytest tests/browser
+
+report-shots: $(VENV)/.browser  ## write reports of invented data and pictures of them, to out/report-shots
+	$(BIN)/python -m tests.browser.shots out/report-shots
 
 matrix: $(VENV)/.tested .venv-4.0/.tested .venv-3.5/.tested .venv-torch/.tested .venv-xgboost/.tested  ## CI's Spark tests, other versions; torch, xgboost
 	rm -rf $(HASHES)

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparkclean import functions
+    from sparkclean import functions, plots
     from sparkclean.commands.jobs import run_job
     from sparkclean.confident.issues import find_label_issues
     from sparkclean.errors import ConfigError, InputError, SparkCleanError
@@ -35,6 +35,7 @@ __all__ = [
     "functions",
     "load_model",
     "losses",
+    "plots",
     "predict",
     "read",
     "run_job",
@@ -53,6 +54,7 @@ _HOMES = {
     "functions": "sparkclean.functions",
     "load_model": "sparkclean.learning.final_model",
     "losses": "sparkclean.learning.losses",
+    "plots": "sparkclean.plots",
     "predict": "sparkclean.jobs.predict.api",
     "read": "sparkclean.lake",
     "run_job": "sparkclean.commands.jobs",

@@ -38,6 +38,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "output": {"suspects": "lab/suspects", "rejected": None, "runs": "lab/runs"},
     "classes": {"classes": ["cat", "dog", "wild"]},
     "scan": {"scan": "dataframe"},
+    "report": {"path": "lab/report.html", "columns": ["text", "image"]},
     "spark": {"spark.driver.memory": "8g"},
 }
 #: Types by what they are called; `values` declares most of them.

@@ -13,7 +13,11 @@ import sparkclean
 
 _SOURCES = Path(sparkclean.__file__).parent
 #: Modules whose names users take, and where these are written.
-_MODULES = {"sparkclean.functions": "functions.py", "sparkclean.losses": "learning/losses.py"}
+_MODULES = {
+    "sparkclean.functions": "functions.py",
+    "sparkclean.losses": "learning/losses.py",
+    "sparkclean.plots": "plots/__init__.py",
+}
 #: Classes whose objects calls give, and nobody makes: how they are made is left out.
 _GIVEN = {"sparkclean.AuditResult": "jobs/audit/result.py"}
 

@@ -186,6 +186,8 @@ def main() -> None:
             continue
         command.add_argument("table")
         command.add_argument("--properties-file")
+        if name == "score":
+            command.add_argument("--report", type=Path)
         if name == "load":
             command.add_argument("--format", choices=("delta", "iceberg"), required=True)
     args = parser.parse_args()
@@ -195,6 +197,8 @@ def main() -> None:
         load(args.folder, args.table, args.format, args.properties_file)
     else:
         score(args.folder, args.table, args.properties_file)
+        if args.report is not None and args.report.exists():
+            say(f"look at the digits: {args.report.absolute().as_uri()}")
 
 
 if __name__ == "__main__":

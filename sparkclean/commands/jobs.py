@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from sparkclean import registry
 from sparkclean.errors import SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of
+from sparkclean.rows.report import Line, Report
 from sparkclean.rows.session import batch_setter, find_session, open_session
 from sparkclean.rows.task_status import CountTasks, watched_tasks
-from sparkclean.texts import remember_secrets
+from sparkclean.schema import RUN_RECORDS
+from sparkclean.texts import cause_of, remember_secrets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -218,7 +220,43 @@ class Jobs:
         self.ending[:] = [runner] if ends else []
         _log.info("%s, run %s", runner.job.name, runner.run_id)
         prepared = prepared or runner.prepare()
-        return runner.describe(prepared) if dry_run else runner.execute(prepared)
+        return runner.describe(prepared) if dry_run else self._execute(runner, prepared, ends=ends)
+
+    def _execute(self, runner: Runner, prepared: PreparedRun, *, ends: bool) -> JobResult:
+        """Run a job, and write the report of the command's last one, or of the one that fails."""
+        try:
+            result = runner.execute(prepared)
+        except SparkCleanError:
+            self._write_report(runner, failed=True)
+            raise
+        path = self._write_report(runner) if ends else None
+        if path is None:
+            return result
+        parts = (*result.report.parts, Line(""), Line(f"report {path}"))
+        return replace(result, report=Report(parts))
+
+    def _write_report(self, runner: Runner, *, failed: bool = False) -> Path | None:
+        """Write the page of a run where the configuration wants one; what fails is a warning."""
+        section, records = self.config.report, runner.targets.get(RUN_RECORDS.name)
+        if section.path is None:
+            return None
+        if records is None:
+            _log.warning("report.path: output.runs is null, and a report is made of run records")
+            return None
+        name, run_id = runner.job.name, runner.run_id
+        try:
+            from sparkclean.runs.report import report_on_run, write_report  # noqa: PLC0415
+
+            if failed and records.find_record(name, run_id) is None:
+                return None
+            page = report_on_run(
+                records, run_id, job=name, columns=section.columns, session=lambda _: self.spark
+            )
+            return write_report(page, section.path)
+        except Exception as exc:  # noqa: BLE001 (what was published counts, with a page or without)
+            said = str(exc) if isinstance(exc, SparkCleanError) else cause_of(exc)
+            _log.warning("report.path: no report was written: %s", said)
+            return None
 
 
 def _check_early(job: str, config: Config, run_id: str) -> dict[str, Pin]:

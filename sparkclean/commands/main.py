@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from sparkclean import registry
+from sparkclean.commands.card import add_card_arguments, card
 from sparkclean.commands.completion import SHELLS, completion_script
 from sparkclean.commands.flags import add_flags, config_text, load_flagged
 from sparkclean.commands.init import add_init_flags, init
@@ -20,6 +21,8 @@ from sparkclean.commands.jobs import new_run_id, open_jobs
 from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import configure_logging, name_run
 from sparkclean.commands.output import unfailing_output
+from sparkclean.commands.report import add_arguments as add_report_arguments
+from sparkclean.commands.report import report
 from sparkclean.commands.show import add_arguments as add_show_arguments
 from sparkclean.commands.show import show
 from sparkclean.commands.terminal import print_report
@@ -44,6 +47,8 @@ _EXAMPLES = {
     "init": "sparkclean init data/examples --to audit.yaml",
     "versions": "sparkclean versions out/examples/cleaned",
     "show": "sparkclean show out/examples/suspects -n 20",
+    "card": "sparkclean card out/examples/cleaned -o out/examples/card",
+    "report": "sparkclean report out/examples/runs --run-id nightly-2026-11-24 -o report.html",
     "revert": "sparkclean revert out/examples/cleaned --to 3",
     "check-version": "sparkclean check-version out/examples/cleaned --version nightly-2026-11-24",
     "clean-up": "sparkclean clean-up out/examples/cleaned --keep 5 --older-than 30d --yes",
@@ -225,6 +230,12 @@ def _parser() -> argparse.ArgumentParser:
     shown = _command(commands, "show", show, "print the first rows of an output")
     add_show_arguments(shown)
     shown.add_argument("-n", type=_rows, default=20, help="number of rows (default 20)")
+
+    add_card_arguments(
+        _command(commands, "card", card, "write a dataset card and Croissant metadata of a version")
+    )
+    reported = _command(commands, "report", report, "write a page about a run, or about all runs")
+    add_report_arguments(reported)
 
     reverted = _command(commands, "revert", revert, "make an older version current again")
     reverted.add_argument("target", help="path or name of an output")

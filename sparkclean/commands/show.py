@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sparkclean.commands.own_columns import join_columns
 from sparkclean.commands.rows_shown import FORMATS, leave_out_constants, rank_first
+from sparkclean.commands.runs import holds_records, lists_runs, show_runs, whole_records
 from sparkclean.commands.terminal import print_table, say
 from sparkclean.commands.versions import opened, session_for
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
+from sparkclean.runs.own_columns import join_columns
 from sparkclean.schema import CONFIG_FINGERPRINT, GIVEN_LABEL, JOB, RUN_ID, SUGGESTED_LABEL
 from sparkclean.texts import redact_config_text
 
@@ -51,6 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pair", metavar="GIVEN,SUGGESTED", help="rows with this given and this suggested label"
     )
+    parser.add_argument("--job", metavar="JOB", help="of run records: the runs of this job")
+    parser.add_argument(
+        "--since", metavar="WHEN", help="of run records: 2026-11-24, 12h, 30d; when a run ended"
+    )
     parser.add_argument(
         "--format",
         choices=tuple(FORMATS),
@@ -63,14 +68,20 @@ def show(args: argparse.Namespace) -> None:
     from sparkclean.lake import find_version, original_run_id, runs_of_table  # noqa: PLC0415
 
     with opened(args) as target:
+        if lists_runs(args, target):
+            show_runs(args, target)
+            return
+        whole = args.run_id is not None and args.version is None and holds_records(target)
+        if args.since is not None or (args.job is not None and not whole):
+            raise ConfigError("--job and --since choose runs; give the location of the run records")
         version = args.version
         if version is not None:
             version = find_version(target.versions(), version, args.target).name
         run_id = args.run_id
-        if run_id is None and (version is None or args.table is not None):
+        if not whole and run_id is None and (version is None or args.table is not None):
             runs = runs_of_table(target, args.table, version)
             run_id = None if runs is None else original_run_id(runs[-1])
-        table = _first_rows(args, target, version, run_id)
+        table = whole_records(args, target) if whole else _first_rows(args, target, version, run_id)
         spark = getattr(target, "spark", None)
         record = _record_of(target, table, spark)
         if args.columns is not None:

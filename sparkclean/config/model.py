@@ -21,6 +21,7 @@ from sparkclean.config.sections import (
     Config,
     InputSection,
     OutputSection,
+    ReportSection,
     S,
     Section,
     setting,
@@ -124,6 +125,7 @@ def _build(_: tuple[str, ...]) -> type[BaseModel]:
         ),
         **own,
         "output": (output, output()),
+        "report": (ReportSection, ReportSection()),
         "spark": (
             dict[str, Setting],
             setting({}, description="Spark settings of the session that the command creates."),

@@ -36,7 +36,12 @@ def with_table_in_locations(config: Config) -> Config:
         for key, place in config.output
         if isinstance(place, str) and TABLE in place
     }
-    return config.model_copy(update={"output": config.output.model_copy(update=places)})
+    update: dict[str, Any] = {"output": config.output.model_copy(update=places)}
+    page = config.report.path
+    if page is not None and TABLE in page:
+        path = page.replace(TABLE, table)
+        update["report"] = config.report.model_copy(update={"path": path})
+    return config.model_copy(update=update)
 
 
 def default_locations_before(config: Config) -> dict[str, str]:
@@ -136,6 +141,7 @@ def _further(config: Config) -> dict[str, str]:
     places = {
         "output.work": config.output.work,
         "output.review": config.output.review,
+        "report.path": config.report.path,
         "classes": config.classes,
     }
     return {key: where for key, where in places.items() if isinstance(where, str)}

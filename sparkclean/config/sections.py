@@ -134,6 +134,10 @@ class Config(Protocol):
         """Section ``output``."""
 
     @property
+    def report(self) -> ReportSection:
+        """Section ``report``."""
+
+    @property
     def spark(self) -> Mapping[str, str]:
         """Settings of a session that the command creates."""
 
@@ -406,3 +410,18 @@ class OutputSection(Section):
         if place is None:
             raise ConfigError(f"output.{name}: null, but {job} needs it; name a location for it")
         return place
+
+
+class ReportSection(Section):
+    """A page for people to look at, which each run writes at its end; no answer depends on it."""
+
+    path: StrictStr | None = setting(
+        None,
+        description="HTML file, written anew by each run; null: none. It needs the extra "
+        "sparkclean[report]; without it the run warns.",
+    )
+    columns: list[StrictStr] | None = setting(
+        None,
+        description="Columns of the examples that the page shows; null: up to eight, none of them "
+        "id, label or probabilities; []: none, so that the page holds no data of the table.",
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,6 +237,29 @@ class CommittedTarget(ABC):
         found = newest_record([row.asDict() for row in mine.collect()], job, run_id)
         return None if found is None else {name: _in_utc(value) for name, value in found.items()}
 
+    def records(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Read all run records in this table of run records.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Those that the table lacks are left out; all by default.
+
+        Returns
+        -------
+        list of dict
+
+        Notes
+        -----
+        One job; a row for each run.
+        """
+        if not self._commits():
+            return []
+        frame = self._read(None)
+        wanted = frame.columns if columns is None else [n for n in columns if n in frame.columns]
+        rows = frame.select(*[F.col(name) for name in wanted]).collect()
+        return [{name: _in_utc(value) for name, value in row.asDict().items()} for row in rows]
+
     def run_status(self, job: str, run_id: str) -> str | None:
         """Status of a run by this table of run records; None without a record."""
         record = self.find_record(job, run_id)
@@ -276,6 +299,7 @@ class CommittedTarget(ABC):
         version: str | int | None = None,
         run_id: str | None = None,
         matching: Mapping[str, str] | None = None,
+        largest: str | None = None,
     ) -> pa.Table:
         """Read the first rows of the newest run, or of one, by rank where there is one.
 
@@ -287,6 +311,8 @@ class CommittedTarget(ABC):
             The scheduler's. What it has staged is in the folder of intermediate files.
         matching : mapping, optional
             Texts of columns that the rows must have.
+        largest : str, optional
+            Column whose largest values come first.
 
         Returns
         -------
@@ -298,9 +324,9 @@ class CommittedTarget(ABC):
         elif RUN_ID in frame.columns:
             for name, value in self._newest_key(frame).items():
                 frame = frame.where(F.col(name) == value)
-        if RANK in frame.columns:
+        if RANK in frame.columns and largest is None:
             frame = (frame if matching else frame.where(F.col(RANK) <= rows)).orderBy(RANK)
-        return collect_head(frame, rows, matching)
+        return collect_head(frame, rows, matching, largest)
 
     def _newest_key(self, frame: DataFrame) -> dict[str, str]:
         """Find the key of the newest run that has rows in a frame."""

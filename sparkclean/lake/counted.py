@@ -99,7 +99,10 @@ def _known_runs(open_runs: OpenTable, location: str) -> KnownRuns:
 
 
 def collect_head(
-    frame: DataFrame, rows: int, matching: Mapping[str, str] | None = None
+    frame: DataFrame,
+    rows: int,
+    matching: Mapping[str, str] | None = None,
+    largest: str | None = None,
 ) -> pa.Table:
     """Collect the first rows of a frame.
 
@@ -109,6 +112,8 @@ def collect_head(
     rows : int
     matching : mapping, optional
         Texts of columns that the rows must have.
+    largest : str, optional
+        Column whose largest values come first.
 
     Returns
     -------
@@ -119,5 +124,7 @@ def collect_head(
 
     for name, text in (matching or {}).items():
         frame = frame.where(F.col(quote_name((name,))).cast("string") == text)
+    if largest is not None:
+        frame = frame.orderBy(F.col(quote_name((largest,))).desc())
     found = [row.asDict(recursive=True) for row in frame.limit(rows).collect()]
     return pa.Table.from_pylist(found) if found else pa.table({n: [] for n in frame.columns})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +181,10 @@ class EditedTarget(ABC):
         """Refuse: run records are no versions of a table."""
         raise self._no_records()
 
+    def records(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:  # noqa: ARG002
+        """Refuse: run records are no versions of a table."""
+        raise self._no_records()
+
     def run_status(self, job: str, run_id: str) -> str | None:  # noqa: ARG002
         """Refuse: run records are no versions of a table."""
         raise self._no_records()
@@ -202,10 +206,11 @@ class EditedTarget(ABC):
         version: str | int | None = None,
         run_id: str | None = None,
         matching: Mapping[str, str] | None = None,
+        largest: str | None = None,
     ) -> pa.Table:
         """Read the first rows of a version; each is that of one run."""
         frame = self.frame(self.spark, run_id if version is None else version)
-        return collect_head(frame, rows, matching)
+        return collect_head(frame, rows, matching, largest)
 
     def _find(self, version: str | int) -> Version:
         return find_version(self.versions(), str(version), self.location)

@@ -129,6 +129,9 @@ class TargetTable(Protocol):
     def find_record(self, job: str, run_id: str) -> dict[str, Any] | None:
         """Find the newest record of a run in this table of run records."""
 
+    def records(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Read all run records in this table of run records, or the columns that are named."""
+
     def run_status(self, job: str, run_id: str) -> str | None:
         """Status of a run by this table of run records; None without a record."""
 
@@ -172,10 +175,12 @@ class TargetTable(Protocol):
         version: str | int | None = None,
         run_id: str | None = None,
         matching: Mapping[str, str] | None = None,
+        largest: str | None = None,
     ) -> pa.Table:
         """Read the first rows of the newest run, or of one, by rank where there is one.
 
-        With ``matching`` those whose columns, as text, are what is given.
+        With ``matching`` those whose columns, as text, are what is given. With ``largest`` those in
+        which this column is largest come first.
         """
 
     def data_files(self, version: str) -> list[str]:

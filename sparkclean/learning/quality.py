@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,23 @@ class Quality(ClassQuality):
 
 
 @dataclass(frozen=True)
+class CalibrationBin:
+    """Rows whose most probable class has a probability in one of `BINS` equal ranges.
+
+    Attributes
+    ----------
+    rows, hits : int
+        All of them; those of which that class is the given one.
+    confidence : float or None
+        Mean probability of that class; None without rows.
+    """
+
+    rows: int
+    hits: int
+    confidence: float | None
+
+
+@dataclass(frozen=True)
 class QualityReport:
     """Quality of the probabilities of a table; None where there are no rows.
 
@@ -86,11 +104,31 @@ class QualityReport:
     folds : tuple of Quality or None, length F
     classes : tuple of ClassQuality or None, length K
         By the class that is given.
+    bins : tuple of CalibrationBin, length 15
+        Of all rows; bin m holds confidences in (m/15, (m+1)/15].
     """
 
     overall: Quality | None
     folds: tuple[Quality | None, ...]
     classes: tuple[ClassQuality | None, ...]
+    bins: tuple[CalibrationBin, ...] = ()
+
+    def to_record(self) -> dict[str, Any]:
+        """Give the quality as run records have it in ``counts``, without the bins."""
+        content = asdict(self)
+        content.pop("bins")
+        return content
+
+    def metrics(self) -> dict[str, Any]:
+        """Give the quality of all rows by name, with the bins; nothing where there are no rows."""
+        if self.overall is None:
+            return {}
+        bins = {
+            "rows": [found.rows for found in self.bins],
+            "hits": [found.hits for found in self.bins],
+            "confidence": [found.confidence for found in self.bins],
+        }
+        return self.overall.metrics() | {"calibration": bins}
 
 
 class QualitySums:
@@ -213,7 +251,14 @@ class QualitySums:
             overall=_quality(classes.sum(axis=(0, 1)), bins.sum(axis=0)),
             folds=tuple(_quality(c.sum(axis=0), b) for c, b in zip(classes, bins, strict=True)),
             classes=tuple(_class_quality(sums) for sums in classes.sum(axis=0)),
+            bins=tuple(
+                _calibration_bin(*sums) for sums in bins.sum(axis=0)[:, : len(BIN_STATE)].tolist()
+            ),
         )
+
+
+def _calibration_bin(rows: int, hits: int, high: int, low: int) -> CalibrationBin:
+    return CalibrationBin(rows, hits, _join(high, low) / (rows * ONE) if rows else None)
 
 
 def _class_quality(sums: Iterable[np.int64]) -> ClassQuality | None:

@@ -24,15 +24,8 @@ from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Execution, Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.provenance import Provenance
-from sparkclean.runs.record import (
-    CLEANED_CONFLICT,
-    FAILED,
-    GATE_FAILED,
-    PUBLISHED,
-    RunRecord,
-    package_versions,
-    pin_summary,
-)
+from sparkclean.runs.record import RunRecord, package_versions, pin_summary
+from sparkclean.runs.status import CLEANED_CONFLICT, FAILED, GATE_FAILED, PUBLISHED
 from sparkclean.schema import RUN_RECORDS
 
 _log = logging.getLogger("sparkclean")

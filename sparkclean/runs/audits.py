@@ -13,7 +13,7 @@ from sparkclean.config.sections import Config
 from sparkclean.errors import InputError
 from sparkclean.lake import TargetTable, original_run_id, safe_run_id
 from sparkclean.locations import same_place
-from sparkclean.runs.record import PUBLISHED
+from sparkclean.runs.status import PUBLISHED
 from sparkclean.schema import JOB, RUN_ID
 
 if TYPE_CHECKING:

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from sparkclean.config.sections import Config, Section
     from sparkclean.lake import TargetTable
     from sparkclean.lake.run_state import RunMarks
+    from sparkclean.plots.parts import ReportPart
     from sparkclean.rows.progress import Progress
     from sparkclean.runs.outputs import Outputs
     from sparkclean.runs.provenance import Provenance
+    from sparkclean.runs.reported import ReportedRun
     from sparkclean.schema import OutputSpec
 
 
@@ -288,6 +290,29 @@ class Job(ABC, Generic[P]):
         ConfigError, InputError
         """
         return None
+
+    def report_parts(
+        self,
+        run: ReportedRun,  # noqa: ARG002
+        *,
+        of_parent: bool = False,  # noqa: ARG002
+    ) -> Sequence[ReportPart]:
+        """Make the sections of a report that only this job can make. Writes nothing.
+
+        Parameters
+        ----------
+        run : ReportedRun
+            Of this job: its record, heads of its outputs, and examples. A run that was refused has
+            published nothing.
+        of_parent : bool
+            Whether the report is on another run, which has read what this one has published.
+
+        Returns
+        -------
+        sequence of ReportPart
+            Blocks of a section that is named as another one, as ``top``, stand below its own.
+        """
+        return ()
 
     def try_out(self, prepared: P, context: Context) -> None:
         """Try on a few rows what may fail on all: of a new run, and for ``--dry-run``."""

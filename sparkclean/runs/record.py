@@ -14,17 +14,10 @@ from sparkclean.lake import Pin, safe_run_id
 from sparkclean.rows.progress import Phase
 from sparkclean.runs.context import Parent
 from sparkclean.runs.job import Result
+from sparkclean.runs.status import PUBLISHED
 from sparkclean.schema import RUNS
 from sparkclean.texts import hide_secrets, redact_config
 from sparkclean.version import __version__
-
-PUBLISHED = "published"
-#: The input did not do, or a gate was closed: nothing was published.
-GATE_FAILED = "gate_failed"
-#: What was found is recorded; another run's version of a dataset was first.
-CLEANED_CONFLICT = "cleaned_conflict"
-#: Something failed after the first output was published: nothing of it counts yet.
-FAILED = "failed"
 
 
 def recorded(record: Mapping[str, Any] | None, name: str) -> Any:

@@ -25,7 +25,7 @@ from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Job, Prepared, Result
 from sparkclean.runs.outputs import Outputs
 from sparkclean.runs.recall import recall_run
-from sparkclean.runs.record import GATE_FAILED, PUBLISHED
+from sparkclean.runs.status import GATE_FAILED, PUBLISHED
 from sparkclean.runs.targets import check_columns, check_same_table, warn_of_places_before
 from sparkclean.schema import CONFIG_FINGERPRINT, JOB, RUN_RECORDS, OutputSpec
 

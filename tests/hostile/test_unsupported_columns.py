@@ -18,7 +18,7 @@ from sparkclean.errors import InputError, PublishConflictError
 from sparkclean.lake import open_target
 from sparkclean.lake.unsupported_columns import mapped_columns, unsupported_columns
 from sparkclean.runs.outputs import Outputs
-from sparkclean.runs.record import CLEANED_CONFLICT, FAILED, PUBLISHED
+from sparkclean.runs.status import CLEANED_CONFLICT, FAILED, PUBLISHED
 from tests.data import noisy_data, write_table
 from tests.lake.test_committed import publish
 from tests.tables import NAMES, Place

@@ -40,6 +40,17 @@ def append(target: TargetTable, rows: DataFrame) -> None:
         rows.writeTo(target.location).append()
 
 
+def make(target: TargetTable, rows: DataFrame) -> None:
+    """Be a writer who knows nothing of us, and makes the table."""
+    if target.format == "delta":
+        rows.write.format("delta").save(target.location)
+    else:
+        rows.sparkSession.sql(
+            f"CREATE NAMESPACE IF NOT EXISTS {target.location.rpartition('.')[0]}"
+        )
+        rows.writeTo(target.location).using("iceberg").create()
+
+
 def delayed(rows: DataFrame, folder: Path, act: Callable[[], None]) -> DataFrame:
     """Return rows whose writing waits, once, until something else is done."""
     begun, done = folder / f"{uuid.uuid4().hex}-begun", folder / f"{uuid.uuid4().hex}-done"
@@ -133,31 +144,18 @@ def test_publish_dataset_append_by_another_writer_is_reported_with_both_versions
 
 @FULL
 @MOMENTS
-def test_publish_first_dataset_append_by_another_writer_is_reported(
+def test_publish_first_dataset_of_a_table_that_another_writer_makes_leaves_theirs(
     spark: SparkSession,
     target: TargetTable,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     moment: str,
 ) -> None:
-    create = target._create
-
-    def made_and_appended(*arguments: Any) -> None:
-        create(*arguments)
-        append(target, spark.range(1))
-
-    if moment == "before":
-        monkeypatch.setattr(target, "_create", made_and_appended)
-    else:
-        meddling(
-            monkeypatch,
-            type(target),
-            tmp_path,
-            moment,
-            lambda found: append(found, spark.range(1)),
-        )
+    meddling(monkeypatch, type(target), tmp_path, moment, lambda found: make(found, spark.range(1)))
     with pytest.raises(PublishConflictError, match="version"):
         publish_dataset(target, "a", spark.range(3))
+    assert target.find_run("a") is None
+    assert target.frame(spark).count() == 1
 
 
 @FULL

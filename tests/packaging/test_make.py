@@ -18,6 +18,8 @@ TARGETS = (
     "test",
     "test-fast",
     "test-full",
+    "test-browser",
+    "report-shots",
     "matrix",
     "template",
     "lint",

@@ -238,6 +238,23 @@ def test_tables_of_a_result_are_alike(calls: Calls) -> None:
     assert calls.local.suspects["rank"].tolist() == list(range(1, calls.local.num_suspects + 1))
 
 
+def test_report_shows_the_examples_of_frames_of_spark_and_pandas(
+    calls: Calls, tmp_path: Path
+) -> None:
+    pytest.importorskip("altair")
+    for result in (calls.result, calls.local):
+        page = result.report(columns=["note"])
+        assert page._repr_html_().startswith("<iframe ")
+        first = result.top(1, "note")
+        note = first.collect()[0]["note"] if hasattr(first, "collect") else first["note"].iloc[0]
+        html = page.save(tmp_path / "page.html").read_text(encoding="utf-8")
+        assert f">{note}<" in html
+        assert "&lt;b&gt;ant&lt;/b&gt;" in html
+        assert "holds data of the table" in html
+    assert "holds data of the table" not in calls.local.report(columns=[]).html
+    assert calls.local.metrics == calls.result.metrics
+
+
 def test_top_gives_suspects_with_columns_of_their_own(calls: Calls) -> None:
     top = calls.result.top(7, columns=["note", "x"]).collect()
     assert [row["rank"] for row in top] == [1, 2, 3, 4, 5, 6, 7]

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 import sparkclean
 from sparkclean.confident.issues import audit_arrays
+from sparkclean.jobs.audit.histograms import SCORE_BINS, score_bin
 from sparkclean.schema import FILTERS
 from tests.data import noisy_data
 from tests.spark.answers import frame_of, hash_of_arrays
@@ -32,10 +33,18 @@ def test_audit_any_cut_and_order_has_the_hash_of_arrays(
         probs = probs.astype(np.float32).astype(np.float64)
     wanted = hash_of_arrays(given, probs, "prune_by_noise_rate")
     frame = frame_of(spark, given, probs, kind)
+    own, agrees = probs[np.arange(len(given)), given], probs.argmax(axis=1) == given
+    bins = [np.bincount(score_bin(own[rows]), minlength=SCORE_BINS) for rows in (agrees, ~agrees)]
     for parts, shuffled in cuts:
         cut = frame.orderBy("label", frame.id.desc()) if shuffled else frame
         with sparkclean.audit(cut.repartition(parts)) as result:
             assert result.compute_result_hash() == wanted, (parts, shuffled)
+            found = result.metrics["histograms"]
+        confidence, quality = found["self_confidence"], found["label_quality"]
+        assert [confidence["agreed"], confidence["disagreed"]] == [b.tolist() for b in bins]
+        # of suspects alone: this filter takes none of which the model agrees with the label
+        assert (sum(quality["agreed"]), sum(quality["disagreed"])) == (0, result.num_suspects)
+        assert all(q <= c for q, c in zip(quality["disagreed"], bins[1].tolist(), strict=True))
 
 
 @pytest.mark.parametrize("batch", ["1", "33", "100000"])

@@ -10,11 +10,13 @@ from pyspark.sql import functions as F
 from sparkclean.config.sections import Section, setting
 from sparkclean.config.values import Count
 from sparkclean.lake import open_source
+from sparkclean.plots.parts import Facts, ReportPart
 from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.report import Line, Report
 from sparkclean.runs.context import Context
 from sparkclean.runs.gates import Verdict
 from sparkclean.runs.job import Execution, Job, Prepared, Result
+from sparkclean.runs.reported import ReportedRun
 from sparkclean.schema import GIVEN_LABEL, PROVENANCE, OutputSpec
 
 
@@ -72,3 +74,8 @@ class ToyJob(Job[Prepared]):
         execution.check_gates(result, look_at="rare")
         text = f"{found:,} of {rows:,} examples have a rare label"
         return replace(result, report=Report([Line(text)]))
+
+    def report_parts(self, run: ReportedRun, *, of_parent: bool = False) -> list[ReportPart]:
+        rows = run.head("rare", 5)
+        labels = [] if rows is None else rows.column(GIVEN_LABEL).to_pylist()
+        return [ReportPart("rare", "Rare labels", [Facts([("first", f"{labels}")])])]

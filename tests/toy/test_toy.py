@@ -115,7 +115,7 @@ def lake(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) ->
 
 def test_toy_is_short() -> None:
     path = Path(sys.modules[ToyJob.__module__].__file__ or "")
-    assert len(path.read_text().splitlines()) < 80
+    assert len(path.read_text().splitlines()) < 85
 
 
 def test_toy_is_listed_and_its_section_is_checked(
@@ -152,6 +152,23 @@ def test_toy_publishes_records_is_shown_reverted_and_cleaned_up(
     assert "with another config_fingerprint" in capsys.readouterr().err
     assert lake.run(run_id="r2") == 0
     assert len(lake.rows("rare")) == RARE + 1 + 4
+    rare_target = open_target(lake.prefix + "rare", lake.kind, spark=lake.spark)
+    largest = rare_target.head(2, run_id="r1", largest="given_label")
+    assert largest.column("given_label").to_pylist() == [3, 2]
+    runs = open_target(lake.prefix + "runs", lake.kind, spark=lake.spark)
+    assert sorted(row["run_id"] for row in runs.records(["run_id", "gone"])) == ["r1", "r2"]
+    # the report has the toy's own section, and knows nothing of it
+    page = lake.folder / "page.html"
+    assert main(["report", lake.prefix + "runs", "--run-id", "r2", "-o", str(page)]) == 0
+    written = page.read_text()
+    assert all(text in written for text in ("Rare labels", "toy.fewer_than", "What changed"))
+    capsys.readouterr()
+    assert main(["show", lake.prefix + "runs", "--job", "toy", "--format", "csv"]) == 0
+    head, *listed = capsys.readouterr().out.splitlines()
+    assert head == "run_id,job,status,finished_at,rows,suspects,noise,gates,seconds"
+    assert [line.split(",")[:3] for line in listed] == [
+        ["r1", "toy", "published"], ["r2", "toy", "published"],
+    ]  # fmt: skip
     # commands open sessions of their own only where there is none
     place = lake.prefix + "rare"
     capsys.readouterr()

@@ -11,6 +11,7 @@ from sparkclean.examples.columns import Columns
 from sparkclean.examples.statistics import ClassStatistics
 from sparkclean.examples.suspects import Suspects
 from sparkclean.jobs.audit.findings import Findings
+from sparkclean.jobs.audit.histograms import Histogram
 from sparkclean.numbers.pair_counts import PairCounts
 
 
@@ -56,6 +57,8 @@ def make_findings(
         warnings=("few examples",),
         doubts=(),
         remembered="{}",
+        self_confidence=Histogram(),
+        label_quality=Histogram(),
     )
 
 

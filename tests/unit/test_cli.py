@@ -38,6 +38,8 @@ COMMANDS = (
     "init",
     "versions",
     "show",
+    "card",
+    "report",
     "revert",
     "clean-up",
     "schema",

@@ -34,8 +34,8 @@ GROUND = (
 )
 #: The rooms, from below: a room imports the ground, itself, and rooms that stand before it here.
 ROOMS = (
-    "numbers", "confident", "noise", "lake", "config", "rows", "examples", "learning", "runs",
-    "jobs", "commands",
+    "numbers", "confident", "noise", "lake", "config", "rows", "examples", "learning", "plots",
+    "runs", "jobs", "commands",
 )  # fmt: skip
 #: What users import, and what runs as a command: nobody imports these.
 DOORS = ("", "__main__", "functions")
@@ -60,6 +60,7 @@ MAY_USE = {
         "sklearn",
         "threadpoolctl",
     },
+    "plots": {"PIL", "altair", "jinja2", "markupsafe", "numpy", "vl_convert"},
     "jobs": {"numpy", "pandas", "pyarrow", "pyspark"},
     "commands": {"numpy", "pyarrow", "pyspark", "rich", "sklearn"},
     "doors": set(),
@@ -77,6 +78,7 @@ EXECUTORS = (
     "jobs.audit.counts",
     "jobs.audit.emitted_rows",
     "jobs.audit.issue_kernels",
+    "jobs.audit.histograms",
     "jobs.audit.row_types",
     "jobs.audit.rankings",
     "jobs.audit.row_kernels",
@@ -323,7 +325,7 @@ def test_package_exports_its_names() -> None:
     assert sparkclean.__all__ == [
         "AuditResult", "ConfigError", "InputError", "RobustClassifier", "SparkCleanError",
         "__version__", "audit", "find_label_issues", "find_label_issues_from_features",
-        "functions", "load_model", "losses", "predict", "read", "run_job",
+        "functions", "load_model", "losses", "plots", "predict", "read", "run_job",
     ]  # fmt: skip
     assert dir(sparkclean) == sparkclean.__all__
 

@@ -120,7 +120,7 @@ def test_cuts_by_pair_select_a_row_that_any_of_its_pairs_reaches() -> None:
 
 def test_kinds_of_functions_that_share_an_output_are_different() -> None:
     audit = [value for name, value in vars(row_types).items() if name.isupper()]
-    assert len({SUMS, REJECTED, *audit}) == 2 + len(audit) == 9
+    assert len({SUMS, REJECTED, *audit}) == 2 + len(audit) == 10
     suspects = SuspectTotals.state_kinds
     assert len({SUSPECT, *suspects}) == 1 + len(suspects) == 4
     # a negative one tells of written files

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sparkclean.commands.own_columns import join_columns
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.lake import ParquetSource
+from sparkclean.runs.own_columns import join_columns
 
 ROWS = pa.table({"id": [9, 2, 5], "given_label": ["b", "a", "a"], "reason": ["x", "y", "z"]})
 

@@ -249,6 +249,27 @@ def test_quality_bin_holds_its_upper_edge(confidence: float, place: int) -> None
     assert np.flatnonzero(state[0, 2:, 0]).tolist() == [place]
 
 
+def test_quality_bins_are_those_of_all_rows_however_they_were_cut() -> None:
+    fold, labels, probs = realistic(3)
+    rows = (fold, labels, probs)
+    report, parts = sums_of(rows, 3).report(), QualitySums(3, probs.shape[1])
+    for part in np.array_split(np.random.default_rng(1).permutation(len(labels)), 7):
+        parts.add(fold[part], labels[part], probs[part])
+    assert parts.report().bins == report.bins
+    confidence, hits = probs.max(axis=1), probs.argmax(axis=1) == labels
+    assert len(report.bins) == BINS
+    for m, found in enumerate(report.bins):
+        here = (confidence > m / 15) & (confidence <= (m + 1) / 15)
+        assert (found.rows, found.hits) == (here.sum(), hits[here].sum())
+        if here.any():
+            assert found.confidence == pytest.approx(confidence[here].mean(), abs=HALF_A_UNIT)
+        else:
+            assert found.confidence is None
+    assert report.metrics()["calibration"]["rows"] == [found.rows for found in report.bins]
+    assert set(report.to_record()) == {"overall", "folds", "classes"}
+    assert QualitySums(1, 2).report().metrics() == {}
+
+
 def test_quality_confidence_a_little_above_one_is_in_the_last_bin() -> None:
     state = sums_of((np.array([0]), np.array([0]), np.array([[1 + 1e-9, 0.0]]))).state()
     assert state[0, 2 + BINS - 1, 0] == 1

@@ -179,4 +179,6 @@ def _audit(df: Any, ids: str | Sequence[str] | None, sections: dict[str, Any]) -
     provenance = Provenance(given.version, own_print, "interactive")
     findings = in_words_of_the_call(findings, *unstable)
     with errors_of_tasks():
-        return AuditResult.of(findings, columns, store, given, provenance)
+        return AuditResult.of(
+            findings, columns, store, given, provenance, ranked_by=method.ranked_by
+        )

@@ -13,6 +13,7 @@ from sparkclean.confident.noise import NoiseModel
 from sparkclean.examples.statistics import ClassStatistics
 from sparkclean.examples.suspects import Suspects
 from sparkclean.jobs.audit.doubts import Doubt
+from sparkclean.jobs.audit.histograms import Histogram
 from sparkclean.numbers.result_hash import result_hash
 
 
@@ -32,6 +33,10 @@ class Findings:
         Reasons not to make a cleaned version of it.
     remembered : str
         For a later run of the same configuration, which then needs fewer passes.
+    self_confidence : Histogram
+        Of all audited rows.
+    label_quality : Histogram
+        Of the suspects.
     """
 
     statistics: ClassStatistics
@@ -41,6 +46,8 @@ class Findings:
     warnings: tuple[str, ...]
     doubts: tuple[Doubt, ...]
     remembered: str
+    self_confidence: Histogram
+    label_quality: Histogram
 
 
 def findings_hash(findings: Findings, classes: Sequence[Any]) -> str:

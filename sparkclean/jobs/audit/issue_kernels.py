@@ -20,8 +20,9 @@ from sparkclean.confident.scores import normalized_margin
 from sparkclean.examples.counts import count_codes, state_of
 from sparkclean.examples.suspect_totals import SUSPECT, SuspectTotals, suspect_fields
 from sparkclean.jobs.audit.emitted_rows import Rows
+from sparkclean.jobs.audit.histograms import ScoreCounts
 from sparkclean.jobs.audit.rankings import Cutoffs
-from sparkclean.jobs.audit.row_types import COUNTS
+from sparkclean.jobs.audit.row_types import COUNTS, SCORES
 from sparkclean.rows.emitted import KIND, state_fields, to_batch
 from sparkclean.rows.types import Fields
 from sparkclean.schema import (
@@ -98,7 +99,7 @@ class SelectIssues:
     id_types: tuple[str, ...]
     keys: ClassVar[tuple[str, str]] = SuspectTotals.keys
     kinds: ClassVar[tuple[int, ...]] = (SUSPECT,)
-    state_kinds: ClassVar[tuple[int, ...]] = SuspectTotals.state_kinds
+    state_kinds: ClassVar[tuple[int, ...]] = (*SuspectTotals.state_kinds, SCORES)
 
     @property
     def fields(self) -> Fields:
@@ -107,7 +108,7 @@ class SelectIssues:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Select the issues of a task."""
-        totals = SuspectTotals(len(self.thresholds), self.reason)
+        totals, qualities = SuspectTotals(len(self.thresholds), self.reason), ScoreCounts()
         for batch in batches:
             selected = np.flatnonzero(self.selected(Rows(batch)))
             if not len(selected):
@@ -120,6 +121,7 @@ class SelectIssues:
             else:
                 quality = rows.floats(self.quality)
             totals.add(rows.ids, given, suggested, quality)
+            qualities.add(quality, differs=suggested != given)
             issues = {
                 "given": given,
                 "suggested": suggested,
@@ -128,7 +130,7 @@ class SelectIssues:
                 LABEL_QUALITY: quality,
             }
             yield to_batch({KIND: SUSPECT, "ids": rows.ids} | issues, self.fields)
-        for state in totals.state():
+        for state in (*totals.state(), *qualities.state(self.keys)):
             yield to_batch(state, self.fields)
 
     def selected(self, rows: Rows) -> NDArray[np.bool_]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from sparkclean.jobs.audit.steps import AuditPrepared
     from sparkclean.lake import TargetTable
+    from sparkclean.plots.parts import ReportPart
+    from sparkclean.runs.reported import ReportedRun
 
 
 class AuditJob(Job["AuditPrepared"]):
@@ -155,3 +157,9 @@ class AuditJob(Job["AuditPrepared"]):
         from sparkclean.jobs.audit.steps import execute_audit  # noqa: PLC0415
 
         return execute_audit(prepared, execution)
+
+    def report_parts(self, run: ReportedRun, *, of_parent: bool = False) -> list[ReportPart]:
+        """Make the sections of an audit; the report of another run has none of them."""
+        from sparkclean.jobs.audit.report import report_parts  # noqa: PLC0415
+
+        return [] if of_parent else report_parts(run)

@@ -24,6 +24,7 @@ from sparkclean.examples.statistics import (
 from sparkclean.jobs.audit.counts import COUNTS_STATE
 from sparkclean.jobs.audit.cutoffs import BucketCounts, bucket_counts_of
 from sparkclean.jobs.audit.doubts import Core, find_core
+from sparkclean.jobs.audit.histograms import Histogram, read_histogram
 from sparkclean.jobs.audit.issue_kernels import CountOutcomes
 from sparkclean.jobs.audit.pass_plan import PlannedPass
 from sparkclean.jobs.audit.row_kernels import ConfidentCounts, PairMargins, RowScore
@@ -56,6 +57,8 @@ class Pass:
         The same by bucket of the margin, with its sign turned; None where they were not counted.
     core : Core
         Of `ConfidentCounts`: the rows of which the model is surest.
+    self_confidence : Histogram
+        Of `ConfidentCounts`: all rows, by their self-confidence.
     """
 
     streams: Mapping[int, Stream]
@@ -65,6 +68,7 @@ class Pass:
     found: PairCounts
     counted: BucketCounts | None
     core: Core
+    self_confidence: Histogram
 
     def collect_undecided(self, thresholds: NDArray[np.float64], collision: str) -> PairCounts:
         """Count the rows that bands left undecided, by given class and outcome.
@@ -133,6 +137,7 @@ def run_pass(scanner: Scanner, name: str, *kernels: Kernel) -> Pass:
         found=found,
         counted=bucket_counts_of(output.states, buckets) if buckets else None,
         core=find_core(output.states),
+        self_confidence=read_histogram(output.states),
     )
 
 

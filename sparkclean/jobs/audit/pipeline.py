@@ -96,7 +96,7 @@ def collect_findings(
     quotas = find_quotas(method, noise, statistics.examples)
     shift = find_shift(method, noise, statistics)
     candidates = emit_candidates(passes, joint, quotas, shift)
-    suspects, margins = collect_suspects(
+    suspects, label_quality, margins = collect_suspects(
         scanner,
         method,
         progress,
@@ -122,6 +122,8 @@ def collect_findings(
         warnings=(*warnings, *map(str, doubts)),
         doubts=doubts,
         remembered=remember_bounds(thresholds, statistics.examples, margins),
+        self_confidence=joint.found.self_confidence,
+        label_quality=label_quality,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -22,6 +22,7 @@ from sparkclean.examples.columns import Columns
 from sparkclean.examples.given import Given
 from sparkclean.examples.suspect_table import collect_top, suspects_frame
 from sparkclean.jobs.audit.findings import Findings, findings_hash
+from sparkclean.jobs.audit.numbers import result_of
 from sparkclean.jobs.audit.sections import CleanSection
 from sparkclean.jobs.audit.summary import summarise
 from sparkclean.jobs.audit.tables import class_rows, pair_rows, rejected_frame
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pyspark.sql import Row
+
+    from sparkclean.runs.report import ReportPage
 
 _log = logging.getLogger("sparkclean")
 
@@ -79,6 +82,7 @@ class AuditResult(Generic[F]):
     _columns: Columns
     _store: CacheStore
     _given: Given[F]
+    _ranked_by: str = "self_confidence"
     _known: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
@@ -89,6 +93,8 @@ class AuditResult(Generic[F]):
         store: CacheStore,
         given: Given[F],
         provenance: Provenance,
+        *,
+        ranked_by: str = "self_confidence",
     ) -> AuditResult[F]:
         """Make the tables of what was found, as the caller works with them.
 
@@ -101,6 +107,8 @@ class AuditResult(Generic[F]):
         given : Given
             What was audited.
         provenance : Provenance
+        ranked_by : str
+            The label quality score.
 
         Returns
         -------
@@ -130,6 +138,7 @@ class AuditResult(Generic[F]):
             _columns=columns,
             _store=store,
             _given=given,
+            _ranked_by=ranked_by,
         )
 
     def top(self, n: int = 10, columns: str | Sequence[str] = ()) -> F:
@@ -280,6 +289,49 @@ class AuditResult(Generic[F]):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """The numbers that a run record has: rows, suspects, histograms of the scores."""
+        return result_of(self._findings, self._ranked_by).metrics
+
+    def report(self, columns: Sequence[str] | None = None) -> ReportPage:
+        """Make the page that a run writes; a notebook shows it.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Of the examples, that are shown with the top 50 suspects; by default up to eight that
+            are neither id, label nor probabilities. ``[]`` keeps the table's data out of the page.
+
+        Returns
+        -------
+        ReportPage
+            ``save(path)`` writes it to a file.
+
+        Raises
+        ------
+        ConfigError
+            If the extra ``sparkclean[report]`` is not installed.
+        InputError
+            If there is no such column.
+
+        Notes
+        -----
+        As `top` of 50 rows.
+        """
+        from sparkclean.jobs.audit.notebook_run import NotebookRun, report_on  # noqa: PLC0415 (the extra)
+
+        run = NotebookRun(
+            self._findings,
+            self._columns,
+            self._ranked_by,
+            top=self._top,
+            show=self.top,
+            there=self._given.columns,
+            columns=columns,
+        )
+        return report_on(run)
 
     # -- how it shows itself -----------------------------------------------------------------------
 

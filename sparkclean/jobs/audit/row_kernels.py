@@ -31,11 +31,13 @@ from sparkclean.confident.thresholds import CONFIDENT_MARGIN
 from sparkclean.examples.batches import Admitted, Rejected
 from sparkclean.examples.kernels import KERNEL_KEYS
 from sparkclean.jobs.audit.counts import BucketCounts, PairCounter, find_sorted
+from sparkclean.jobs.audit.histograms import ScoreCounts
 from sparkclean.jobs.audit.row_types import (
     BUCKETS,
     COUNTS,
     LOW_CONFIDENCE,
     MARGIN,
+    SCORES,
     SURENESS,
     UNDECIDED_ROW,
 )
@@ -135,12 +137,12 @@ class ConfidentCounts:
     row_sum_tolerance: float
     emit: str = "low"
     score: RowScore | None = None
-    state_kinds: ClassVar[tuple[int, ...]] = (COUNTS, SURENESS)
+    state_kinds: ClassVar[tuple[int, ...]] = (COUNTS, SURENESS, SCORES)
 
     def __post_init__(self) -> None:
         size = len(self.lowest)
         self._confident, self._predictions = PairCounter(size), PairCounter(size)
-        self._sureness = SurenessCounts(size)
+        self._sureness, self._own = SurenessCounts(size), ScoreCounts()
         self._highest_own = highest_own(size, self.row_sum_tolerance)
         # what a row leaves to all other classes together, at most
         self._left = 1.0 + self.row_sum_tolerance + size * BELOW_ZERO + _NOT_CONFIDENT_MARGIN
@@ -182,6 +184,7 @@ class ConfidentCounts:
         high = given[~is_low_confidence]
         self._predictions.add(high, high)
         self._sureness.add(high, own[~is_low_confidence], differs=False)
+        self._own.add(own[~is_low_confidence], differs=False)
         wide = np.flatnonzero(~(settled | settled_not))
         if not len(wide):
             return
@@ -190,10 +193,11 @@ class ConfidentCounts:
         )
         self._confident.add(given[wide], outcomes.classes)
         low = is_low_confidence[wide]
-        predicted = outcomes.predicted[low]
+        predicted, differs = outcomes.predicted[low], outcomes.predicted[low] != given[wide[low]]
         self._predictions.add(given[wide[low]], predicted)
         probability = admitted.pred_probs[wide[low], predicted]
-        self._sureness.add(predicted, probability, differs=predicted != given[wide[low]])
+        self._sureness.add(predicted, probability, differs=differs)
+        self._own.add(own[wide[low]], differs=differs)
         yield from self._emitted(admitted, wide, low, outcomes)
 
     def _emitted(
@@ -246,6 +250,7 @@ class ConfidentCounts:
             if state is not None:
                 yield state
         yield from self._sureness.state()
+        yield from self._own.state(KERNEL_KEYS)
 
 
 def _rival_columns(

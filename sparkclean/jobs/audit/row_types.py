@@ -11,3 +11,5 @@ COUNTS, BUCKETS = 2, 3
 LOW_CONFIDENCE, UNDECIDED_ROW, MARGIN, ENTRY = range(4, 8)
 #: State: counts by predicted class, whether the label differs, and bucket of sureness.
 SURENESS = 8
+#: State: counts by whether the label differs from the prediction, and bin of a score.
+SCORES = 9

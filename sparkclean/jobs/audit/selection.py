@@ -23,6 +23,7 @@ from sparkclean.jobs.audit.cutoffs import (
     collect_cutoffs,
     end_of_quota,
 )
+from sparkclean.jobs.audit.histograms import Histogram, read_histogram
 from sparkclean.jobs.audit.issue_kernels import DETECTOR, NUMBERS, CountOutcomes, SelectIssues
 from sparkclean.jobs.audit.rankings import (
     ROOT_OF_OWN,
@@ -213,7 +214,7 @@ def collect_suspects(
     quotas: Quotas,
     thresholds: NDArray[np.float64],
     counted: BucketCounts | None,
-) -> tuple[Suspects, dict[int, float]]:
+) -> tuple[Suspects, Histogram, dict[int, float]]:
     """Select the label issues, count and hash them.
 
     Parameters
@@ -232,6 +233,8 @@ def collect_suspects(
     Returns
     -------
     suspects : Suspects
+    label_quality : Histogram
+        Of the suspects: of other rows most scores are not known.
     lowest_margins : dict
         Margin at which the quota of a pair was reached, by given * K + true; of filters by pair.
 
@@ -259,8 +262,9 @@ def collect_suspects(
             id_types,
         )
         candidates = streams[MARGIN if method.filter_by in PAIR_FILTERS else LOW_CONFIDENCE]
+        found = candidates.run("suspects", select)
         suspects = read_suspects(
-            candidates.run("suspects", select),
+            found,
             len(thresholds),
             reason=reason,
             detector=DETECTOR,
@@ -268,7 +272,7 @@ def collect_suspects(
         )
         phase.rows = suspects.num_suspects
     margins = [cutoff.lowest_margins() for cutoff in cutoffs if isinstance(cutoff.ranking, OfPairs)]
-    return suspects, margins[0] if margins else {}
+    return suspects, read_histogram(found.states), margins[0] if margins else {}
 
 
 def _quality(method: MethodSection) -> str:

@@ -21,10 +21,11 @@ from sparkclean.examples.scan import Scan
 from sparkclean.examples.scan_choice import choose_scan
 from sparkclean.examples.statistics import Scanner
 from sparkclean.examples.suspects import Suspects
-from sparkclean.jobs.audit.findings import Findings, findings_hash
+from sparkclean.jobs.audit.findings import findings_hash
 from sparkclean.jobs.audit.first_bounds import fixed_thresholds
 from sparkclean.jobs.audit.gate import judge
 from sparkclean.jobs.audit.ledger import open_ledger
+from sparkclean.jobs.audit.numbers import result_of
 from sparkclean.jobs.audit.pipeline import collect_findings
 from sparkclean.jobs.audit.sections import (
     AdmissionSection,
@@ -288,7 +289,11 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
         # without a cleaned version they are warnings alone
         doubts=findings.doubts if "cleaned" in outputs.targets else (),
     )
-    result = replace(_result(findings), gates=gates, result_hash=result_hash)
+    result = replace(
+        result_of(findings, config.section(MethodSection).ranked_by),
+        gates=gates,
+        result_hash=result_hash,
+    )
     execution.check_gates(result, look_at="suspects")
     with progress.phase("write cleaned version", of=rows) as phase:
         try:
@@ -355,30 +360,3 @@ def _check_ids(prepared: AuditPrepared, condition: str | None, scanner: Scanner)
         )
     keys = columns.keys(table.frame)
     return count_duplicate_ids(keys, scanner.ids, columns.ids, may_rise=not looked)
-
-
-def _result(findings: Findings) -> Result:
-    """Give what the run record says of findings."""
-    statistics = findings.statistics
-    numbers = {
-        "rows": statistics.rows,
-        "audited": statistics.audited,
-        "rejected": statistics.num_rejected,
-        "suspects": findings.suspects.num_suspects,
-        "classes": len(findings.thresholds),
-    }
-    counts = {
-        "rejections": statistics.rejections,
-        "clipped": statistics.clipped,
-        "warnings": list(findings.warnings),
-        "noise_rate": findings.noise.noise_rate,
-    }
-    return Result(
-        rows=statistics.rows,
-        metrics=numbers | {"noise_rate": findings.noise.noise_rate},
-        record=numbers
-        | {
-            "counts": json.dumps(counts, ensure_ascii=False, default=str),
-            "remembered": findings.remembered,
-        },
-    )

@@ -13,6 +13,8 @@ from sparkclean.schema import OutputSpec
 
 if TYPE_CHECKING:
     from sparkclean.jobs.predict.steps import PredictPrepared
+    from sparkclean.plots.parts import ReportPart
+    from sparkclean.runs.reported import ReportedRun
 
 
 class PredictJob(Job["PredictPrepared"]):
@@ -65,3 +67,14 @@ class PredictJob(Job["PredictPrepared"]):
         from sparkclean.jobs.predict.steps import execute_prediction  # noqa: PLC0415
 
         return execute_prediction(prepared, execution)
+
+    def report_parts(
+        self,
+        run: ReportedRun,
+        *,
+        of_parent: bool = False,  # noqa: ARG002 (an audit of the predictions shows them, too)
+    ) -> list[ReportPart]:
+        """Make the section on how good the probabilities are."""
+        from sparkclean.jobs.predict.report import report_parts  # noqa: PLC0415
+
+        return report_parts(run)

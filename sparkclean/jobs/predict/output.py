@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -73,14 +72,13 @@ def numbers(
     -------
     metrics, record : dict
     """
-    counts: dict[str, Any] = {"classes": profile.classes, "quality": asdict(quality)}
+    counts: dict[str, Any] = {"classes": profile.classes, "quality": quality.to_record()}
     if profile.copied:
         counts["rows_with_copies_in_other_folds"] = profile.copied
     if _calibrations(models):
         counts["calibration"] = _calibrations(models)
     metrics: dict[str, Any] = {"rows": profile.rows, "classes": len(profile.classes)}
-    if quality.overall is not None:
-        metrics |= quality.overall.metrics()
+    metrics |= quality.metrics()
     record = {
         "classes": len(profile.classes),
         "counts": json.dumps(counts, ensure_ascii=False),

@@ -12,6 +12,8 @@ from sparkclean.runs.job import Execution, Job, Result
 
 if TYPE_CHECKING:
     from sparkclean.jobs.train.steps import TrainPrepared
+    from sparkclean.plots.parts import ReportPart
+    from sparkclean.runs.reported import ReportedRun
 
 
 class TrainJob(Job["TrainPrepared"]):
@@ -48,3 +50,9 @@ class TrainJob(Job["TrainPrepared"]):
         from sparkclean.jobs.train.steps import execute_training  # noqa: PLC0415
 
         return execute_training(prepared, execution)
+
+    def report_parts(self, run: ReportedRun, *, of_parent: bool = False) -> list[ReportPart]:
+        """Make the sections of a training; the report of another run has none of them."""
+        from sparkclean.jobs.train.report import report_parts  # noqa: PLC0415
+
+        return [] if of_parent else report_parts(run)

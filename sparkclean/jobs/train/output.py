@@ -46,13 +46,13 @@ def numbers(
     }
     if quality is not None:
         counts |= {
-            "quality": asdict(quality),
+            "quality": quality.to_record(),
             "test_rows_like_training_rows": overlap.alike,
             "test_rows_with_ids_of_training_rows": overlap.ids,
         }
         if overlap.groups is not None:
             counts["test_rows_of_training_groups"] = overlap.groups
-        metrics |= {} if quality.overall is None else quality.overall.metrics()
+        metrics |= quality.metrics()
     record = {
         "classes": len(profile.classes),
         "counts": json.dumps(counts, ensure_ascii=False),

@@ -44,7 +44,8 @@ from sparkclean.runs.audits import Audit, find_audit
 from sparkclean.runs.context import RUN_TIME, Context, Parent, PinnedTable
 from sparkclean.runs.job import Execution, Prepared, Result
 from sparkclean.runs.learned_columns import prepare_columns
-from sparkclean.runs.record import PUBLISHED, recorded
+from sparkclean.runs.record import recorded
+from sparkclean.runs.status import PUBLISHED
 from sparkclean.schema import CONFIG_FINGERPRINT, RUN_RECORDS
 
 if TYPE_CHECKING:

@@ -16,7 +16,10 @@ _BATCH = 1 << 16
 
 
 def first_rows(
-    paths: Sequence[Path], rows: int, matching: Mapping[str, str] | None = None
+    paths: Sequence[Path],
+    rows: int,
+    matching: Mapping[str, str] | None = None,
+    largest: str | None = None,
 ) -> pa.Table:
     """Read the first rows of files, by rank where there is one.
 
@@ -27,6 +30,8 @@ def first_rows(
     rows : int
     matching : mapping, optional
         Texts of columns that the rows must have.
+    largest : str, optional
+        Column whose largest values come first.
 
     Returns
     -------
@@ -35,11 +40,14 @@ def first_rows(
     Notes
     -----
     With ranks, reads the row groups whose statistics admit low ones, and with `matching` all of
-    them; otherwise batches until there are enough rows.
+    them; otherwise batches until there are enough rows. With ``largest`` all batches, of which it
+    holds one and the rows that are the first so far.
     """
     if not paths:
         return pa.table({})
     try:
+        if largest is not None:
+            return _largest(paths, rows, matching, largest)
         if RANK in pq.read_schema(paths[0]).names:
             low = None if matching else [(RANK, "<=", rows)]
             parts = [_matching(_without_partitions(path, low), matching) for path in paths]
@@ -60,6 +68,19 @@ def first_rows(
         return pa.concat_tables(parts)
     except (OSError, pa.ArrowException) as exc:
         raise InputError(f"{paths[0].parent} cannot be read: {exc}") from exc
+
+
+def _largest(
+    paths: Sequence[Path], rows: int, matching: Mapping[str, str] | None, column: str
+) -> pa.Table:
+    best = pq.read_schema(paths[0]).empty_table()
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH):
+                more = _matching(pa.Table.from_batches([batch]), matching)
+                both = pa.concat_tables([best, more])
+                best = both.sort_by([(column, "descending")]).slice(0, rows)
+    return best
 
 
 def _matching(table: pa.Table, matching: Mapping[str, str] | None) -> pa.Table:

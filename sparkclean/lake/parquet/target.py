@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,6 +135,21 @@ class ParquetTarget:
         files = [file for file in manifest.files if file.run_id in names] if manifest else []
         return newest_record(read_records(self.root, files), job, run_id)
 
+    def records(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Read all run records in this table of run records; reads a file for each.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Those that a file lacks are left out; all by default.
+
+        Returns
+        -------
+        list of dict
+        """
+        manifest = self._log.current()
+        return read_records(self.root, manifest.files, columns) if manifest else []
+
     def run_status(self, job: str, run_id: str) -> str | None:
         """Status of a run by this table of run records; None without a record."""
         record = self.find_record(job, run_id)
@@ -200,6 +215,7 @@ class ParquetTarget:
         version: str | int | None = None,
         run_id: str | None = None,
         matching: Mapping[str, str] | None = None,
+        largest: str | None = None,
     ) -> pa.Table:
         """Read the first rows of the newest run, or of one, by rank where there is one.
 
@@ -211,6 +227,8 @@ class ParquetTarget:
             The scheduler's. Where it has published nothing, what it has staged is read.
         matching : mapping, optional
             Texts of columns that the rows must have.
+        largest : str, optional
+            Column whose largest values come first.
 
         Returns
         -------
@@ -228,10 +246,10 @@ class ParquetTarget:
         if run_id is not None:
             there = version is not None or self._log.current() is not None
             manifest = self.manifest(version) if there else None
-            return first_rows(files_of_run(self.root, manifest, run_id), rows, matching)
+            return first_rows(files_of_run(self.root, manifest, run_id), rows, matching, largest)
         files = counted_files(self.root, self.manifest(version))
         newest = [self.root / f.path for f in files if f.run_id == files[-1].run_id]
-        return first_rows(newest, rows, matching)
+        return first_rows(newest, rows, matching, largest)
 
     def data_files(self, version: str) -> list[str]:
         """List the files of a version."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote
 
 from sparkclean.errors import ConfigError, InputError, first_of
@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 ALL: Final = "*"
 
 _Key = tuple[Any, ...]
+#: Names of columns, or what chooses them of those that there are.
+Names: TypeAlias = "Sequence[str] | Callable[[Sequence[str]], Sequence[str]]"
 
 
 def join_columns(
-    table: pa.Table, record: Mapping[str, Any], names: Sequence[str], spark: SparkSession | None
+    table: pa.Table,
+    record: Mapping[str, Any],
+    names: Names,
+    spark: SparkSession | None,
+    *,
+    flag: str = "--with",
 ) -> pa.Table:
     """Join columns of the table that a run has read, by record id.
 
@@ -35,10 +42,13 @@ def join_columns(
         Rows of an output of the run.
     record : mapping
         Its run record.
-    names : sequence of str
-        Of the columns; ``*`` stands for all.
+    names : sequence of str, or callable
+        Of the columns; ``*`` stands for all. A callable is given those of the table, in their
+        spelling, and chooses.
     spark : SparkSession or None
         Not needed where the table is Parquet.
+    flag : str
+        What asks for the columns: errors begin with it.
 
     Returns
     -------
@@ -66,22 +76,22 @@ def join_columns(
         ids = [ROW_NUMBER]
     if not ids or any(name.lower() not in there for name in ids):
         raise ConfigError(
-            f"--with: rows are joined by the record id ({first_of(ids) or 'there is none'}), "
+            f"{flag}: rows are joined by the record id ({first_of(ids) or 'there is none'}), "
             f"which this output does not have; it has {first_of(table.column_names, 20)}"
         )
     columns = [table.column(there[name.lower()]).to_pylist() for name in ids]
     keys: list[_Key] = list(zip(*columns, strict=True))
-    source, pin = _open_read(record, spark)
+    source, pin = _open_read(record, spark, flag)
     if source.format == "parquet":
         first = pin.first_rows() if is_numbered else dict[str, int]()
-        found = _of_files(source, pin, first, (ids, names), set(keys))
+        found = _of_files(source, pin, first, _Asked(ids, names, flag), set(keys))
     elif spark is None:
         raise ConfigError(
-            f"--with: {pin.table} is {pin.format}, which is read by Spark; give the command the "
+            f"{flag}: {pin.table} is {pin.format}, which is read by Spark; give the command the "
             "--properties-file of the run"
         )
     else:
-        found = _of_frame(spark, source, pin, (ids, names), keys)
+        found = _of_frame(spark, source, pin, _Asked(ids, names, flag), keys)
     for name, values in found.items():
         taken = f"{name} (table)" if name in table.column_names else name
         table = table.append_column(taken, _array([values.get(key) for key in keys]))
@@ -94,7 +104,9 @@ def _array(values: Sequence[Any]) -> pa.Array:
     return pa.array(values)
 
 
-def _open_read(record: Mapping[str, Any], spark: SparkSession | None) -> tuple[SourceTable, Pin]:
+def _open_read(
+    record: Mapping[str, Any], spark: SparkSession | None, flag: str
+) -> tuple[SourceTable, Pin]:
     """Open the table that a run has read, in that version."""
     from sparkclean.lake import open_source, version_selector  # noqa: PLC0415
 
@@ -106,23 +118,35 @@ def _open_read(record: Mapping[str, Any], spark: SparkSession | None) -> tuple[S
         pin = replace(pin, **same)
     if pin.dataset_version != then["dataset_version"]:
         raise InputError(
-            f"--with: {then['table']} is not what run {record['original_run_id']!r} has read "
+            f"{flag}: {then['table']} is not what run {record['original_run_id']!r} has read "
             f"({then['dataset_version']}, now {pin.dataset_version}); its rows may be others. Run "
-            "again under a new run id, or leave --with out"
+            f"again under a new run id, or leave {flag} out"
         )
     return source, pin
 
 
-def _wanted(there: Sequence[str], ids: Sequence[str], names: Sequence[str]) -> list[str]:
+@dataclass(frozen=True)
+class _Asked:
+    """Record id columns, the columns that are wanted, and what has asked for them."""
+
+    ids: Sequence[str]
+    names: Names
+    flag: str
+
+
+def _wanted(there: Sequence[str], asked: _Asked) -> list[str]:
     """Spell the wanted columns as the table does."""
-    own = {name.lower() for name in ids}
+    own = {name.lower() for name in asked.ids}
+    if callable(asked.names):
+        return list(asked.names(there))
+    names = asked.names
     spelt = {name.lower(): name for name in there}
     if ALL in names:
         return [name for name in there if name.lower() not in own]
     missing = [name for name in names if name.lower() not in spelt]
     if missing:
         raise ConfigError(
-            f"--with: {first_of(list(map(repr, missing)))} is no column of the table; it has "
+            f"{asked.flag}: {first_of(list(map(repr, missing)))} is no column of the table; it has "
             f"{first_of(there, 20)}"
         )
     return [spelt[name.lower()] for name in names]
@@ -135,7 +159,7 @@ def _of_files(
     source: SourceTable,
     pin: Pin,
     first_rows: Mapping[str, int],
-    columns: tuple[Sequence[str], Sequence[str]],
+    asked: _Asked,
     keys: set[_Key],
 ) -> dict[str, dict[_Key, Any]]:
     """Look into files; where ids are numbers of rows, with that of the first row of each."""
@@ -147,17 +171,16 @@ def _of_files(
     try:
         there = list(dict.fromkeys(n for path in paths for n in pq.read_schema(path).names))
         there += [n for n in _partitions(paths[0], pin.root) if n not in there] if paths else []
-        ids = columns[0]
-        found = {name: {} for name in _wanted(there, *columns)}
+        found = {name: {} for name in _wanted(there, asked)}
         left = set(keys)
         for path in paths:
             if not left:
                 break
             with pq.ParquetFile(path) as file:
                 more = _partitions(path, pin.root)
-                _look_in(file, more, ids, left, found, number=first_rows.get(path, 0))
+                _look_in(file, more, asked.ids, left, found, number=first_rows.get(path, 0))
     except (OSError, pa.ArrowException) as exc:
-        raise InputError(f"--with: {pin.table} cannot be read: {exc}") from exc
+        raise InputError(f"{asked.flag}: {pin.table} cannot be read: {exc}") from exc
     return found
 
 
@@ -221,7 +244,7 @@ def _of_frame(
     spark: SparkSession,
     source: SourceTable,
     pin: Pin,
-    names: tuple[Sequence[str], Sequence[str]],
+    asked: _Asked,
     keys: Sequence[_Key],
 ) -> dict[str, dict[_Key, Any]]:
     from functools import reduce  # noqa: PLC0415
@@ -230,7 +253,7 @@ def _of_frame(
     from sparkclean.rows.columns import quoted  # noqa: PLC0415 (imports pyspark)
 
     frame = source.read(spark, pin)
-    ids, wanted = names[0], _wanted(frame.columns, *names)
+    ids, wanted = asked.ids, _wanted(frame.columns, asked)
     if not keys:
         return {name: {} for name in wanted}
     if len(ids) == 1:
