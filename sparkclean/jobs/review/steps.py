@@ -16,7 +16,7 @@ from sparkclean.lake import TargetTable, open_source, original_run_id, safe_run_
 from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.runs.context import Context, PinnedTable
 from sparkclean.runs.job import Prepared
-from sparkclean.runs.record import PUBLISHED
+from sparkclean.runs.status import PUBLISHED
 from sparkclean.schema import JOB, LEDGER, QUEUE, RUN_ID, RUN_RECORDS, STRATA
 
 if TYPE_CHECKING:
