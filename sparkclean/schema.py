@@ -60,6 +60,7 @@ SUGGESTED_PROBABILITY: Final = "suggested_probability"
 LABEL_QUALITY: Final = "label_quality"
 RANK: Final = "rank"
 REASON: Final = "reason"
+REVIEWED: Final = "reviewed"
 DETAIL: Final = "detail"
 
 SAMPLE_WEIGHT: Final = "sample_weight"
@@ -87,6 +88,7 @@ SUSPECTS: Final = (
     (RANK, "bigint"),
     (REASON, "string"),
     *PROVENANCE,
+    (REVIEWED, "boolean"),
 )
 
 #: One row per class.
@@ -177,6 +179,107 @@ AGREEMENT: Final = (
     ("items", "bigint"),
     ("annotations", "bigint"),
     *PROVENANCE,
+)
+
+#: Parts of a queue: the random part, suspects, examples decided before, disagreements.
+MEASURE: Final = "measure"
+GOLD: Final = "gold"
+ADJUDICATE: Final = "adjudicate"
+QUEUE_PARTS: Final = (MEASURE, "suspects", GOLD, ADJUDICATE)
+DECIDED_LABEL: Final = "decided_label"
+CONTENT_HASH: Final = "content_hash"
+
+#: After the record id columns; a row for each example and reviewer.
+QUEUE: Final = (
+    ("queue_item", "bigint"),
+    ("reviewer", "string"),
+    ("part", "string"),
+    ("design", "string"),
+    ("stratum", "string"),
+    ("rank_decile", "int"),
+    ("inclusion_probability", "double"),
+    (GIVEN_LABEL, "<label>"),
+    (SUGGESTED_LABEL, "<label>"),
+    (SELF_CONFIDENCE, "double"),
+    (RANK, "bigint"),
+    ("gold_label", "<label>"),
+    ("votes", "string"),
+    ("settled_examples", "string"),
+    (CONTENT_HASH, "string"),
+    *PROVENANCE,
+)
+
+#: The population from which a plan draws; a row for each stratum, given label and rank decile.
+STRATA: Final = (
+    ("design", "string"),
+    ("stratum", "string"),
+    ("is_suspect", "boolean"),
+    (GIVEN_LABEL, "<label>"),
+    ("rank_decile", "int"),
+    ("examples", "bigint"),
+    ("drawn", "bigint"),
+    ("doubt", "double"),
+    *PROVENANCE,
+)
+
+#: After the record id columns; a row for each decision.
+LEDGER: Final = (
+    (DECIDED_LABEL, "<label>"),
+    ("is_unclear", "boolean"),
+    ("reviewer", "string"),
+    ("decided_at", "timestamp"),
+    ("imported_at", "timestamp"),
+    ("queue", "string"),
+    ("queue_item", "bigint"),
+    ("part", "string"),
+    ("inclusion_probability", "double"),
+    (GIVEN_LABEL, "<label>"),
+    (CONTENT_HASH, "string"),
+    ("note", "string"),
+    *PROVENANCE,
+)
+
+#: Rows of imported files that did not become decisions.
+REJECTED_DECISIONS: Final = (
+    ("file", "string"),
+    ("line", "bigint"),
+    ("queue", "string"),
+    ("queue_item", "string"),
+    ("reviewer", "string"),
+    ("decision", "string"),
+    (REASON, "string"),
+    (DETAIL, "string"),
+    *PROVENANCE,
+)
+
+#: One row for each number, and class or rank decile where it is of one.
+ESTIMATES: Final = (
+    ("measure", "string"),
+    ("method", "string"),
+    ("scope", "string"),
+    ("class", "<label>"),
+    ("rank_decile", "int"),
+    ("value", "double"),
+    ("low", "double"),
+    ("high", "double"),
+    ("examples", "bigint"),
+    ("reviewed", "bigint"),
+    ("errors", "bigint"),
+    ("undecided", "bigint"),
+    *PROVENANCE,
+)
+
+#: Why a row of an imported file is no decision, in the order in which the reasons are tried.
+DECISION_REJECTIONS: Final = (
+    "queue_unknown",
+    "item_unknown",
+    "record_id_differs",
+    "reviewer_not_assigned",
+    "label_and_unclear",
+    "unclear_unreadable",
+    "label_not_in_classes",
+    "time_unreadable",
+    "contradicts_itself",
 )
 
 #: Why a row was not audited, in the order in which the reasons are tried.
@@ -297,6 +400,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "`classes.label_quality_score` is that of a class.",
     RANK: "Position by label quality; 1 is the most suspicious row of the run.",
     REASON: "Why the row is a suspect; follows from `method.filter_by`.",
+    "suspects.reviewed": "Whether people decided the suggested label; null without a ledger.",
     # classes
     "class": "Label of the class.",
     "class_index": "Position of the class in the probabilities, from 0.",
@@ -358,6 +462,47 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "upper": "Upper end of its 95 % bootstrap interval.",
     "agreement.items": "Items with two labels or more.",
     "agreement.annotations": "Labels of these items.",
+    # queue, strata, ledger
+    "queue_item": "Number of the example in the queue, from 1.",
+    "reviewer": "Who looks at the example.",
+    "part": "Part of the queue: `measure`, `suspects`, `gold` or `adjudicate`.",
+    "design": "Hash of audit, input version, seed and strata; plans of one design add up.",
+    "stratum": "Stratum from which the example was drawn.",
+    "rank_decile": "Tenth of the ranks of suspects, 1 the most suspicious; null for others.",
+    "inclusion_probability": "Chance to be drawn into the random part; null for other parts.",
+    "gold_label": "Part `gold`: the label that was decided before.",
+    "votes": "Part `adjudicate`: the labels that reviewers have given.",
+    "settled_examples": "Part `adjudicate`: record ids of settled examples of the same labels.",
+    "content_hash": "Hash of the columns `review.content`; null if there are none.",
+    "is_suspect": "Whether the audit suspects these examples.",
+    "strata.examples": "Examples of the population.",
+    "drawn": "Examples that plans of this design have drawn so far.",
+    "doubt": "Mean of 1 - predicted probability of the given label.",
+    "decided_label": "Label that the reviewer decided; null where it is unclear.",
+    "is_unclear": "Whether the reviewer could not decide.",
+    "decided_at": "Time of the decision; that of the import where the file names none.",
+    "imported_at": "Time of the import.",
+    "queue": "Run of the plan that asked for the decision.",
+    "note": "What the reviewer wrote.",
+    "file": "Imported file.",
+    "line": "Line of the file, from 1; the first row of Parquet is 1.",
+    "rejected_decisions.queue_item": "Number of the example in the queue, as the file has it.",
+    "decision": "What the file says was decided.",
+    "rejected_decisions.reason": "Why the row is no decision: one of the reasons below.",
+    "rejected_decisions.detail": "What was found, and what was expected.",
+    "estimates.measure": "What is estimated: `error_rate`, `wrong_labels`, `precision`, `recall`, "
+    "`errors_left` or `reviews_to_halve`.",
+    "method": "How: `reviewed`, `bounds`, `difference`, `corrected`, or `audit` for the audit's "
+    "own estimate.",
+    "scope": "Of what: `all`, `suspects`, `others`, `class` or `rank_decile`.",
+    "estimates.class": "Given label, where the number is of one.",
+    "estimates.value": "The estimate; null where nothing is known.",
+    "estimates.low": "Lower limit of the 95 % interval.",
+    "estimates.high": "Upper limit of the 95 % interval.",
+    "estimates.examples": "Examples that the number is about.",
+    "estimates.reviewed": "Examples of the random part that were decided.",
+    "errors": "Decided examples whose label is wrong.",
+    "undecided": "Drawn examples that are unclear, contradictory or not reviewed.",
     # cleaned versions
     f"<label>{ORIGINAL_SUFFIX}": "Mode `relabel`: the label in the input table.",
     LABEL_WAS_CHANGED: "Mode `relabel`: whether the label was changed.",

@@ -17,6 +17,9 @@ _KEYS = {
     "agreement": ("statistic", "class"),
     "ranking": ("model", "metric"),
     "flips": ("model_a", "model_b", "metric"),
+    "strata": ("stratum", schema.GIVEN_LABEL, "rank_decile"),
+    "rejected_decisions": ("file", "line"),
+    "estimates": ("measure", "method", "scope", "class", "rank_decile"),
 }
 _HEADS = ("column", "type", "meaning")
 
@@ -75,7 +78,8 @@ def _output(spec: OutputSpec, jobs: list[str]) -> Iterator[str]:
         yield "The table **accumulates**: it holds the rows of all runs."
     else:
         yield "Each run **replaces** the rows: a version is a whole dataset, and older ones stay."
-    yield f"`sparkclean {jobs[0]}` writes it." if len(jobs) == 1 else "Every job writes it."
+    command = registry.JOBS[jobs[0]].command or jobs[0]
+    yield f"`sparkclean {command}` writes it." if len(jobs) == 1 else "Every job writes it."
     yield from ("", *_key_of(spec), "")
     if spec.columns:
         rows = [*_record_id(spec), *_described(spec.name, spec.columns)]
@@ -91,16 +95,25 @@ def _output(spec: OutputSpec, jobs: list[str]) -> Iterator[str]:
                 for name, reason in schema.SUSPECT_REASONS.items()
             ],
         )
+    if spec.name == "rejected_decisions":
+        yield from ("Reasons, in the order in which they are tried:", "")
+        yield from (*(f"- `{reason}`" for reason in schema.DECISION_REJECTIONS), "")
     if spec.name == "rejected":
         yield from ("Reasons, in the order in which they are tried:", "")
         yield from (*(f"- `{reason}`" for reason in schema.REJECTION_REASONS), "")
 
 
+_MORE = {"queue": ", `part`", "ledger": ", `queue`, `decided_at`"}
+
+
+#: Keys of outputs that have no record id.
 def _key_of(spec: OutputSpec) -> Iterator[str]:
     if spec.name == schema.RUN_RECORDS.name:
         yield "Key: `job` and `run_id`."
     elif not spec.columns:
         yield "Key: the record id of the input table."
+    elif spec.name in ("queue", "ledger"):
+        yield f"Key: record id, `reviewer`{_MORE[spec.name]} and `run_id`."
     elif spec.keyed and spec.accumulates:
         yield "Key: record id and `run_id`."
     elif spec.keyed:

@@ -89,6 +89,8 @@ def add_flags(parser: argparse.ArgumentParser, job: str) -> None:
     modes = "cleaned, weights, robust" if job == "train" else "drop, relabel, weight, none, ..."
     text = f"how the {'model is trained' if job == 'train' else 'table is cleaned'}: {modes}"
     add("--mode", "train.mode" if job == "train" else "clean.mode", str, "MODE", text)
+    if job.startswith("review-"):
+        _add_review_flags(add, group, job)
     group.add_argument("--out", metavar="FOLDER", help="folder of all outputs (default: out/TABLE)")
     group.add_argument(
         "--format",
@@ -108,6 +110,34 @@ def add_flags(parser: argparse.ArgumentParser, job: str) -> None:
         action="store_true",
         help="print these settings as a configuration for --config, and stop",
     )
+
+
+def _add_review_flags(add: Callable[..., None], group: Any, job: str) -> None:
+    """Add the flags of a review command."""
+    if job == "review-plan":
+        text = "names of the reviewers"
+        add("--reviewers", "review.reviewers", _names, "NAME[,...]", text)
+        add("--budget", "review.budget", int, "N", "examples to look at (default 200)")
+    elif job == "review-import":
+        text = "file or folder to import; may be repeated (default: the folder of the export)"
+        group.add_argument(
+            "--file", dest="review.files", action="append", metavar="PATH", help=text
+        )
+    else:
+        add("--plan", "review.plan", str, "ID", "run id of the plan (default: the last one)")
+    if job == "review-export":
+        group.add_argument(
+            "--to",
+            dest="review.format",
+            choices=("csv", "parquet"),
+            help="format of the files (default csv)",
+        )
+
+
+def _names(text: str) -> list[str]:
+    """Read names with commas between them."""
+    names = read_columns(text)
+    return [names] if isinstance(names, str) else names
 
 
 def read_columns(text: str) -> str | list[str]:

@@ -57,6 +57,9 @@ _EXAMPLES = {
     "completion": 'eval "$(sparkclean completion bash)"',
 }
 
+#: Commands that only have further ones behind them.
+_GROUPS = {"review": "ask people, keep what they decide, and count wrong labels"}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -209,8 +212,16 @@ def _parser() -> argparse.ArgumentParser:
 
     helps = {name: entry.help for name, entry in registry.JOBS.items()}
     helps["run"] = "predict a table out of sample, then audit it with these predictions"
+    groups: dict[str, Any] = {}
     for name, text in helps.items():
-        job = _command(commands, name, _job, text)
+        words = registry.JOBS[name].command.split() if name in registry.JOBS else []
+        if words:  # commands of one group stand behind its name
+            group, word = words
+            if group not in groups:
+                groups[group] = _group(commands, group)
+            job = _command(groups[group], word, _job, text, name)
+        else:
+            job = _command(commands, name, _job, text)
         job.set_defaults(job=name)
         add_flags(job, name)
         job.add_argument(
@@ -283,14 +294,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _group(commands: Any, name: str) -> Any:
+    """Add a command that only has further ones behind it."""
+    text = _GROUPS[name]
+    parser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
+    )
+    return parser.add_subparsers(required=True, metavar="COMMAND")
+
+
 def _command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    text: str,
+    job: str | None = None,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
         description=text[0].upper() + text[1:] + ".",
-        epilog=f"example:\n  {_example(name)}",
+        epilog=f"example:\n  {_example(job or name)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # else the --conf of spark-submit would be taken for --config
     )
@@ -315,7 +339,8 @@ def _example(name: str) -> str:
     """Show how a command is called."""
     if name in _EXAMPLES:
         return _EXAMPLES[name]
-    return f'sparkclean {name} {registry.JOBS[name].example} --run-id "{{{{ run_id }}}}"'
+    entry = registry.JOBS[name]
+    return f'sparkclean {entry.command or name} {entry.example} --run-id "{{{{ run_id }}}}"'
 
 
 def _rows(text: str) -> int:

@@ -144,6 +144,7 @@ def _further(config: Config) -> dict[str, str]:
     """Give the locations that hold no table, by their keys."""
     places = {
         "output.work": config.output.work,
+        "output.review": config.output.review,
         "report.path": config.report.path,
         "classes": config.classes,
     }

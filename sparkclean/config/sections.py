@@ -388,6 +388,10 @@ class OutputSection(Section):
         description="Folder of the models: those of predictions, and final models (sparkclean "
         "train). Driver and executors must share it.",
     )
+    review: StrictStr | None = setting(
+        "out/<table>/review",
+        description="Folder of the files for reviewers (sparkclean review export).",
+    )
     format: Format = setting(
         "parquet", description="Format of the outputs; delta.`/path` sets it for a single output."
     )

@@ -1,1 +1,1 @@
-"""Kinds of noise, and whether rankings stand: on numbers. Executors load numpy alone."""
+"""How labels are wrong, and whether rankings stand: on numbers. Executors load numpy alone."""

@@ -380,6 +380,32 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "consensus.predictions[1]",
         "consensus.predictions[0] is the same location as it",
     ),
+    *[
+        ({"review": {key: value}}, f"review.{key}", message)
+        for key, value, message in (
+            ("ledger", 5, "wanted: text or null"),
+            ("content", "text", "wanted: a list"),
+            ("audit", 5, "wanted: text or null"),
+            ("reviewers", "ann", "wanted: a list"),
+            ("annotator", 5, "wanted: text or null"),
+            ("reviews_per_item", 0, "an integer of at least 1"),
+            ("budget", -1, "an integer of at least 0"),
+            ("measure", 1.5, "0 to 1"),
+            ("gold", -0.1, "0 to 1"),
+            ("suspects_per_class", -1, "an integer of at least 0"),
+            ("seed", -1, "an integer from 0 to"),
+            ("blind", "yes", "true or false"),
+            ("plan", 5, "wanted: text or null"),
+            ("format", "xlsx", "choose one of csv, parquet"),
+            ("files", 5, "wanted: text"),
+        )
+    ],
+    ({"review": 5}, "review", "is not a section; write its keys below it (ledger, content"),
+    ({"output": {"review": 5}}, "output.review", "wanted: text or null"),
+    *[
+        ({"output": {name: 5}}, f"output.{name}", "wanted: text or null")
+        for name in ("queue", "strata", "ledger", "rejected_decisions", "estimates")
+    ],
     ({"clean": {"mode": "Drop"}}, "clean.mode", "did you mean 'drop'?"),
     ({"clean": {"mode": None}}, "clean.mode", "did you mean 'none'?"),
     ({"clean": {"rejected": "delete"}}, "clean.rejected", "choose one of keep, remove"),

@@ -92,6 +92,7 @@ EXECUTORS = (
     "jobs.consensus.group",
     "jobs.consensus.item_functions",
     "jobs.consensus.row_types",
+    "jobs.review.row_function",
     "rows.emitted",
     "rows.local_rows",
     "rows.row_groups",

@@ -17,7 +17,7 @@ TABLES = {
     "REJECTED": schema.REJECTED,
     "RUNS": schema.RUNS,
 }
-TYPES = {"string", "double", "bigint", "int", "timestamp", "<label>"}
+TYPES = {"string", "double", "bigint", "int", "timestamp", "boolean", "<label>"}
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -51,6 +51,7 @@ def test_schema_suspects_are_what_readers_rely_on() -> None:
         ("dataset_version", "string"),
         ("config_fingerprint", "string"),
         ("run_id", "string"),
+        ("reviewed", "boolean"),
     )
 
 
