@@ -115,3 +115,17 @@ def test_answer_does_not_depend_on_batches() -> None:
 
 def test_table_of_the_documents_is_this_one(found: Compared) -> None:
     assert leaderboard.table_of(found.ranking) in leaderboard.RESULTS.read_text()
+
+
+def test_without_checked_labels_no_order_is_certain() -> None:
+    sums = sums_of(10_000)
+    checked = compare(sums, ("accuracy",), is_known=True, is_checked=True)
+    assert checked.metrics["certain_pairs"] == 54
+    audited = compare(sums, ("accuracy",), is_known=True, is_checked=False)
+    assert audited.metrics["certain_pairs"] == 0
+    assert len(flips_of(audited)) == 1
+    unknown = compare(sums, ("accuracy",), is_known=False, is_checked=False)
+    for row in unknown.flips.to_pylist():
+        assert (row["clean_a"], row["level_prevalence"], row["flips"]) == (None, None, None)
+        assert row["certain"] is False
+    assert "prevalence" not in unknown.metrics

@@ -192,6 +192,7 @@ def test_models_made_to_cross_are_level_at_that_prevalence(
     assert row["model_a"] == ("copier" if x < 0.2 else "careful")
 
 
+@pytest.mark.full
 def test_study_by_loops(spark: SparkSession, tmp_path: Path) -> None:
     study = Study(tmp_path)
     result = study.run()
@@ -331,6 +332,7 @@ def test_labels_of_an_audit_are_never_certain(spark: SparkSession, tmp_path: Pat
     assert study.run("chosen", labels=chosen).metrics["bad_items"] == 1
 
 
+@pytest.mark.full
 def test_labels_of_which_nothing_is_known_give_no_clean_ranking(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -155,6 +155,7 @@ def test_spark_plants_what_arrays_plant_in_any_order_and_partitioning(
     assert [row["label"] for row in other.rows(spark, "noisy")] == labels
 
 
+@pytest.mark.full
 def test_rows_outside_of_where_stay_and_numbered_rows_do(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -219,7 +220,8 @@ def test_bad_noise_is_refused(tmp_path: Path, noise: dict[str, Any], words: str)
     assert words in str(raised.value)
 
 
-@pytest.mark.parametrize("kind", ["delta", pytest.param("iceberg", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["delta", "iceberg"])
 def test_tables_of_other_formats(spark: SparkSession, tmp_path: Path, kind: str) -> None:
     zoo, noise = Zoo(tmp_path), NOISE[4:6]
     zoo.run("r1", *noise)
