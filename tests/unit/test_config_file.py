@@ -487,5 +487,5 @@ def test_conf_demo_puts_all_into_one_place() -> None:
     names = [spec.name for job in jobs for spec in job.outputs if spec.name != "quarantine"]
     written = [output.location(name) for name in (*names, "models", "runs")]
     places = [config.input.table, *written]
-    assert len(places) == 15
+    assert len(places) == 9
     assert all(place.startswith("out/demo/") for place in places)
