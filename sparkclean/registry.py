@@ -48,6 +48,11 @@ JOBS: dict[str, JobEntry] = {
         "train a final model after an audit, and test it on trusted labels",
         "--config conf/train.yaml",
     ),
+    "conflicts": JobEntry(
+        "sparkclean.jobs.conflicts.job:ConflictsJob",
+        "find the same example with different labels, and in several splits",
+        "data/reviews.parquet --label label --set conflicts.columns=text",
+    ),
 }
 
 

@@ -130,6 +130,32 @@ PREDICTIONS: Final = (
     *PROVENANCE,
 )
 
+#: One row per content whose rows have different labels.
+CONFLICTS: Final = (
+    ("content_hash", "string"),
+    ("rows", "bigint"),
+    ("record_ids", "array<string>"),
+    ("labels", "array<struct<label:<label>,rows:bigint>>"),
+    ("majority", "<label>"),
+    ("suspects", "bigint"),
+    (
+        "audit",
+        "array<struct<record_id:string,given_label:<label>,suggested_label:<label>,"
+        "label_quality:double,rank:bigint>>",
+    ),
+    *PROVENANCE,
+)
+
+#: One row per content that stands in several splits or tables.
+LEAKS: Final = (
+    ("content_hash", "string"),
+    ("rows", "bigint"),
+    ("places", "array<struct<place:string,rows:bigint>>"),
+    ("examples", "array<struct<place:string,record_id:string,given_label:<label>>>"),
+    ("labels_differ", "boolean"),
+    *PROVENANCE,
+)
+
 #: Why a row was not audited, in the order in which the reasons are tried.
 REJECTION_REASONS: Final = (
     "record_id_null",
@@ -258,6 +284,21 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     # predictions
     PRED_PROBS: "Predicted probability of each class, in the order of the labels.",
     FOLD: "Fold that held the row out; its model was trained on the other folds.",
+    # conflicts and leaks
+    "content_hash": "Hash of the content, 32 hexadecimal digits; equal contents have equal hashes.",
+    "conflicts.rows": "Rows with this content.",
+    "leaks.rows": "Rows with this content, in all places.",
+    "record_ids": "Record ids of the content as text, the first `conflicts.max_ids`; a record id of "
+    "several columns is a JSON array.",
+    "labels": "Labels of the content and their rows, the most frequent first.",
+    "majority": "Label that more of these rows have than any other; null where two lead.",
+    "conflicts.suspects": "Rows of the content that the audit suspects; null without "
+    "`conflicts.suspects`.",
+    "audit": "What the audit says of the listed rows that it suspects; null without "
+    "`conflicts.suspects`.",
+    "places": "Splits or tables that hold the content, and their rows.",
+    "leaks.examples": "The first `conflicts.max_ids` rows of each place, with record id and label.",
+    "labels_differ": "Whether these rows have different labels.",
     # cleaned versions
     f"<label>{ORIGINAL_SUFFIX}": "Mode `relabel`: the label in the input table.",
     LABEL_WAS_CHANGED: "Mode `relabel`: whether the label was changed.",
@@ -266,7 +307,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     # runs
     "runs.run_id": "Run id, in letters that a path may hold.",
     "original_run_id": "Run id as it was given.",
-    JOB: "Job that ran: `audit`, `predict`, `train`, or `revert`.",
+    JOB: "Job that ran: `audit`, `predict`, `train`, `conflicts`, or `revert`.",
     "status": "`published`, `gate_failed`, `cleaned_conflict`, `failed` or `reverted`.",
     "started_at": "Time at which the run began.",
     "finished_at": "Time at which the record was written.",
