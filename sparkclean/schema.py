@@ -288,8 +288,8 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "content_hash": "Hash of the content, 32 hexadecimal digits; equal contents have equal hashes.",
     "conflicts.rows": "Rows with this content.",
     "leaks.rows": "Rows with this content, in all places.",
-    "record_ids": "Record ids of the content as text, the first `conflicts.max_ids`; a record id of "
-    "several columns is a JSON array.",
+    "record_ids": "Record ids of the content as text, the first `conflicts.max_ids`; a record id "
+    "of several columns is a JSON array.",
     "labels": "Labels of the content and their rows, the most frequent first.",
     "majority": "Label that more of these rows have than any other; null where two lead.",
     "conflicts.suspects": "Rows of the content that the audit suspects; null without "

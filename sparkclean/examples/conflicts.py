@@ -123,9 +123,9 @@ def content_findings(schema: StructType, content: Sequence[str]) -> list[str]:
     list of str
     """
     return [
-        f"conflicts.columns: column {name!r} is {schema[name].dataType.simpleString()}, whose equal "
-        "values have no one form; compare texts, numbers, booleans, times, or arrays and structs of "
-        "them"
+        f"conflicts.columns: column {name!r} is {schema[name].dataType.simpleString()}, whose "
+        "equal values have no one form; compare texts, numbers, booleans, times, or arrays and "
+        "structs of them"
         for name in content
         if not _has_one_form(schema[name].dataType)
     ]
@@ -196,6 +196,12 @@ class Found:
     digest: int = 0
 
 
+#: What `KeepFindings` counts, in its order.
+_COUNTED = (
+    "duplicate_rows", "duplicate_contents", "conflict_rows", "conflicts", "leak_rows", "leaks",
+)  # fmt: skip
+
+
 def find_repeated(
     examples: Examples, given: DataFrame, trusted: DataFrame | None, store: RowStore
 ) -> Found:
@@ -231,12 +237,12 @@ def find_repeated(
     repeated = repeated_rows(hashed.streams[ROWS].frame, examples)
     kept = FrameStream(repeated, store).run("repeated", KeepFindings(*types))
     states = {state.second: state.values for state in kept.states}
-    counts = states.get(0, [0] * 6)
+    counts: list[int] = states.get(0, [0] * 6)
     return Found(
         kept.streams[ROWS],
         parts.get(GIVEN, Part()),
         parts.get(TRUSTED, Part()),
-        *counts,
+        **dict(zip(_COUNTED, counts, strict=True)),
         digest=join_hash_limbs(states.get(1, [0] * 8)),
     )
 
@@ -350,7 +356,10 @@ def _with_views(rows: DataFrame, examples: Examples, suspects: DataFrame | None)
     own = rows.select("*", shown_id(examples).alias("record_id"), F.col(LABEL).alias("given_label"))
     if suspects is None:
         empty = {"suggested_label": examples.label_type, "label_quality": "double"}
-        nulls = {name: F.lit(None).cast(kind) for name, kind in (empty | {"rank": "bigint"}).items()}
+        empty |= {"rank": "bigint", "__flagged": "boolean"}
+        nulls = {
+            name: F.lit(None).cast(kind) for name, kind in (empty | {"rank": "bigint"}).items()
+        }
         return own.withColumns(nulls | {"__flagged": F.lit(None).cast("boolean")})
     joined = own.join(suspects, examples.id_names, "left")
     return joined.withColumn("__flagged", F.col("rank").isNotNull())

@@ -16,7 +16,15 @@ import pyarrow as pa
 
 from sparkclean.examples.batches import LABEL
 from sparkclean.numbers.result_hash import split_hash_limbs, sum_hashes
-from sparkclean.rows.emitted import ID_PREFIX, KIND, STATE, Emitted, id_fields, state_fields, to_batch
+from sparkclean.rows.emitted import (
+    ID_PREFIX,
+    KIND,
+    STATE,
+    Emitted,
+    id_fields,
+    state_fields,
+    to_batch,
+)
 from sparkclean.rows.types import Fields
 
 #: The hash of a content, 128 bits, in two columns that Spark compares fast.
@@ -39,7 +47,7 @@ _WHAT = "__what"
 
 
 def fold_text(text: str) -> str:
-    """Write a text so that what people read as the same is the same.
+    r"""Write a text so that what people read as the same is the same.
 
     Parameters
     ----------
@@ -52,7 +60,7 @@ def fold_text(text: str) -> str:
 
     Examples
     --------
-    >>> fold_text("  The\\tＣＡＦÉ ")
+    >>> fold_text("  The\tＣＡＦÉ ")
     'the café'
 
     References
@@ -62,7 +70,9 @@ def fold_text(text: str) -> str:
     if text.isascii():
         return " ".join(text.lower().split())
     folded = text
-    for _ in range(4):  # a form that is folded may take another step; two are the most that is known
+    for _ in range(
+        4
+    ):  # a form that is folded may take another step; two are the most that is known
         before = folded
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", folded).casefold())
         if folded == before:
@@ -236,7 +246,8 @@ class HashContents:
         said = [has_content(c, p) for c, p in zip(columns, pieces, strict=True)]
         there = np.any(np.array(said, np.bool_).reshape(len(said), -1), axis=0)
         rows = zip(*pieces, strict=True)
-        return there, [content_hash(row) for row, is_there in zip(rows, there, strict=True) if is_there]
+        said_rows = zip(rows, there, strict=True)
+        return there, [content_hash(row) for row, is_there in said_rows if is_there]
 
     def _copied(self) -> list[str]:
         ids = [f"{ID_PREFIX}{i}" for i in range(len(self.id_types))]
@@ -278,7 +289,7 @@ class KeepFindings:
         for batch in batches:
             first = batch.column(POSITION).to_numpy(zero_copy_only=False) == 1
             marks = [
-                batch.column(name).fill_null(False).to_numpy(zero_copy_only=False)  # noqa: FBT003
+                batch.column(name).fill_null(False).to_numpy(zero_copy_only=False)
                 for name in (CONFLICT, LEAK)
             ]
             given = batch.column(PART).to_numpy(zero_copy_only=False) == GIVEN

@@ -94,7 +94,7 @@ class ConflictsSection(Section):
         return findings
 
 
-def test_table(config: Config) -> str | None:
+def trusted_table(config: Config) -> str | None:
     """Give the table of trusted labels, where the configuration names one."""
     named = {key: table for part in config.sections() for key, table in part.tables().items()}
     return named.get(TEST)

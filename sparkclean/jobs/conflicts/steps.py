@@ -7,15 +7,18 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import functions as F
+
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.examples import conflicts
 from sparkclean.examples.checks import count_duplicate_ids
 from sparkclean.examples.columns import check_id_types, check_label_type
 from sparkclean.examples.conflicts import Examples, Found
-from sparkclean.jobs.conflicts.sections import TEST, ConflictsSection, test_table
+from sparkclean.jobs.conflicts.sections import TEST, ConflictsSection, trusted_table
 from sparkclean.jobs.conflicts.suspects import AuditView, open_view
 from sparkclean.lake import open_source
 from sparkclean.rows.columns import find_columns, quoted, where
+from sparkclean.rows.driver_rows import typed_columns
 from sparkclean.rows.report import Grid, Line, Report
 from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.context import Context, Parent, PinnedTable
@@ -69,14 +72,12 @@ def prepare_conflicts(context: Context) -> ConflictsPrepared:
     config.section(ConflictsSection)  # where it is missing, that is said first
     _check_outputs(context)
     source = open_source(config.input.table, config.input.format, spark=context.spark)
-    table = context.pin(
-        "input", source, config.input.version, numbered=config.columns.is_numbered
-    )
+    table = context.pin("input", source, config.input.version, numbered=config.columns.is_numbered)
     tables = {"input": table}
     run_time = context.run_time()
     rows = where(table.frame, config.input.where, run_time)
     examples = _find_examples(context, rows)
-    location = test_table(config)
+    location = trusted_table(config)
     if location is not None:
         tables["test"] = _open_test(context, location, examples, rows)
     view = open_view(context, examples)
@@ -140,15 +141,14 @@ def _find_examples(context: Context, rows: DataFrame) -> Examples:
     )
 
 
-def _open_test(
-    context: Context, location: str, examples: Examples, rows: DataFrame
-) -> PinnedTable:
+def _open_test(context: Context, location: str, examples: Examples, rows: DataFrame) -> PinnedTable:
     """Pin the table of trusted labels; its columns must be those of the table."""
-    test = context.pin(
-        "test",
-        open_source(location, "auto", spark=context.spark),
-        numbered=context.config.columns.is_numbered,
-    )
+    try:
+        source = open_source(location, "auto", spark=context.spark)
+        test = context.pin("test", source, numbered=context.config.columns.is_numbered)
+    except InputError as exc:
+        texts = [text.removeprefix("input.table: ") for text in exc.findings]
+        raise InputError([f"{TEST}: {text}" for text in texts]) from exc
     names = [*examples.ids, examples.label, *examples.content]
     find_columns(test.frame, names, f"{TEST}, whose columns are those of input.table")
     here, there = rows.schema, test.frame.schema
@@ -232,7 +232,10 @@ def execute_conflicts(prepared: ConflictsPrepared, execution: Execution) -> Resu
     with execution.progress.phase("write conflicts"):
         for name, frame in frames.items():
             if execution.outputs.wants(name):
-                own = frame.select("*", *execution.provenance.columns())
+                columns = typed_columns(execution.outputs.specs[name].columns, examples.label_type)
+                # what nobody can null inside an array would be no type that a table takes later
+                own_columns = [F.col(c).cast(kind) for c, kind in columns[: len(frame.columns)]]
+                own = frame.select(*own_columns, *execution.provenance.columns())
                 execution.outputs.stage_frame(name, own)
     metrics = _metrics(found)
     result = Result(
@@ -284,9 +287,7 @@ def _summarise(found: Found, *, has_places: bool) -> Report:
         "contents",
     ]
     if has_places:
-        lines.append(
-            f"{found.leaks:,} contents stand in several places: {found.leak_rows:,} rows"
-        )
+        lines.append(f"{found.leaks:,} contents stand in several places: {found.leak_rows:,} rows")
     empty = given.rows - given.with_content
     if empty:
         lines.append(f"{empty:,} rows have no content and were not compared")
