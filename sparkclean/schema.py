@@ -213,7 +213,7 @@ CALIBRATIONS: Final = ("none", "temperature", "isotonic")
 RUNS: Final = (
     (RUN_ID, "string"),
     ("original_run_id", "string"),
-    ("status", "string"),  # published | gate_failed | cleaned_conflict | failed | reverted
+    ("status", "string"),  # published | gate_failed | cleaned_conflict | failed | reverted | void
     ("started_at", "timestamp"),
     ("finished_at", "timestamp"),
     ("seconds", "double"),
@@ -308,7 +308,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "runs.run_id": "Run id, in letters that a path may hold.",
     "original_run_id": "Run id as it was given.",
     JOB: "Job that ran: `audit`, `predict`, `train`, `conflicts`, or `revert`.",
-    "status": "`published`, `gate_failed`, `cleaned_conflict`, `failed` or `reverted`.",
+    "status": "`published`, `gate_failed`, `cleaned_conflict`, `failed`, `reverted` or `void`.",
     "started_at": "Time at which the run began.",
     "finished_at": "Time at which the record was written.",
     "seconds": "Seconds between the two.",
@@ -324,7 +324,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "counts": "JSON: further counts of the job.",
     "gates": "JSON: limits, the values found, and whether they were passed.",
     "outputs": "JSON: outputs that were published, with location and version.",
-    "message": "What went wrong, if something did.",
+    "message": "What went wrong, if something did; why a run is void.",
     "bytes_written": "Bytes of data in the cleaned versions.",
     "remembered": "Bounds that a later run of the same configuration may start from.",
     "metrics": "JSON: numbers to monitor, by name.",

@@ -28,6 +28,7 @@ from sparkclean.commands.versions import (
     clean_up,
     revert,
     versions,
+    void,
 )
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of, raising_interrupts
@@ -45,6 +46,7 @@ _EXAMPLES = {
     "versions": "sparkclean versions out/examples/cleaned",
     "show": "sparkclean show out/examples/suspects -n 20",
     "revert": "sparkclean revert out/examples/cleaned --to 3",
+    "void": 'sparkclean void out/examples/runs nightly-2026-11-24 --why "labels of another day"',
     "check-version": "sparkclean check-version out/examples/cleaned --version nightly-2026-11-24",
     "clean-up": "sparkclean clean-up out/examples/cleaned --keep 5 --older-than 30d --yes",
     "schema": "sparkclean schema > audit.schema.json",
@@ -219,6 +221,14 @@ def _parser() -> argparse.ArgumentParser:
     reverted.add_argument("target", help="path or name of an output")
     reverted.add_argument(
         "--to", required=True, metavar="V", help="version to make current: name, number or run id"
+    )
+
+    voided = _command(commands, "void", void, "mark a run void, so that it counts for nothing")
+    voided.add_argument("target", metavar="runs", help="path or name of the run records")
+    voided.add_argument("run_id", metavar="run_id", help="run id, as it was given")
+    voided.add_argument("--why", required=True, metavar="TEXT", help="why it is void")
+    voided.add_argument(
+        "--job", metavar="JOB", help="job of the run (default: all jobs of this run id)"
     )
 
     check = _command(
