@@ -53,6 +53,11 @@ JOBS: dict[str, JobEntry] = {
         "find the same example with different labels, and in several splits",
         "data/reviews.parquet --label label --set conflicts.columns=text",
     ),
+    "compare": JobEntry(
+        "sparkclean.jobs.compare.job:CompareJob",
+        "compare two audits of a table: suspects that are new, fixed, open or back",
+        "out/examples/runs monday tuesday",
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from sparkclean import registry
+from sparkclean.commands.compare import add_compare_arguments, compare
 from sparkclean.commands.completion import SHELLS, completion_script
 from sparkclean.commands.flags import add_flags, config_text, load_flagged
 from sparkclean.commands.init import add_init_flags, init
@@ -194,6 +195,7 @@ def _parser() -> argparse.ArgumentParser:
 
     helps = {name: entry.help for name, entry in registry.JOBS.items()}
     helps["run"] = "predict a table out of sample, then audit it with these predictions"
+    compared = helps.pop("compare")
     for name, text in helps.items():
         job = _command(commands, name, _job, text)
         job.set_defaults(job=name)
@@ -204,6 +206,10 @@ def _parser() -> argparse.ArgumentParser:
         job.add_argument(
             "--dry-run", action="store_true", help="check, show the plan, write nothing"
         )
+
+    job = _command(commands, "compare", compare, compared)
+    job.set_defaults(job="compare")
+    add_compare_arguments(job)
 
     add_init_flags(_command(commands, "init", init, "write a commented configuration for a table"))
 
