@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def typed_columns(columns: Columns, label_type: str) -> Columns:
     """Give every column its type of Spark: that of labels is the user's."""
-    return tuple((name, kind.replace("<label>", label_type)) for name, kind in columns)
+    return tuple(
+        (name, kind.replace("<label>", label_type) if "<label>" in kind else kind)
+        for name, kind in columns
+    )
 
 
 def arrow_table(

@@ -303,6 +303,9 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
             ("audit", {"audit": 5}, "wanted: text or null"),
         )
     ],
+    ({"compare": 5}, "compare", "is not a section"),
+    ({"compare": {"run_a": 5, "run_b": "b"}}, "compare.run_a", "wanted"),
+    ({"compare": {"run_a": "a", "run_b": "a"}}, "compare.run_b", "name two different audits"),
     ({"train": 5}, "train", "is not a section; write its keys below it (mode, audit"),
     ({"train": {"mode": "clean"}}, "train.mode", "did you mean 'cleaned'?"),
     ({"train": {"audit": 5}}, "train.audit", "wanted: text or null"),
@@ -342,6 +345,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"output": {"predictions": 5}}, "output.predictions", "wanted: text or null"),
     ({"output": {"conflicts": 5}}, "output.conflicts", "wanted: text or null"),
     ({"output": {"leaks": 5}}, "output.leaks", "wanted: text or null"),
+    ({"output": {"changes": 5}}, "output.changes", "wanted: text or null"),
+    ({"output": {"moves": 5}}, "output.moves", "wanted: text or null"),
     ({"output": {"models": 5}}, "output.models", "wanted: text or null"),
     ({"output": {"runs": ""}}, "output.runs", "is empty"),
     ({"output": {"format": "orc"}}, "output.format", "choose one of parquet, delta, iceberg"),

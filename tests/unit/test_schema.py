@@ -18,6 +18,8 @@ TABLES = {
     "REJECTED": schema.REJECTED,
     "CONFLICTS": schema.CONFLICTS,
     "LEAKS": schema.LEAKS,
+    "CHANGES": schema.CHANGES,
+    "MOVES": schema.MOVES,
     "RUNS": schema.RUNS,
 }
 TYPES = {"string", "double", "bigint", "int", "timestamp", "boolean", "<label>"}
