@@ -96,6 +96,16 @@ JOBS: dict[str, JobEntry] = {
         "--config conf/review.yaml",
         "review status",
     ),
+    "conflicts": JobEntry(
+        "sparkclean.jobs.conflicts.job:ConflictsJob",
+        "find the same example with different labels, and in several splits",
+        "data/reviews.parquet --label label --set conflicts.columns=text",
+    ),
+    "compare": JobEntry(
+        "sparkclean.jobs.compare.job:CompareJob",
+        "compare two audits of a table: suspects that are new, fixed, open or back",
+        "out/examples/runs monday tuesday",
+    ),
 }
 
 

@@ -282,6 +282,66 @@ DECISION_REJECTIONS: Final = (
     "contradicts_itself",
 )
 
+#: One row per content whose rows have different labels.
+CONFLICTS: Final = (
+    ("content_hash", "string"),
+    ("rows", "bigint"),
+    ("record_ids", "array<string>"),
+    ("labels", "array<struct<label:<label>,rows:bigint>>"),
+    ("majority", "<label>"),
+    ("suspects", "bigint"),
+    (
+        "audit",
+        "array<struct<record_id:string,given_label:<label>,suggested_label:<label>,"
+        "label_quality:double,rank:bigint>>",
+    ),
+    *PROVENANCE,
+)
+
+#: One row per content that stands in several splits or tables.
+LEAKS: Final = (
+    ("content_hash", "string"),
+    ("rows", "bigint"),
+    ("places", "array<struct<place:string,rows:bigint>>"),
+    ("examples", "array<struct<place:string,record_id:string,given_label:<label>>>"),
+    ("labels_differ", "boolean"),
+    *PROVENANCE,
+)
+
+#: After the record id columns: a row for each suspect of either audit.
+CHANGES: Final = (
+    ("change", "string"),
+    ("given_label_a", "<label>"),
+    ("given_label_b", "<label>"),
+    ("suggested_label_a", "<label>"),
+    ("suggested_label_b", "<label>"),
+    ("label_quality_a", "double"),
+    ("label_quality_b", "double"),
+    ("cause", "string"),
+    ("file", "string"),
+    *PROVENANCE,
+)
+
+#: One row for the whole table, one per class and one per class pair with a suspect.
+MOVES: Final = (
+    ("subject", "string"),
+    (GIVEN_LABEL, "<label>"),
+    (SUGGESTED_LABEL, "<label>"),
+    ("examples_a", "bigint"),
+    ("suspects_a", "bigint"),
+    ("examples_b", "bigint"),
+    ("suspects_b", "bigint"),
+    ("rate_a", "double"),
+    ("rate_b", "double"),
+    ("difference", "double"),
+    ("low", "double"),
+    ("high", "double"),
+    ("p", "double"),
+    ("adjusted_p", "double"),
+    ("moved", "boolean"),
+    *PROVENANCE,
+)
+
 #: Why a row was not audited, in the order in which the reasons are tried.
 REJECTION_REASONS: Final = (
     "record_id_null",
@@ -353,7 +413,7 @@ CALIBRATIONS: Final = ("none", "temperature", "isotonic")
 RUNS: Final = (
     (RUN_ID, "string"),
     ("original_run_id", "string"),
-    ("status", "string"),  # published | gate_failed | cleaned_conflict | failed | reverted
+    ("status", "string"),  # published | gate_failed | cleaned_conflict | failed | reverted | void
     ("started_at", "timestamp"),
     ("finished_at", "timestamp"),
     ("seconds", "double"),
@@ -503,6 +563,49 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "estimates.reviewed": "Examples of the random part that were decided.",
     "errors": "Decided examples whose label is wrong.",
     "undecided": "Drawn examples that are unclear, contradictory or not reviewed.",
+    # conflicts and leaks
+    "conflicts.content_hash": "Hash of the content; equal contents have equal hashes.",
+    "leaks.content_hash": "Hash of the content; equal contents have equal hashes.",
+    "conflicts.rows": "Rows with this content.",
+    "leaks.rows": "Rows with this content, in all places.",
+    "record_ids": "Record ids of the content as text, the first `conflicts.max_ids`; a record id "
+    "of several columns is a JSON array.",
+    "labels": "Labels of the content and their rows, the most frequent first.",
+    "majority": "Label that more of these rows have than any other; null where two lead.",
+    "conflicts.suspects": "Rows of the content that the audit suspects; null without "
+    "`conflicts.suspects`.",
+    "audit": "What the audit says of the listed rows that it suspects; null without "
+    "`conflicts.suspects`.",
+    "places": "Splits or tables that hold the content, and their rows.",
+    "leaks.examples": "The first `conflicts.max_ids` rows of each place, with record id and label.",
+    "labels_differ": "Whether these rows have different labels.",
+    # changes and moves; a is the earlier audit, b the later one
+    "change": "`new`, `fixed`, `open` (a suspect of both), `returned` (new again), or `relabelled` "
+    "(no suspect, but another label).",
+    "given_label_a": "Label when the earlier audit ran, where it is known.",
+    "given_label_b": "Label when the later audit ran; of Parquet tables the current one.",
+    "suggested_label_a": "What the earlier audit suggests; null where it does not suspect the row.",
+    "suggested_label_b": "What the later audit suggests; null where it does not suspect the row.",
+    "label_quality_a": "Label quality score by the earlier audit, of its suspects.",
+    "label_quality_b": "Label quality score by the later audit, of its suspects.",
+    "cause": "`row_added`, `row_removed`, `label_changed` or `row_unchanged`; null where it is not "
+    "known.",
+    "changes.file": "File that holds the row, where the format tells it.",
+    "subject": "`all`, `class` or `pair`.",
+    "moves.given_label": "Label of the class.",
+    "moves.suggested_label": "Suggested label of a pair.",
+    "examples_a": "Audited rows of the class, by the earlier audit.",
+    "suspects_a": "Suspects among them.",
+    "examples_b": "Audited rows of the class, by the later audit.",
+    "suspects_b": "Suspects among them, by the later audit.",
+    "rate_a": "Suspects per example of the earlier audit.",
+    "rate_b": "Suspects per example of the later audit.",
+    "difference": "Later rate less earlier rate.",
+    "moves.low": "Lower end of the 95 % interval of the difference.",
+    "moves.high": "Upper end of the 95 % interval of the difference.",
+    "p": "p-value of the hypothesis that both rates are one.",
+    "adjusted_p": "p-value after Benjamini and Hochberg, over all classes and pairs.",
+    "moved": "Whether the adjusted p-value is below 0.05.",
     # cleaned versions
     f"<label>{ORIGINAL_SUFFIX}": "Mode `relabel`: the label in the input table.",
     LABEL_WAS_CHANGED: "Mode `relabel`: whether the label was changed.",
@@ -567,7 +670,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "runs.run_id": "Run id, in letters that a path may hold.",
     "original_run_id": "Run id as it was given.",
     JOB: "Job that ran, such as `audit` or `rank-models`, or `revert`.",
-    "status": "`published`, `gate_failed`, `cleaned_conflict`, `failed` or `reverted`.",
+    "status": "`published`, `gate_failed`, `cleaned_conflict`, `failed`, `reverted` or `void`.",
     "started_at": "Time at which the run began.",
     "finished_at": "Time at which the record was written.",
     "seconds": "Seconds between the two.",
@@ -583,7 +686,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "counts": "JSON: further counts of the job.",
     "gates": "JSON: limits, the values found, and whether they were passed.",
     "outputs": "JSON: outputs that were published, with location and version.",
-    "message": "What went wrong, if something did.",
+    "message": "What went wrong, if something did; why a run is void.",
     "bytes_written": "Bytes of data in the cleaned versions.",
     "remembered": "Bounds that a later run of the same configuration may start from.",
     "metrics": "JSON: numbers to monitor, by name.",

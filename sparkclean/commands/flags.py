@@ -26,6 +26,7 @@ _log = logging.getLogger("sparkclean")
 #: What a job must know of a table; other jobs take what is given.
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "audit": ("columns.id", "columns.label", "columns.pred_probs"),
+    "conflicts": ("columns.id", "columns.label"),
     "predict": ("columns.id", "columns.label", "predict.features"),
     "run": ("columns.id", "columns.label", "predict.features"),
     "train": ("columns.id", "columns.label", "predict.features"),

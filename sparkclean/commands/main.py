@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from sparkclean import registry
 from sparkclean.commands.card import add_card_arguments, card
+from sparkclean.commands.compare import add_compare_arguments, compare
 from sparkclean.commands.completion import SHELLS, completion_script
 from sparkclean.commands.flags import add_flags, config_text, load_flagged
 from sparkclean.commands.init import add_init_flags, init
@@ -31,6 +32,7 @@ from sparkclean.commands.versions import (
     clean_up,
     revert,
     versions,
+    void,
 )
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of, raising_interrupts
@@ -51,6 +53,7 @@ _EXAMPLES = {
     "card": "sparkclean card out/examples/cleaned -o out/examples/card",
     "report": "sparkclean report out/examples/runs --run-id nightly-2026-11-24 -o report.html",
     "revert": "sparkclean revert out/examples/cleaned --to 3",
+    "void": 'sparkclean void out/examples/runs nightly-2026-11-24 --why "labels of another day"',
     "check-version": "sparkclean check-version out/examples/cleaned --version nightly-2026-11-24",
     "clean-up": "sparkclean clean-up out/examples/cleaned --keep 5 --older-than 30d --yes",
     "schema": "sparkclean schema > audit.schema.json",
@@ -213,6 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     helps = {name: entry.help for name, entry in registry.JOBS.items()}
     helps["run"] = "predict a table out of sample, then audit it with these predictions"
     groups: dict[str, Any] = {}
+    compared = helps.pop("compare")
     for name, text in helps.items():
         words = registry.JOBS[name].command.split() if name in registry.JOBS else []
         if words:  # commands of one group stand behind its name
@@ -230,6 +234,10 @@ def _parser() -> argparse.ArgumentParser:
         job.add_argument(
             "--dry-run", action="store_true", help="check, show the plan, write nothing"
         )
+
+    job = _command(commands, "compare", compare, compared)
+    job.set_defaults(job="compare")
+    add_compare_arguments(job)
 
     add_init_flags(_command(commands, "init", init, "write a commented configuration for a table"))
 
@@ -253,6 +261,14 @@ def _parser() -> argparse.ArgumentParser:
     reverted.add_argument("target", help="path or name of an output")
     reverted.add_argument(
         "--to", required=True, metavar="V", help="version to make current: name, number or run id"
+    )
+
+    voided = _command(commands, "void", void, "mark a run void, so that it counts for nothing")
+    voided.add_argument("target", metavar="runs", help="path or name of the run records")
+    voided.add_argument("run_id", metavar="run_id", help="run id, as it was given")
+    voided.add_argument("--why", required=True, metavar="TEXT", help="why it is void")
+    voided.add_argument(
+        "--job", metavar="JOB", help="job of the run (default: all jobs of this run id)"
     )
 
     check = _command(

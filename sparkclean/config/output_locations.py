@@ -21,6 +21,11 @@ _BEFORE = (
 )  # fmt: skip
 _NO_NAME = re.compile(r"[^\w.+=@-]")
 
+#: Outputs of version 0.1.0, whose default locations did not name the table.
+_OUTPUTS_BEFORE = (
+    "suspects", "classes", "pairs", "rejected", "cleaned", "predictions", "models", "runs",
+)  # fmt: skip
+
 
 def with_table_in_locations(config: Config) -> Config:
     """Fill in the table in places of outputs.
@@ -66,7 +71,7 @@ def default_locations_before(config: Config) -> dict[str, str]:
     return {
         key: default.replace(f"{TABLE}/", "")
         for key, default in defaults.items()
-        if getattr(config.output, key) == default.replace(TABLE, table)
+        if key in _OUTPUTS_BEFORE and getattr(config.output, key) == default.replace(TABLE, table)
     }
 
 

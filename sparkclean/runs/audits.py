@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from sparkclean.config.sections import Config
 from sparkclean.errors import InputError
 from sparkclean.lake import TargetTable, original_run_id, safe_run_id
+from sparkclean.lake.run_records import without_void
 from sparkclean.locations import same_place
 from sparkclean.runs.status import PUBLISHED
 from sparkclean.schema import JOB, RUN_ID
@@ -148,7 +149,7 @@ def _is_audit(records: DataFrame) -> Column:
 def _records(spark: SparkSession, runs: TargetTable, table: str, key: str) -> DataFrame:
     try:
         if runs.current() is not None:
-            return runs.frame(spark)
+            return without_void(runs.frame(spark))
     except InputError:
         pass
     raise InputError(_no_audit(runs, table, key))

@@ -308,6 +308,21 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
             ("seed", {"seed": -1}, "an integer from 0 to 4.29497e+09"),
         )
     ],
+    ({"conflicts": 5}, "conflicts", "is not a section"),
+    *[
+        ({"conflicts": {"columns": "text"} | section}, f"conflicts.{key}", words)
+        for key, section, words in (
+            ("columns", {"columns": 5}, "wanted"),
+            ("fold", {"fold": "yes"}, "true or false"),
+            ("split", {"split": 5}, "wanted: text or null"),
+            ("max_ids", {"max_ids": 0}, "an integer of at least 1"),
+            ("suspects", {"suspects": 5}, "wanted: text or null"),
+            ("audit", {"audit": 5}, "wanted: text or null"),
+        )
+    ],
+    ({"compare": 5}, "compare", "is not a section"),
+    ({"compare": {"run_a": 5, "run_b": "b"}}, "compare.run_a", "wanted"),
+    ({"compare": {"run_a": "a", "run_b": "a"}}, "compare.run_b", "name two different audits"),
     ({"train": 5}, "train", "is not a section; write its keys below it (mode, audit"),
     ({"train": {"mode": "clean"}}, "train.mode", "did you mean 'cleaned'?"),
     ({"train": {"audit": 5}}, "train.audit", "wanted: text or null"),
@@ -431,6 +446,10 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         ({"output": {name: 5}}, f"output.{name}", "wanted: text or null")
         for name in ("consensus", "annotators", "confusions", "agreement")
     ],
+    ({"output": {"conflicts": 5}}, "output.conflicts", "wanted: text or null"),
+    ({"output": {"leaks": 5}}, "output.leaks", "wanted: text or null"),
+    ({"output": {"changes": 5}}, "output.changes", "wanted: text or null"),
+    ({"output": {"moves": 5}}, "output.moves", "wanted: text or null"),
     ({"output": {"models": 5}}, "output.models", "wanted: text or null"),
     ({"output": {"runs": ""}}, "output.runs", "is empty"),
     ({"output": {"format": "orc"}}, "output.format", "choose one of parquet, delta, iceberg"),

@@ -70,6 +70,7 @@ MAY_USE = {
 #: What executors load for an audit: numpy and pyarrow alone.
 EXECUTORS = (
     "examples.batches",
+    "examples.contents",
     "examples.counts",
     "examples.kernels",
     "examples.ranks",
