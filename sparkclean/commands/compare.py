@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sparkclean.commands.jobs import new_run_id, open_jobs
-from sparkclean.commands.live import phase_listener
 from sparkclean.commands.log import name_run
 from sparkclean.commands.terminal import print_report
 from sparkclean.commands.versions import is_run_records, opened
 from sparkclean.errors import InputError
+from sparkclean.rows.live import phase_listener
 from sparkclean.rows.session import read_properties
 
 _OUTPUTS = ("changes", "moves")

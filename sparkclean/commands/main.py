@@ -204,15 +204,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="sparkclean",
-        description="Find, measure and remove wrong labels in data lakes.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"sparkclean {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
+def _add_jobs(commands: Any) -> None:
+    """Add a command for each job, and for sequences of jobs."""
     helps = {name: entry.help for name, entry in registry.JOBS.items()}
     helps["run"] = "predict a table out of sample, then audit it with these predictions"
     groups: dict[str, Any] = {}
@@ -238,6 +231,18 @@ def _parser() -> argparse.ArgumentParser:
     job = _command(commands, "compare", compare, compared)
     job.set_defaults(job="compare")
     add_compare_arguments(job)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="sparkclean",
+        description="Find, measure and remove wrong labels in data lakes.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"sparkclean {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    _add_jobs(commands)
 
     add_init_flags(_command(commands, "init", init, "write a commented configuration for a table"))
 
