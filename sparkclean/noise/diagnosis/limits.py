@@ -1,0 +1,60 @@
+"""The limits by which kinds of noise are told apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a diagnosis; `benchmarks/diagnose.py` has measured them.
+
+    Attributes
+    ----------
+    core_rate : float
+        Lower limit of the core's rate below which there is no noise to name.
+    q : float
+        Adjusted p below which an excess counts.
+    subject_ratio, cell_ratio : float
+        Risk ratios above which the excess of a subject, and of a cell, counts.
+    fewest : int
+        Disagreements below which nothing is said of a subject or cell.
+    attributed : float
+        Share of the noise above which a kind of subject, or of neighbours, is the dominant one.
+    one_cell : float
+        Share of a subject's errors in one cell above which this is a sign of poisoning.
+    lag_gain : float
+        By how much more labels of a file agree at another lag.
+    same_label : float
+        `Shape.same_label` above which noise goes by pairs.
+    class_z, class_effect : float
+        `Shape.class_z` and `Shape.class_effect` above which noise goes by class.
+    level_ratio : float
+        A tier has the noise of the core as long as its rate is below so many times the upper limit
+        of the core's.
+    tier_ratio : float
+        `Shape.tier_ratio` above which the errors may be those of the model.
+    outside_ratio : float
+        Rate outside the core over that within, above which the model is too weak.
+    fewest_core : int
+        Disagreements of the core below which its shape says nothing.
+    stable : float
+        Share of the replicates that a winner needs.
+    """
+
+    core_rate: float = 0.005
+    q: float = 0.01
+    subject_ratio: float = 1.3
+    cell_ratio: float = 2.0
+    fewest: int = 10
+    attributed: float = 0.5
+    one_cell: float = 0.7
+    lag_gain: float = 0.2
+    same_label: float = 0.35
+    class_z: float = 2.33
+    level_ratio: float = 1.2
+    class_effect: float = 0.1
+    tier_ratio: float = 2.0
+    outside_ratio: float = 6.0
+    fewest_core: int = 20
+    stable: float = 0.8
