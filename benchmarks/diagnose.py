@@ -126,6 +126,11 @@ def _plant(
         other = np.where(ranked[:, -1] == true, ranked[:, -2], ranked[:, -1])
         noise = Noise("boundary", rate)
         about = Given(order=two[:, 1] - two[:, 0], runner_up=other)
+    if cell.kind in ("uniform", "class", "pairs"):
+        # rows one by one: rates that are exact to one row a class would make it too easy
+        chances = np.cumsum(noise.matrix_of(size), axis=1)[true]
+        unit = np.random.default_rng([seed, 1]).random(len(true))[:, None]
+        return np.minimum((unit > chances).sum(axis=1), size - 1)
     return plant(true, [noise], num_classes=size, given=[about], seed=seed).noisy
 
 

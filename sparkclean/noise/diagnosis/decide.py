@@ -67,17 +67,24 @@ def _decide(
     limits: Limits,
 ) -> tuple[str, str]:
     noise = shape.rate * counts.shape.rows if shape.low >= limits.core_rate else 0.0
+    explained = 0.0
     if near is not None:
         for kind, errors in ((SHIFT, near.shifted), (EXCHANGE, near.exchanged)):
-            if errors > 0 and errors >= limits.attributed * max(noise, errors):
+            if 0 < errors >= limits.attributed * noise:
                 return kind, f"{errors:,.0f} errors are attributed to it"
+            explained = max(explained, errors)
     best = _best(subjects)
-    if best is not None and best.attributed >= limits.attributed * max(noise, best.attributed):
-        reason = f"{best.attributed:,.0f} errors are attributed to it"
-        for kind, of in ((SWAP, best.is_swapped), (ADVERSARIAL, best.is_adversarial(limits))):
-            if best.share_of(of) > limits.attributed:
-                return kind, reason
-        return best.counts.kind, reason
+    if best is not None:
+        explained = max(explained, best.attributed)
+        if best.attributed >= limits.attributed * noise:
+            reason = f"{best.attributed:,.0f} errors are attributed to it"
+            for kind, of in ((SWAP, best.is_swapped), (ADVERSARIAL, best.is_adversarial(limits))):
+                if best.share_of(of) > limits.attributed:
+                    return kind, reason
+            return best.counts.kind, reason
+    if explained > limits.mixed * noise > 0:
+        text = f"some subjects or neighbours explain {explained:,.0f} errors, not the greater part"
+        return UNDETERMINED, text
     return _of_shape(shape, counts.shape.num_classes, limits)
 
 

@@ -21,6 +21,8 @@ class Limits:
         Disagreements below which nothing is said of a subject or cell.
     attributed : float
         Share of the noise above which a kind of subject, or of neighbours, is the dominant one.
+    mixed : float
+        Share above which it is too much for the rest to be called by another name.
     one_cell : float
         Share of a subject's errors in one cell above which this is a sign of poisoning.
     lag_gain : float
@@ -48,6 +50,7 @@ class Limits:
     cell_ratio: float = 2.0
     fewest: int = 10
     attributed: float = 0.5
+    mixed: float = 0.2
     one_cell: float = 0.7
     lag_gain: float = 0.2
     same_label: float = 0.35
@@ -55,6 +58,6 @@ class Limits:
     level_ratio: float = 1.2
     class_effect: float = 0.1
     tier_ratio: float = 2.0
-    outside_ratio: float = 6.0
+    outside_ratio: float = 10.0
     fewest_core: int = 20
     stable: float = 0.8
