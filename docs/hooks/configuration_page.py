@@ -34,6 +34,13 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "params": {"n_estimators": 100},
     },
     "train": {"mode": "weights", "test": "data/trusted_reviews"},
+    "simulate": {
+        "noise": [
+            {"kind": "uniform", "rate": 0.05},
+            {"kind": "pairs", "rate": 0.1, "pairs": [["cat", "dog"]]},
+        ],
+        "seed": 7,
+    },
     "rank": {
         "answers": {"table": "data/answers", "model": "model", "prediction": "answer"},
         "labels": {"table": "data/questions", "label": "key", "valid": "error_type = 'ok'"},

@@ -25,7 +25,18 @@ from sparkclean.schema import FILTERS, SCORES
 Config = config_model()
 REPOSITORY = Path(__file__).resolve().parents[2]
 INPUT = {"input": {"table": "in"}}
-OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "flips", "ranking", "runs")
+OUTPUTS = (
+    "suspects",
+    "cleaned",
+    "rejected",
+    "classes",
+    "pairs",
+    "flips",
+    "ranking",
+    "noisy",
+    "truth",
+    "runs",
+)
 FOREIGN_WORDS = ("Input should be", "pydantic", "For further information", "validation error")
 FOREIGN_WORDS += ("type=", "input_value", "Extra inputs", "Field required", "datetime.")
 
@@ -199,6 +210,7 @@ def test_config_key_that_is_no_text_is_named() -> None:
 
 ANSWERS = {"table": "answers", "model": "model", "prediction": "answer"}
 LABELS = {"table": "questions"}
+NOISE = [{"kind": "uniform", "rate": 0.05}]
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"input": None}, "input", "is not a section"),
     (
@@ -309,6 +321,9 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "train.estimator",
         "has no effect with train.mode: 'robust'",
     ),
+    ({"simulate": 5}, "simulate", "is not a section; write its keys below it (noise, seed"),
+    ({"simulate": {"noise": 5}}, "simulate.noise", "is not a list of sections"),
+    ({"simulate": {"noise": NOISE, "seed": -1}}, "simulate.seed", "an integer from 0 to"),
     ({"rank": 5}, "rank", "is not a section; write its keys below it (answers, labels"),
     ({"rank": {"labels": LABELS}}, "rank.answers", "is missing; it has no default"),
     ({"rank": {"answers": ANSWERS}}, "rank.labels", "is missing; it has no default"),

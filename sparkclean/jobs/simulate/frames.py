@@ -26,7 +26,7 @@ MOST_CELLS = 1 << 20
 #: Bits of a hash that divide the rows of a class, so that no task sorts a whole class.
 _BUCKET_BITS = 8
 _HASH, _BUCKET, _BEFORE, _PLACE, _ORDER = "__hash", "__bucket", "__before", "__place", "order_"
-_LABEL = "__label"
+_LABEL, _GROUP = "__label", "__by"
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,22 @@ class Labelled:
         Record ids by internal names, `CODE`, and for each noise what `planting` names. Lazy.
     ids : tuple of str
         Internal names.
+    base : DataFrame or None
+        The same without what `add_ranks` has added: what is counted is counted there.
     """
 
     frame: DataFrame
     ids: tuple[str, ...]
+    base: DataFrame | None = None
+
+    @property
+    def counted(self) -> DataFrame:
+        """Rows that are cheap to read again."""
+        return self.frame if self.base is None else self.base
+
+    def with_ranks(self, frame: DataFrame) -> Labelled:
+        """Give the same rows with more columns."""
+        return Labelled(frame, self.ids, self.counted)
 
 
 def label_rows(
@@ -141,7 +153,7 @@ def collect_plan(rows: Labelled, number: int, noise: Noise, num_classes: int) ->
     One job; the driver holds G x K numbers.
     """
     by = _by(rows, number)
-    own = rows.frame.where(F.col(f"{MAY}{number}"))
+    own = rows.counted.where(F.col(f"{MAY}{number}"))
     most = MOST_CELLS // num_classes * num_classes
     counts = own.groupBy(by.alias("by"), CODE).count().limit(most + 1).collect()
     path = f"simulate.noise.{number}"
@@ -182,7 +194,7 @@ def add_ranks(rows: Labelled, number: int, plan: Plan, seed: int) -> Labelled:
     Labelled
     """
     if plan.noise.kind == "shift":
-        return Labelled(_shifted(rows, number, plan, seed), rows.ids)
+        return rows.with_ranks(_shifted(rows, number, plan, seed))
     own = noise_seed(seed, number)
     hashed = F.xxhash64(F.lit(own).cast("bigint"), *map(F.col, rows.ids))
     frame = rows.frame.withColumn(_HASH, hashed)
@@ -191,20 +203,24 @@ def add_ranks(rows: Labelled, number: int, plan: Plan, seed: int) -> Labelled:
     if plan.noise.kind == "boundary":  # by score: hashes divide nothing
         window = Window.partitionBy(may, by, CODE).orderBy(f"{_ORDER}{number}", _HASH, *rows.ids)
         place = F.row_number().over(window).cast("bigint") - 1
-        return Labelled(frame.withColumn(rank, place).drop(_HASH), rows.ids)
-    frame = frame.withColumn(_BUCKET, F.shiftright(F.col(_HASH), 64 - _BUCKET_BITS).cast("int"))
-    frame = frame.withColumn("__by", by)
-    keys = ["__by", CODE, _BUCKET]
-    counts = frame.where(may).groupBy(*keys).count()
-    earlier = Window.partitionBy("__by", CODE).orderBy(_BUCKET)
+        return rows.with_ranks(frame.withColumn(rank, place).drop(_HASH))
+    bucket = F.shiftright(F.col(_HASH), 64 - _BUCKET_BITS).cast("int")
+    keys = [_GROUP, CODE, _BUCKET]
+
+    def keyed(of: DataFrame) -> DataFrame:
+        hashes = of.withColumn(_HASH, hashed)
+        return hashes.withColumn(_BUCKET, bucket).withColumn(_GROUP, by)
+
+    counts = keyed(rows.counted.where(may)).groupBy(*keys).count()
+    earlier = Window.partitionBy(_GROUP, CODE).orderBy(_BUCKET)
     earlier = earlier.rowsBetween(Window.unboundedPreceding, -1)
     before = F.coalesce(F.sum("count").over(earlier), F.lit(0))
     offsets = counts.select(*keys, before.cast("bigint").alias(_BEFORE))
     within = Window.partitionBy(may, *keys).orderBy(_HASH, *rows.ids)
-    placed = frame.withColumn(_PLACE, F.row_number().over(within).cast("bigint") - 1)
+    placed = keyed(rows.frame).withColumn(_PLACE, F.row_number().over(within).cast("bigint") - 1)
     ranked = placed.join(offsets, keys, "left")
     ranked = ranked.withColumn(rank, F.col(_BEFORE) + F.col(_PLACE))
-    return Labelled(ranked.drop(_HASH, _BUCKET, _BEFORE, _PLACE, "__by"), rows.ids)
+    return rows.with_ranks(ranked.drop(_HASH, _BUCKET, _BEFORE, _PLACE, _GROUP))
 
 
 def _shifted(rows: Labelled, number: int, plan: Plan, seed: int) -> DataFrame:
@@ -221,7 +237,7 @@ def _shifted(rows: Labelled, number: int, plan: Plan, seed: int) -> DataFrame:
     first = [order] if order in rows.frame.columns else []
     window = Window.partitionBy(name).orderBy(*first, *rows.ids)
     placed = (
-        rows.frame.where(F.col(f"{MAY}{number}"))
+        rows.counted.where(F.col(f"{MAY}{number}"))
         .select(*rows.ids, CODE, name, *first)
         .join(groups, name)
         .withColumn(_PLACE, F.row_number().over(window).cast("bigint") - 1)

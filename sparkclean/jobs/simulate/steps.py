@@ -168,8 +168,8 @@ def execute_simulation(prepared: SimulatePrepared, execution: Execution) -> Resu
 
     Notes
     -----
-    For each noise one job that counts, and in the job that plants two shuffles of record ids and
-    classes; then a join of the rows that change with the table.
+    One job writes record ids and classes, which all else reads. For each noise one job counts, and
+    the job that plants has a shuffle or two; then a join of the rows that change with the table.
     """
     context, progress = execution.context, execution.progress
     simulate = context.config.section(SimulateSection)
@@ -180,6 +180,7 @@ def execute_simulation(prepared: SimulatePrepared, execution: Execution) -> Resu
         classes = prepared.classes or _collect_classes(prepared)
         noises = noises_of(prepared.noises, classes, simulate.seed)
         rows = label_rows(prepared.rows, ids, prepared.label, classes, prepared.noises)
+        rows = _written(rows, execution)
         _check_labels(rows, prepared)
     with progress.phase("count rows by noise and class"):
         plans = [
@@ -198,6 +199,14 @@ def execute_simulation(prepared: SimulatePrepared, execution: Execution) -> Resu
     with progress.phase("write both tables"):
         _stage(prepared, execution, planted, classes, kind)
     return _result(found, prepared.noises)
+
+
+def _written(rows: Labelled, execution: Execution) -> Labelled:
+    """Write record ids, class numbers and what noise goes by, once; give them as read again."""
+    folder = execution.folder / "labelled"
+    rows.frame.write.mode("overwrite").parquet(spark_path(folder))
+    read = execution.context.spark.read.schema(rows.frame.schema).parquet(spark_path(folder))
+    return Labelled(read, rows.ids)
 
 
 def _collect_classes(prepared: SimulatePrepared) -> tuple[Any, ...]:
