@@ -1,6 +1,6 @@
 """Does `sparkclean diagnose` name the kind of noise? Simulated audits on numbers, without Spark.
 
-    python benchmarks/diagnose.py --seeds 0:20
+    python benchmarks/diagnose.py --seeds 1:20:2
 
 An audit is a table of 20,000 rows (60,000 where few rows can be affected), K classes that a
 Gaussian mixture makes overlap, and the probabilities of a model that has learned the noise, as far
@@ -147,10 +147,10 @@ def is_right(cell: Cell, answer: str) -> bool:
     return answer == cell.kind or (cell.model == "weak" and answer == "undetermined")
 
 
-def run(seeds: range, chosen: str | None = None) -> Iterator[dict[str, object]]:
+def run(seeds: range, kind: str | None, model: str | None) -> Iterator[dict[str, object]]:
     """Simulate audits and diagnose them."""
     for seed, cell in itertools.product(seeds, cells()):
-        if chosen is not None and cell.kind != chosen:
+        if kind not in (None, cell.kind) or model not in (None, cell.model):
             continue
         counts, errors = simulate(cell, seed)
         signs = find_signs(counts, Limits())
@@ -197,16 +197,19 @@ def table(rows: list[dict[str, object]]) -> str:
 def main() -> None:
     """Run, keep the rows, and print the confusion of odd seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", default="0:4", help="first and one past the last seed")
+    parser.add_argument("--seeds", default="0:4", help="first, one past the last, and step")
     parser.add_argument("--kind", help="one kind alone")
+    parser.add_argument("--model", choices=("good", "weak"), help="one model alone")
     parser.add_argument("--half", choices=("odd", "even"), default="odd", help="seeds to count")
-    parser.add_argument("--out", type=Path, help="file of JSON lines; what it holds is counted, too")
+    parser.add_argument(
+        "--out", type=Path, help="file of JSON lines; what it holds is counted, too"
+    )
     options = parser.parse_args()
-    first, last = map(int, options.seeds.split(":"))
+    seeds = range(*map(int, options.seeds.split(":")))
     rows = []
     if options.out and options.out.exists():
         rows = [json.loads(line) for line in options.out.read_text().splitlines()]
-    for row in run(range(first, last), options.kind):
+    for row in run(seeds, options.kind, options.model):
         rows.append(row)
         if options.out:
             with options.out.open("a") as file:

@@ -119,9 +119,7 @@ def _subjects(
     )
 
 
-def _neighbours(
-    file: NDArray[np.generic], given: Integers, predicted: Integers
-) -> NeighbourCounts:
+def _neighbours(file: NDArray[np.generic], given: Integers, predicted: Integers) -> NeighbourCounts:
     names, number = np.unique(np.asarray(file).astype(str), return_inverse=True)
     order = np.argsort(number, kind="stable")
     number, given, predicted = number[order], given[order], predicted[order]

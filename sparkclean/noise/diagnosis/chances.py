@@ -159,6 +159,7 @@ def cramers_v(table: NDArray[np.int64]) -> Association:
     half = Z * np.sqrt(2.0 * (free + 2.0 * beyond))
     scale = total * (min(table.shape) - 1)
     v, low, high = (
-        float(np.sqrt(min(max(x, 0.0) / scale, 1.0))) for x in (beyond, beyond - half, beyond + half)
+        float(np.sqrt(min(max(x, 0.0) / scale, 1.0)))
+        for x in (beyond, beyond - half, beyond + half)
     )
     return Association(chi2, v, low, high, float(chi_square.sf(chi2, free)))

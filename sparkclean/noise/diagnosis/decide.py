@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from sparkclean.noise.diagnosis.counts import Counts
+from sparkclean.noise.diagnosis.draws import PoissonDraws
 from sparkclean.noise.diagnosis.limits import Limits
 from sparkclean.noise.diagnosis.neighbours import NeighbourSigns, find_neighbours
 from sparkclean.noise.diagnosis.shape import Shape, measure_shape
 from sparkclean.noise.diagnosis.subjects import SubjectSigns, find_subjects
-from sparkclean.noise.diagnosis.draws import PoissonDraws
 
 NONE, UNDETERMINED = "none", "undetermined"
 UNIFORM, CLASS, PAIRS = "uniform", "class", "pairs"
@@ -53,7 +53,9 @@ def find_signs(counts: Counts, limits: Limits, *, with_intervals: bool = True) -
     """
     size = counts.shape.num_classes
     shape = measure_shape(counts.shape, limits)
-    subjects = tuple(find_subjects(of, size, limits, with_intervals=with_intervals) for of in counts.subjects)
+    subjects = tuple(
+        find_subjects(of, size, limits, with_intervals=with_intervals) for of in counts.subjects
+    )
     near = None if counts.neighbours is None else find_neighbours(counts.neighbours, limits)
     kind, reason = _decide(shape, subjects, near, counts, limits)
     return Signs(shape, subjects, near, kind, reason)
@@ -92,17 +94,26 @@ def _of_shape(shape: Shape, num_classes: int, limits: Limits) -> tuple[str, str]
     """Name the kind that the core shows."""
     if shape.low < limits.core_rate:
         return NONE, "the model agrees with the labels of which it is surest"
-    if shape.errors < limits.fewest_core:
-        return UNDETERMINED, f"the core has only {shape.errors:,} disagreements"
-    if shape.tier_ratio > limits.tier_ratio:
-        return UNDETERMINED, "the disagreements depend on how sure the model is: it may be wrong"
-    if shape.outside > limits.outside_ratio * shape.rate:
-        return UNDETERMINED, "the model is too weak: outside the core it disagrees far more often"
+    doubt = _doubt(shape, limits)
+    if doubt is not None:
+        return UNDETERMINED, doubt
     if num_classes > 2 and shape.same_label > limits.same_label:
         return PAIRS, "most errors of a class have the same label"
     if shape.class_z > limits.class_z and shape.class_effect > limits.class_effect:
         return CLASS, "some classes have far more errors than others"
     return UNIFORM, "errors are spread over classes and labels"
+
+
+def _doubt(shape: Shape, limits: Limits) -> str | None:
+    """Say why the core does not tell noise from errors of the model."""
+    if shape.errors < limits.fewest_core:
+        return f"the core has only {shape.errors:,} disagreements"
+    rises = min(shape.tier_ratio, shape.next_ratio) > limits.tier_ratio
+    if rises and shape.tier_z > limits.tier_z:
+        return "the surer the model is, the less it disagrees: it may be the model that is wrong"
+    if shape.outside > limits.outside_ratio * shape.rate:
+        return "the model is too weak: outside the core it disagrees far more often"
+    return None
 
 
 def _best(subjects: tuple[SubjectSigns, ...]) -> SubjectSigns | None:
@@ -185,5 +196,3 @@ def _replicate(counts: Counts, number: int) -> Counts:
         subjects=tuple(subjects),
         neighbours=near,
     )
-
-

@@ -111,9 +111,7 @@ def list_findings(counts: Counts, signs: Signs, limits: Limits) -> list[Finding]
     if signs.neighbours is not None:
         whole += _exchanges(signs.neighbours, limits)
     q = iter(adjust(np.array([found.p for found in whole if found.p is not None])).tolist())
-    listed = [
-        found if found.p is None else _with_q(found, next(q)) for found in whole
-    ]
+    listed = [found if found.p is None else _with_q(found, next(q)) for found in whole]
     for subjects in signs.subjects:
         listed += _of_subjects(subjects, limits)
     if signs.neighbours is not None:

@@ -34,10 +34,12 @@ class Limits:
     level_ratio : float
         A tier has the noise of the core as long as its rate is below so many times the upper limit
         of the core's.
-    tier_ratio : float
-        `Shape.tier_ratio` above which the errors may be those of the model.
+    tier_ratio, tier_z : float
+        `Shape.tier_ratio` (and `Shape.next_ratio`) and `Shape.tier_z` above which the errors may be those of the model.
     outside_ratio : float
         Rate outside the core over that within, above which the model is too weak.
+    exchange_ratio : float
+        Exchanges of neighbours to those of distant rows, above which they count.
     fewest_core : int
         Disagreements of the core below which its shape says nothing.
     stable : float
@@ -57,7 +59,9 @@ class Limits:
     class_z: float = 2.33
     level_ratio: float = 1.2
     class_effect: float = 0.1
-    tier_ratio: float = 2.0
+    tier_ratio: float = 1.35
+    tier_z: float = 2.0
+    exchange_ratio: float = 1.5
     outside_ratio: float = 10.0
     fewest_core: int = 20
     stable: float = 0.8

@@ -73,7 +73,7 @@ def find_neighbours(counts: NeighbourCounts, limits: Limits) -> NeighbourSigns:
         near, np.ones(len(NEAR)), np.full(len(NEAR), far), np.full(len(NEAR), float(len(FAR)))
     )
     q = adjust(found.p)
-    counted = (q < limits.q) & (found.ratio > limits.cell_ratio) & (near >= limits.fewest)
+    counted = (q < limits.q) & (found.ratio > limits.exchange_ratio) & (near >= limits.fewest)
     return NeighbourSigns(
         counts, lag, gain, gain - half, gain + half,
         float(counts.disagreements[is_shifted].sum()),

@@ -24,6 +24,10 @@ class Shape(NamedTuple):
     tier_ratio : float
         Rate of the core's less sure half over that of its surer half; 1 where noise does not depend
         on the confidence of the model.
+    tier_z : float
+        Its logarithm in standard errors.
+    next_ratio : float
+        Rate of the tier after the core over that of the core.
     outside : float
         Share of disagreements of the least sure tier.
     level_errors : int
@@ -45,6 +49,8 @@ class Shape(NamedTuple):
     low: float
     high: float
     tier_ratio: float
+    tier_z: float
+    next_ratio: float
     outside: float
     level_errors: int
     same_label: float
@@ -78,6 +84,8 @@ def measure_shape(counts: ShapeCounts, limits: Limits) -> Shape:
     while last + 1 < OUTSIDE and rates[last + 1] < limits.level_ratio * high:
         last += 1
     level = counts.tier <= last
+    ratio = rates[CORE] / rates[TOP]
+    spread = np.sqrt(sum(1.0 / (errors[tier] + 0.5) for tier in (TOP, CORE)))
     same, pairs = _same_label(counts, level & wrong)
     chance = 1.0 / (size - 1)
     share = (same / pairs - chance) / (1.0 - chance) if pairs and size > 2 else 0.0
@@ -92,7 +100,9 @@ def measure_shape(counts: ShapeCounts, limits: Limits) -> Shape:
         rate=core_errors / core_rows if core_rows else 0.0,
         low=low,
         high=high,
-        tier_ratio=rates[CORE] / rates[TOP],
+        tier_ratio=ratio,
+        tier_z=float(np.log(ratio) / spread),
+        next_ratio=rates[CORE + 1] * (core_rows + 1.0) / (core_errors + 0.5),
         outside=errors[OUTSIDE] / rows[OUTSIDE] if rows[OUTSIDE] else 0.0,
         level_errors=sum(errors[: last + 1]),
         same_label=share,
