@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: Rows of a finding are first thinned within so many parts, so that no task sorts all of them.
 _PARTS = 64
 _WANTED, _PLACE = "__finding", "__place"
+Asked = tuple[int, int, str | None, int | None, int | None]
 _COLUMNS = f"{_WANTED} int, __kind int, __subject string, __given int, __predicted int"
 
 
@@ -44,7 +45,7 @@ def collect_examples(rows: Narrow, findings: Sequence[Finding], limit: int) -> l
     One job over the rows that disagree; the driver holds ``limit`` ids for each finding.
     """
     places = {kind: k for k, (_, kind) in enumerate(rows.kinds)}
-    wanted: dict[int | None, list[tuple[int, int, str | None, int | None, int | None]]] = {}
+    wanted: dict[int | None, list[Asked]] = {}
     for number, found in enumerate(findings):
         kind = places.get(found.kind or "")
         if kind is None and found.hypothesis not in (UNIFORM, CLASS, PAIRS):
@@ -73,7 +74,7 @@ def collect_examples(rows: Narrow, findings: Sequence[Finding], limit: int) -> l
 def _matching(
     rows: Narrow,
     kind: int | None,
-    asked: Sequence[tuple[int, int, str | None, int | None, int | None]],
+    asked: Sequence[Asked],
 ) -> DataFrame:
     """Give the disagreeing rows of the findings about subjects of a kind, or of the core. Lazy."""
     frame = rows.frame.where(rows.differs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pyspark.sql import Window
@@ -74,7 +74,8 @@ def collect_cutoffs(rows: Narrow) -> np.ndarray:
     """Find where tiers of confidence end, shape (4, K). One job; some hundred counts a class."""
     counts = rows.frame.groupBy(PREDICTED, BUCKET).count().collect()
     found = np.array([tuple(row) for row in counts], np.int64).reshape(-1, 3)
-    return tier_cutoffs(*found.T, rows.num_classes)
+    predicted, bucket, count = found.T
+    return tier_cutoffs(predicted, bucket, count, rows.num_classes)
 
 
 def with_tiers(rows: Narrow, cutoffs: np.ndarray) -> Narrow:
@@ -157,16 +158,16 @@ def collect_subjects(rows: Narrow, number: int) -> Listed:
     )  # fmt: skip
     if kind.startswith("value of "):  # texts, perhaps: only values that many errors share
         often = groups.where(F.col("wrong") >= FEWEST).orderBy(F.desc("wrong"), name)
-        found = often.limit(MOST_SUBJECTS).collect()
+        some = often.limit(MOST_SUBJECTS).collect()
         rest = own.agg(F.count("*"), wrong, F.sum(F.col(DOUBT).cast("decimal(38,0)"))).collect()[0]
     else:
-        found, rest = groups.limit(MOST_SUBJECTS + 1).collect(), None
-    if len(found) > MOST_SUBJECTS:
+        some, rest = groups.limit(MOST_SUBJECTS + 1).collect(), None
+    if len(some) > MOST_SUBJECTS:
         raise InputError(
             f"{key}: more than {MOST_SUBJECTS:,} values; name a column of fewer (of files: their "
             "folder; of time: set a longer diagnose.window_hours), or leave it out"
         )
-    found = sorted((tuple(row) for row in found), key=lambda row: row[0])
+    found: list[tuple[Any, ...]] = sorted((tuple(row) for row in some), key=lambda row: row[0])
     if rest is not None and rest[0]:
         others = [int(rest[k]) - sum(int(row[k + 1]) for row in found) for k in range(3)]
         if others[0]:

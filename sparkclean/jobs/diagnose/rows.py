@@ -156,7 +156,7 @@ class _Sums:
     def add(
         self, rows: Admitted, mine: NDArray[np.int64], given: list[int], cell: list[int]
     ) -> None:
-        fixed = to_fixed(rows.pred_probs[np.ix_(mine, given)]).astype(np.int64)
+        fixed = to_fixed(rows.pred_probs[mine][:, given]).astype(np.int64)
         self.expected[cell] += fixed.sum(axis=0)
         self.rows[cell] += len(mine)
 

@@ -245,8 +245,8 @@ def _write_narrow(
     if rejected == rows or rejected > section.max_rejected_fraction * rows:
         shown = ", ".join(shown_id(row) for row in some)
         raise InputError(
-            f"{rejected:,} of {rows:,} rows have no label of the {columns.num_classes:,} classes, or "
-            f"no probabilities that sum to 1, record ids {shown}; "
+            f"{rejected:,} of {rows:,} rows have no label of the {columns.num_classes:,} classes, "
+            f"or no probabilities that sum to 1, record ids {shown}; "
             f"diagnose.max_rejected_fraction allows {section.max_rejected_fraction:.2%}. Run "
             "sparkclean audit, whose output rejected names the reason for each row"
         )

@@ -54,13 +54,13 @@ def find_subjects(
         of = schema[column].dataType
         if key == "diagnose.time" and not isinstance(of, _TIMES):
             findings.append(
-                f"{key}: column {column!r} is {of.simpleString()}; a time is a timestamp or a date; "
-                "cast it"
+                f"{key}: column {column!r} is {of.simpleString()}; a time is a timestamp or a "
+                "date; cast it"
             )
         if isinstance(of, _NESTED):
             findings.append(
-                f"{key}: column {column!r} is {of.simpleString()}; name a column of texts, numbers, "
-                "dates or booleans"
+                f"{key}: column {column!r} is {of.simpleString()}; name a column of texts, "
+                "numbers, dates or booleans"
             )
         if column in columns.ids and len(columns.ids) == 1:
             findings.append(
@@ -74,8 +74,8 @@ def find_subjects(
         of = schema[position].dataType
         if isinstance(of, _NESTED):
             findings.append(
-                f"diagnose.position: column {position!r} is {of.simpleString()}, which has no order "
-                "of rows; name a number, a time or a text"
+                f"diagnose.position: column {position!r} is {of.simpleString()}, which has no "
+                "order of rows; name a number, a time or a text"
             )
     if findings:
         raise InputError(findings)

@@ -20,7 +20,7 @@ _STEPS = 16
 
 
 def confidence_buckets(highest: NDArray[np.floating]) -> Integers:
-    """Number the buckets of highest probabilities, the surest first.
+    """Give highest probabilities numbers of buckets, the surest first.
 
     Parameters
     ----------

@@ -35,7 +35,8 @@ class Limits:
         A tier has the noise of the core as long as its rate is below so many times the upper limit
         of the core's.
     tier_ratio, tier_z : float
-        `Shape.tier_ratio` (and `Shape.next_ratio`) and `Shape.tier_z` above which the errors may be those of the model.
+        `Shape.tier_ratio` (and `Shape.next_ratio`) and `Shape.tier_z` above which the errors may be
+        those of the model.
     outside_ratio : float
         Rate outside the core over that within, above which the model is too weak.
     exchange_ratio : float
