@@ -147,14 +147,20 @@ def is_right(cell: Cell, answer: str) -> bool:
     return answer == cell.kind or (cell.model == "weak" and answer == "undetermined")
 
 
-def run(seeds: range, kind: str | None, model: str | None) -> Iterator[dict[str, object]]:
+def run(
+    seeds: range, kind: str | None, model: str | None, replicates: int
+) -> Iterator[dict[str, object]]:
     """Simulate audits and diagnose them."""
-    for seed, cell in itertools.product(seeds, cells()):
+    every = list(cells())
+    shuffled = [
+        (s, every[k]) for s in seeds for k in np.random.default_rng(s).permutation(len(every))
+    ]
+    for seed, cell in shuffled:  # what has run so far is a sample of all
         if kind not in (None, cell.kind) or model not in (None, cell.model):
             continue
         counts, errors = simulate(cell, seed)
         signs = find_signs(counts, Limits())
-        found = judge_stability(counts, signs, Limits())
+        found = judge_stability(counts, signs, Limits(), replicates=replicates)
         yield asdict(cell) | {
             "seed": seed,
             "errors": errors,
@@ -200,6 +206,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0:4", help="first, one past the last, and step")
     parser.add_argument("--kind", help="one kind alone")
     parser.add_argument("--model", choices=("good", "weak"), help="one model alone")
+    parser.add_argument("--replicates", type=int, default=200, help="of the counts of an audit")
     parser.add_argument("--half", choices=("odd", "even"), default="odd", help="seeds to count")
     parser.add_argument(
         "--out", type=Path, help="file of JSON lines; what it holds is counted, too"
@@ -209,7 +216,7 @@ def main() -> None:
     rows = []
     if options.out and options.out.exists():
         rows = [json.loads(line) for line in options.out.read_text().splitlines()]
-    for row in run(seeds, options.kind, options.model):
+    for row in run(seeds, options.kind, options.model, options.replicates):
         rows.append(row)
         if options.out:
             with options.out.open("a") as file:

@@ -24,7 +24,6 @@ from sparkclean.jobs.diagnose.rows import (
     ExpectCells,
 )
 from sparkclean.noise.diagnosis.arrays import FEWEST
-from sparkclean.noise.diagnosis.buckets import tier_cutoffs
 from sparkclean.noise.diagnosis.counts import (
     DISTANCES,
     LAGS,
@@ -41,6 +40,10 @@ if TYPE_CHECKING:
 #: Subjects of a kind, and cells of subject and classes, that the driver holds.
 MOST_SUBJECTS, MOST_CELLS = 10_000, 20_000
 TIER = "tier"
+_Rows = list[tuple[Any, ...]]
+_KIND, _NAME = "kind", "name"
+#: Beginning of the kind of a column of `diagnose.values`; the values that few errors share.
+VALUE, OTHERS = "value of ", "(all other values)"
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,21 @@ class Narrow:
         return F.col(GIVEN) != F.col(PREDICTED)
 
 
-def collect_cutoffs(rows: Narrow) -> np.ndarray:
-    """Find where tiers of confidence end, shape (4, K). One job; some hundred counts a class."""
-    counts = rows.frame.groupBy(PREDICTED, BUCKET).count().collect()
-    found = np.array([tuple(row) for row in counts], np.int64).reshape(-1, 3)
-    predicted, bucket, count = found.T
-    return tier_cutoffs(predicted, bucket, count, rows.num_classes)
+def collect_buckets(frame: DataFrame) -> tuple[np.ndarray, int]:
+    """Count rows by predicted class and bucket, shape (B, 3), and those that are rejected.
+
+    One job; the driver holds some hundred counts a class.
+    """
+    rejected = (F.col(GIVEN) == REJECTED).alias("__rejected")
+    counts = [tuple(row) for row in frame.groupBy(rejected, PREDICTED, BUCKET).count().collect()]
+    admitted = sorted(row[1:] for row in counts if not row[0])
+    return np.array(admitted, np.int64).reshape(-1, 3), sum(row[3] for row in counts if row[0])
+
+
+def collect_rejected(frame: DataFrame, ids: Sequence[str]) -> list[tuple[object, ...]]:
+    """List the record ids of the first five rows that are rejected. One job."""
+    first = frame.where(F.col(GIVEN) == REJECTED).select(*ids).orderBy(*ids).limit(5)
+    return [tuple(row) for row in first.collect()]
 
 
 def with_tiers(rows: Narrow, cutoffs: np.ndarray) -> Narrow:
@@ -126,60 +138,95 @@ class Listed:
     totals: dict[tuple[int, int], int]
 
 
-def collect_subjects(rows: Narrow, number: int) -> Listed:
-    """Count disagreements by subject, and by cell.
+def collect_subjects(rows: Narrow) -> tuple[Listed, ...]:
+    """Count disagreements by subject, and by cell, of all kinds of subjects.
 
     Parameters
     ----------
     rows : Narrow
-    number : int
-        Of the column of subjects.
 
     Returns
     -------
-    Listed
+    tuple of Listed
 
     Raises
     ------
     InputError
-        If there are too many subjects, or no row has one.
+        All findings at once: columns of too many subjects, or without any.
 
     Notes
     -----
-    Three jobs over narrow rows; the driver holds S subjects, K x K totals and at most 20,000 cells.
+    Three jobs over narrow rows; the driver holds S subjects, K x K totals for each kind, and at
+    most 20,000 cells.
     """
-    key, kind = rows.kinds[number]
-    name = f"{SUBJECT}{number}"
-    own = rows.frame.where(F.col(name).isNotNull())
-    wrong = F.sum(rows.differs.cast("bigint"))
-    groups = own.groupBy(name).agg(
-        F.count("*").alias("rows"), wrong.alias("wrong"),
-        F.sum(F.col(DOUBT).cast("decimal(38,0)")).alias("doubt"),
-    )  # fmt: skip
-    if kind.startswith("value of "):  # texts, perhaps: only values that many errors share
-        often = groups.where(F.col("wrong") >= FEWEST).orderBy(F.desc("wrong"), name)
-        some = often.limit(MOST_SUBJECTS).collect()
-        rest = own.agg(F.count("*"), wrong, F.sum(F.col(DOUBT).cast("decimal(38,0)"))).collect()[0]
-    else:
-        some, rest = groups.limit(MOST_SUBJECTS + 1).collect(), None
-    if len(some) > MOST_SUBJECTS:
-        raise InputError(
-            f"{key}: more than {MOST_SUBJECTS:,} values; name a column of fewer (of files: their "
-            "folder; of time: set a longer diagnose.window_hours), or leave it out"
+    if not rows.kinds:
+        return ()
+    each = F.array(
+        *(
+            F.struct(F.lit(k).alias(_KIND), F.col(f"{SUBJECT}{k}").alias(_NAME))
+            for k in range(len(rows.kinds))
         )
-    found: list[tuple[Any, ...]] = sorted((tuple(row) for row in some), key=lambda row: row[0])
-    if rest is not None and rest[0]:
-        others = [int(rest[k]) - sum(int(row[k + 1]) for row in found) for k in range(3)]
-        if others[0]:
-            found.append(("(all other values)", *others))
-    if not found:
-        raise InputError(f"{key}: no row has a value in it; leave it out, or check the column")
+    )
+    stacked = rows.frame.select(F.explode(each).alias("__s"), GIVEN, PREDICTED, DOUBT)
+    own = stacked.select("__s.*", GIVEN, PREDICTED, DOUBT).where(F.col(_NAME).isNotNull())
+    sums = [
+        F.count("*").alias("rows"),
+        F.sum(rows.differs.cast("bigint")).alias("wrong"),
+        F.sum(F.col(DOUBT).cast("decimal(38,0)")).alias("doubt"),
+    ]
+    groups = own.groupBy(_KIND, _NAME).agg(*sums)
+    texts = [k for k, (_, kind) in enumerate(rows.kinds) if kind.startswith(VALUE)]
+    # of texts, perhaps: only values that many errors share, and all others as one
+    shared = ~F.col(_KIND).isin(texts) | (F.col("wrong") >= FEWEST) if texts else F.lit(True)
+    name = F.when(shared, F.col(_NAME)).otherwise(F.lit(OTHERS))
+    pooled = groups.groupBy(_KIND, name.alias(_NAME)).agg(
+        *(F.sum(of).alias(of) for of in ("rows", "wrong", "doubt"))
+    )
+    most = MOST_SUBJECTS * len(rows.kinds)
+    found = pooled.limit(most + 1).collect()
+    _check_subjects([row[0] for row in found], rows, most)
+    wrong = own.where(rows.differs)
     cells = (
-        own.where(rows.differs).groupBy(name, GIVEN, PREDICTED).count()
+        wrong.groupBy(_KIND, _NAME, GIVEN, PREDICTED)
+        .count()
         .where(F.col("count") >= FEWEST)
-        .orderBy(F.desc("count"), name, GIVEN, PREDICTED).limit(MOST_CELLS).collect()
-    )  # fmt: skip
-    totals = own.where(rows.differs).groupBy(GIVEN, PREDICTED).count().collect()
+        .orderBy(F.desc("count"), _KIND, _NAME, GIVEN, PREDICTED)
+        .limit(MOST_CELLS)
+        .collect()
+    )
+    totals = wrong.groupBy(_KIND, GIVEN, PREDICTED).count().collect()
+    return tuple(
+        _listed(
+            kind, *([tuple(row[1:]) for row in of if row[0] == k] for of in (found, cells, totals))
+        )
+        for k, (_, kind) in enumerate(rows.kinds)
+    )
+
+
+def _check_subjects(kinds: list[int], rows: Narrow, most: int) -> None:
+    """Check that there are neither too many subjects nor none."""
+    findings = []
+    for k, (key, kind) in enumerate(rows.kinds):
+        what = f"{key} ({kind})" if kind.startswith(VALUE) else key
+        count = kinds.count(k)
+        if not count and len(kinds) <= most:
+            findings.append(f"{what}: no row has a value in it; leave it out, or check the column")
+        if count > MOST_SUBJECTS:
+            findings.append(
+                f"{what}: more than {MOST_SUBJECTS:,} values; name a column of fewer (of files: "
+                "their folder; of time: set a longer diagnose.window_hours), or leave it out"
+            )
+    if findings:
+        raise InputError(findings)
+
+
+def _listed(
+    kind: str,
+    found: list[tuple[Any, ...]],
+    cells: list[tuple[Any, ...]],
+    totals: list[tuple[Any, ...]],
+) -> Listed:
+    found = sorted(found, key=lambda row: str(row[0]))
     place = {row[0]: k for k, row in enumerate(found)}
     listed = sorted((place[n], i, j, count) for n, i, j, count in cells if n in place)
     numbers = np.array([row[1:3] for row in found], np.int64).reshape(-1, 2)
@@ -190,7 +237,7 @@ def collect_subjects(rows: Narrow, number: int) -> Listed:
         numbers[:, 1],
         np.array([int(row[3]) / ONE for row in found]),
         np.array(listed, np.int64).reshape(-1, 4),
-        {(row[0], row[1]): row[2] for row in totals},
+        {(i, j): count for i, j, count in totals},
     )
 
 
@@ -268,6 +315,7 @@ def _subject_counts(
         of.kind, of.names, of.rows, of.observed, of.expected, subject, given, predicted, observed,
         mine, np.array(totals, np.int64) - observed, np.array(rest, np.float64),
         rows[np.array(own, np.int64)],
+        rows[np.array(total, np.int64)] - rows[np.array(own, np.int64)],
     )  # fmt: skip
 
 
@@ -319,19 +367,3 @@ def collect_neighbours(rows: Narrow, number: int) -> NeighbourCounts:
         lags[:, 1::2],
         numbers[:, 2 + 2 * len(LAGS) :],
     )
-
-
-def collect_rejected(
-    frame: DataFrame, ids: Sequence[str]
-) -> tuple[int, int, list[tuple[object, ...]]]:
-    """Count all rows, and those without usable label or probabilities; list some of these."""
-    rejected = F.col(GIVEN) == REJECTED
-    counts = frame.agg(F.count("*"), F.sum(rejected.cast("bigint"))).collect()[0]
-    count = int(counts[1] or 0)
-    some = []
-    if count:
-        some = [
-            tuple(row)
-            for row in frame.where(rejected).select(*ids).orderBy(*ids).limit(5).collect()
-        ]
-    return int(counts[0]), count, some

@@ -19,7 +19,7 @@ from sparkclean.examples.columns import EMPTY, Columns, resolve_columns
 from sparkclean.jobs.diagnose.examples import collect_examples
 from sparkclean.jobs.diagnose.frames import (
     Narrow,
-    collect_cutoffs,
+    collect_buckets,
     collect_expected,
     collect_neighbours,
     collect_rejected,
@@ -42,6 +42,7 @@ from sparkclean.jobs.diagnose.sections import DiagnoseSection
 from sparkclean.jobs.diagnose.summary import metrics_of, shown_subject, summarise
 from sparkclean.jobs.diagnose.tables import find_subjects, wide_rows, with_predictions
 from sparkclean.lake import open_source, spark_path
+from sparkclean.noise.diagnosis.buckets import tier_cutoffs
 from sparkclean.noise.diagnosis.counts import Counts
 from sparkclean.noise.diagnosis.decide import Stability, find_signs, judge_stability
 from sparkclean.noise.diagnosis.findings import Finding, list_findings
@@ -194,10 +195,8 @@ def execute_diagnosis(prepared: DiagnosePrepared, execution: Execution) -> Resul
         narrow, rows, rejected = _write_narrow(prepared, execution, wide, ids, section)
         phase.rows = rows
     with progress.phase("count disagreements"):
-        narrow = with_tiers(narrow, collect_cutoffs(narrow))
         shape = collect_shape(narrow)
-        listed = [collect_subjects(narrow, number) for number in range(len(narrow.kinds))]
-        subjects = collect_expected(wide, reader, listed)
+        subjects = collect_expected(wide, reader, collect_subjects(narrow))
         neighbours = None
         if prepared.position is not None:
             kinds = [kind for _, kind in narrow.kinds]
@@ -239,11 +238,12 @@ def _write_narrow(
     reduce = ReduceRows(columns.reader(section.row_sum_tolerance), tuple(kept))
     map_in_arrow(wide, reduce, schema).write.mode("overwrite").parquet(spark_path(folder))
     frame = execution.context.spark.read.schema(schema).parquet(spark_path(folder))
-    rows, rejected, some = collect_rejected(frame, ids)
+    buckets, rejected = collect_buckets(frame)
+    rows = int(buckets[:, 2].sum()) + rejected
     if not rows:
         raise InputError(EMPTY)
     if rejected == rows or rejected > section.max_rejected_fraction * rows:
-        shown = ", ".join(shown_id(row) for row in some)
+        shown = ", ".join(shown_id(row) for row in collect_rejected(frame, ids))
         raise InputError(
             f"{rejected:,} of {rows:,} rows have no label of the {columns.num_classes:,} classes, "
             f"or no probabilities that sum to 1, record ids {shown}; "
@@ -252,7 +252,10 @@ def _write_narrow(
         )
     kinds = tuple((key, kind) for key, kind, _ in prepared.subjects)
     admitted = frame.where(F.col(GIVEN) != REJECTED)
-    return Narrow(admitted, ids, kinds, columns.num_classes), rows, rejected
+    narrow = Narrow(admitted, ids, kinds, columns.num_classes)
+    predicted, bucket, count = buckets.T
+    cutoffs = tier_cutoffs(predicted, bucket, count, columns.num_classes)
+    return with_tiers(narrow, cutoffs), rows, rejected
 
 
 def hash_counts(counts: Counts) -> str:

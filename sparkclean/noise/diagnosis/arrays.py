@@ -101,6 +101,7 @@ def _subjects(
     codes, counts = codes[keep], counts[keep]
     subject, cell = np.divmod(codes, num_classes**2)
     i, j = np.divmod(cell, num_classes)
+    rows = np.bincount(place, minlength=size * num_classes)[subject * num_classes + j]
     mine, everything = expected[subject, j, i], expected.sum(axis=0)[j, i]
     return SubjectCounts(
         kind,
@@ -115,7 +116,8 @@ def _subjects(
         mine / ONE,
         total[cell] - counts,
         (everything - mine) / ONE,
-        np.bincount(place, minlength=size * num_classes)[subject * num_classes + j],
+        rows,
+        np.bincount(predicted, minlength=num_classes)[j] - rows,
     )
 
 

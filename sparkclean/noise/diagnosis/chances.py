@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 Z = 1.959963984540054
 
@@ -73,6 +74,47 @@ def excess(
     below = np.where(high < 1.0, 1.0 - high, 1.0)
     upper = np.where(high < 1.0, high / below / odds, np.inf)
     return Excess(ratio, low / np.maximum(1.0 - low, 1e-300) / odds, upper, errors, p)
+
+
+def least(one: Excess, other: Excess) -> Excess:
+    """Give the smaller excess of two, place by place, with the larger p.
+
+    Parameters
+    ----------
+    one, other : Excess
+        By two measures of what is expected.
+
+    Returns
+    -------
+    Excess
+    """
+    first = one.ratio <= other.ratio
+    chosen = [np.where(first, a, b) for a, b in zip(one, other, strict=True)]
+    ratio, low, high, errors, _ = chosen
+    return Excess(ratio, low, high, errors, np.maximum(one.p, other.p))
+
+
+def calm(p: Floats, known: Bools | None) -> Floats:
+    """Give p-values of a replicate what they would be with the variance of the data.
+
+    A count that is drawn around a count varies twice as much, so chance alone would find subjects
+    in replicates that it does not find in data. Those that were found in the data are left alone.
+
+    Parameters
+    ----------
+    p : ndarray of float64
+    known : ndarray of bool, or None
+        Found in the data. None: these are the data.
+
+    Returns
+    -------
+    ndarray of float64
+    """
+    from scipy.special import ndtr, ndtri  # noqa: PLC0415 (slow, and on the driver only)
+
+    if known is None:
+        return p
+    return np.where(known, p, ndtr(ndtri(p) / np.sqrt(2.0)))
 
 
 def adjust(p: Floats, tests: int | None = None) -> Floats:

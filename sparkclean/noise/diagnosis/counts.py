@@ -64,8 +64,8 @@ class SubjectCounts:
         Sum of p(given) of the subject's rows with this predicted class.
     rest_observed, rest_expected : ndarray, shape (C,)
         The same of all other subjects.
-    cell_rows : ndarray of int64, shape (C,)
-        The subject's rows with this predicted class.
+    cell_rows, rest_rows : ndarray of int64, shape (C,)
+        Rows with this predicted class, of the subject and of all others.
     """
 
     kind: str
@@ -81,6 +81,7 @@ class SubjectCounts:
     rest_observed: Integers
     rest_expected: Floats
     cell_rows: Integers
+    rest_rows: Integers
 
 
 @dataclass(frozen=True)

@@ -37,15 +37,15 @@ class Signs(NamedTuple):
     reason: str
 
 
-def find_signs(counts: Counts, limits: Limits, *, with_intervals: bool = True) -> Signs:
+def find_signs(counts: Counts, limits: Limits, *, data: Signs | None = None) -> Signs:
     """Look for every kind of noise, and decide.
 
     Parameters
     ----------
     counts : Counts
     limits : Limits
-    with_intervals : bool
-        Intervals decide nothing, and take most of the time.
+    data : Signs, optional
+        Of the data, where the counts are a replicate of them: it has no intervals.
 
     Returns
     -------
@@ -54,9 +54,13 @@ def find_signs(counts: Counts, limits: Limits, *, with_intervals: bool = True) -
     size = counts.shape.num_classes
     shape = measure_shape(counts.shape, limits)
     subjects = tuple(
-        find_subjects(of, size, limits, with_intervals=with_intervals) for of in counts.subjects
+        find_subjects(of, size, limits, data=None if data is None else data.subjects[k])
+        for k, of in enumerate(counts.subjects)
     )
-    near = None if counts.neighbours is None else find_neighbours(counts.neighbours, limits)
+    near = None
+    if counts.neighbours is not None:
+        before = None if data is None else data.neighbours
+        near = find_neighbours(counts.neighbours, limits, data=before)
     kind, reason = _decide(shape, subjects, near, counts, limits)
     return Signs(shape, subjects, near, kind, reason)
 
@@ -157,9 +161,7 @@ def judge_stability(
         `UNDETERMINED` where the winner has less than ``limits.stable`` of the replicates.
     """
     kinds = Counter(
-        find_signs(
-            _replicate(counts, seed * replicates + number), limits, with_intervals=False
-        ).kind
+        find_signs(_replicate(counts, seed * replicates + number), limits, data=found).kind
         for number in range(replicates)
     )
     shares = {kind: count / replicates for kind, count in sorted(kinds.items())}

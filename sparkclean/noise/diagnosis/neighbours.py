@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparkclean.noise.diagnosis.chances import Excess, Floats, adjust, excess
+from sparkclean.noise.diagnosis.chances import Excess, Floats, adjust, calm, excess
 from sparkclean.noise.diagnosis.counts import FAR, LAGS, NEAR, Integers, NeighbourCounts
 from sparkclean.noise.diagnosis.limits import Limits
 
@@ -42,13 +42,17 @@ class NeighbourSigns(NamedTuple):
     exchanged: float
 
 
-def find_neighbours(counts: NeighbourCounts, limits: Limits) -> NeighbourSigns:
+def find_neighbours(
+    counts: NeighbourCounts, limits: Limits, *, data: NeighbourSigns | None = None
+) -> NeighbourSigns:
     """Look for shifts by file, and for exchanges in all files.
 
     Parameters
     ----------
     counts : NeighbourCounts
     limits : Limits
+    data : NeighbourSigns, optional
+        Of the data, where the counts are a replicate of them.
 
     Returns
     -------
@@ -72,7 +76,8 @@ def find_neighbours(counts: NeighbourCounts, limits: Limits) -> NeighbourSigns:
     found = excess(
         near, np.ones(len(NEAR)), np.full(len(NEAR), far), np.full(len(NEAR), float(len(FAR)))
     )
-    q = adjust(found.p)
+    known = None if data is None else data.exchange_q < limits.q
+    q = adjust(calm(found.p, known))
     counted = (q < limits.q) & (found.ratio > limits.exchange_ratio) & (near >= limits.fewest)
     return NeighbourSigns(
         counts, lag, gain, gain - half, gain + half,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.noise.diagnosis.chances import Excess, Floats, Integers, adjust, excess
+from sparkclean.noise.diagnosis.chances import Excess, Floats, Integers, adjust, calm, excess, least
 from sparkclean.noise.diagnosis.counts import SubjectCounts
 from sparkclean.noise.diagnosis.limits import Limits
 
@@ -65,7 +66,7 @@ class SubjectSigns(NamedTuple):
 
 
 def find_subjects(
-    counts: SubjectCounts, num_classes: int, limits: Limits, *, with_intervals: bool = True
+    counts: SubjectCounts, num_classes: int, limits: Limits, *, data: SubjectSigns | None = None
 ) -> SubjectSigns:
     """Compare each subject with all others of its kind.
 
@@ -75,30 +76,31 @@ def find_subjects(
     num_classes : int
         K.
     limits : Limits
-    with_intervals : bool
+    data : SubjectSigns, optional
+        Of the data, where the counts are a replicate of them: it has no intervals.
 
     Returns
     -------
     SubjectSigns
     """
-    total, total_expected = counts.observed.sum(), counts.expected.sum()
-    whole = excess(
-        counts.observed,
-        counts.expected,
-        total - counts.observed,
-        np.maximum(total_expected - counts.expected, 0.0),
-        with_intervals=with_intervals,
-    )
-    cells = excess(
-        counts.cell_observed,
-        counts.cell_expected,
-        counts.rest_observed,
-        counts.rest_expected,
-        with_intervals=with_intervals,
-    )
+    # what the model expects may hang on few rows, and rows of one subject may be harder than those
+    # of others: an excess must show beside both
+    rest = counts.observed.sum() - counts.observed
+    beyond = np.maximum(counts.expected.sum() - counts.expected, 0.0)
+    expected = [(counts.expected, beyond), (counts.rows, counts.rows.sum() - counts.rows)]
+    whole = _least(counts.observed, rest, expected, with_intervals=data is None)
+    expected = [
+        (counts.cell_expected, counts.rest_expected),
+        (counts.cell_rows, counts.rest_rows),
+    ]
+    observed, rest = counts.cell_observed, counts.rest_observed
+    cells = _least(observed, rest, expected, with_intervals=data is None)
     size = len(counts.names)
     tests = size * (1 + num_classes * (num_classes - 1))
-    q = adjust(np.concatenate([whole.p, cells.p]), tests)
+    known = None
+    if data is not None:
+        known = np.concatenate([data.is_marked, data.cell_is_marked])
+    q = adjust(calm(np.concatenate([whole.p, cells.p]), known), tests)
     whole_q, cell_q = q[:size], q[size:]
     marked = (whole_q < limits.q) & (whole.ratio > limits.subject_ratio)
     marked &= (counts.observed >= limits.fewest) & (size > 1)
@@ -121,6 +123,27 @@ def find_subjects(
         counts, whole, cells, whole_q, cell_q, marked | (in_cells > 0), cell_marked,
         errors, top, share, swapped,
     )  # fmt: skip
+
+
+def _least(
+    observed: Integers,
+    rest: Integers,
+    expected: Sequence[tuple[NDArray[Any], NDArray[Any]]],
+    *,
+    with_intervals: bool,
+) -> Excess:
+    """Measure the excess beside each of two expectations; give the smaller one."""
+    one, other = (
+        excess(
+            observed,
+            of.astype(np.float64),
+            rest,
+            of_rest.astype(np.float64),
+            with_intervals=with_intervals,
+        )
+        for of, of_rest in expected
+    )
+    return least(one, other)
 
 
 def _swapped(
