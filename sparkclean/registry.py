@@ -56,6 +56,11 @@ JOBS: dict[str, JobEntry] = {
         "plant known noise in the labels of a table, and say where",
         "--config conf/simulate.yaml",
     ),
+    "diagnose": JobEntry(
+        "sparkclean.jobs.diagnose.job:DiagnoseJob",
+        "tell which kind of label noise a table has, and where it comes from",
+        "--config conf/diagnose.yaml",
+    ),
     "rank-models": JobEntry(
         "sparkclean.jobs.rank_models.job:RankModelsJob",
         "rank models, and tell whether bad labels decide the ranking",

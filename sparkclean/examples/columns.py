@@ -82,19 +82,22 @@ class Columns:
         """K."""
         return len(self.classes)
 
-    def narrow(self, frame: DataFrame) -> DataFrame:
+    def narrow(self, frame: DataFrame, *more: Column) -> DataFrame:
         """Select what a scan reads: record ids, label, probabilities.
 
         Parameters
         ----------
         frame : DataFrame
+        *more : Column
+            What else is read.
 
         Returns
         -------
         DataFrame
             Columns as `BatchReader` expects them. Lazy.
         """
-        return frame.select(*self._keys(), *_probabilities(frame.schema, self.probs, self.layout))
+        probs = _probabilities(frame.schema, self.probs, self.layout)
+        return frame.select(*self._keys(), *probs, *more)
 
     def keys(self, frame: DataFrame) -> DataFrame:
         """Select record ids and label, by their internal names. Lazy."""
