@@ -69,6 +69,7 @@ MAY_USE = {
 EXECUTORS = (
     "examples.batches",
     "examples.counts",
+    "examples.decided_rows",
     "examples.kernels",
     "examples.ranks",
     "examples.rising_ids",
