@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sparkclean.numbers.intervals import clopper_pearson, share_limits
+from sparkclean.numbers.exact_limits import clopper_pearson, share_limits
 
 LEVEL = 0.95
 #: Totals of suspects and of the others have this level each, so that recall has `LEVEL`.

@@ -72,6 +72,7 @@ EXECUTORS = (
     "examples.batches",
     "examples.contents",
     "examples.counts",
+    "examples.decided_rows",
     "examples.kernels",
     "examples.ranks",
     "examples.rising_ids",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, hypergeom
 
-from sparkclean.numbers.intervals import clopper_pearson, hypergeometric_limits, share_limits
+from sparkclean.numbers.exact_limits import clopper_pearson, hypergeometric_limits, share_limits
 
 
 @pytest.mark.parametrize(("hits", "drawn"), [(0, 10), (1, 10), (7, 10), (10, 10), (3, 1000)])

@@ -30,7 +30,7 @@ from sparkclean.noise.strata import (
     stratum_of_bucket,
     stratum_of_decile,
 )
-from sparkclean.numbers.intervals import clopper_pearson
+from sparkclean.numbers.exact_limits import clopper_pearson
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
