@@ -13,7 +13,7 @@ Algorithm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +34,8 @@ from sparkclean.numbers.fixed_point import (
 FLOOR = 1e-10
 #: A probability in units of 2**-40 has two limbs of this many bits, whose sums float64 holds
 #: exactly for 2**33 votes.
-_BITS = 20
-_LOW = (1 << _BITS) - 1
+LIMB_BITS = 20
+_LOW = (1 << LIMB_BITS) - 1
 #: Votes of an item that are added one after another.
 _MOST_STEPS = 32
 
@@ -87,7 +87,7 @@ class Sums:
         if size > 4 * len(keys):  # few of the cells occur
             used, places = np.unique(keys, return_inverse=True)
             size = len(used)
-        for limb, part in enumerate((fixed >> _BITS, fixed & _LOW)):
+        for limb, part in enumerate((fixed >> LIMB_BITS, fixed & _LOW)):
             self.classes[limb] += part.sum(axis=0)
         columns = np.ascontiguousarray(fixed.T).astype(np.float64)
         # so few votes of a cell that float64 holds every sum of them
@@ -95,20 +95,20 @@ class Sums:
         for true, column in enumerate(columns):
             if is_exact:
                 sums = np.bincount(places, column.take(votes.items), size).astype(np.int64)
-                self.cells[0, used, true] += sums >> _BITS
+                self.cells[0, used, true] += sums >> LIMB_BITS
                 self.cells[1, used, true] += sums & _LOW
                 continue
-            for limb, part in enumerate((fixed[:, true] >> _BITS, fixed[:, true] & _LOW)):
+            for limb, part in enumerate((fixed[:, true] >> LIMB_BITS, fixed[:, true] & _LOW)):
                 weights = part.astype(np.float64).take(votes.items)
                 self.cells[limb, used, true] += np.bincount(places, weights, size).astype(np.int64)
         if likelihood is not None:
-            self.likelihood += ((likelihood >> _BITS).sum(), (likelihood & _LOW).sum())
+            self.likelihood += ((likelihood >> LIMB_BITS).sum(), (likelihood & _LOW).sum())
 
     @property
     def log_likelihood(self) -> int:
         """Logarithm of the likelihood, in units of 2**-40."""
         high, low = self.likelihood.tolist()
-        return (int(high) << _BITS) + int(low)
+        return (int(high) << LIMB_BITS) + int(low)
 
 
 @dataclass(frozen=True)
@@ -243,131 +243,6 @@ def expect(votes: Votes, confusions: Confusions | None, sums: Sums) -> None:
             sums.add(part, *posterior_of(sum_logs(part, opened)))
 
 
-@dataclass
-class Fit:
-    """The driver's side of EM: it turns the sums of a pass into the confusions of the next.
-
-    Attributes
-    ----------
-    annotations, items : int
-        V and N.
-    smoothing : float
-        Pseudo-annotations of each annotator and true class, spread as all annotators together
-        spread theirs at the start. 0 takes the floors of crowd-kit in their place.
-    tolerance : float
-        EM ends when a pass gains less in log posterior for each annotation.
-    max_iterations : int
-    iterations : int
-        Passes with confusions so far.
-    gain : float or None
-        Of the last pass.
-    """
-
-    annotations: int
-    items: int
-    smoothing: float = 1.0
-    tolerance: float = 1e-7
-    max_iterations: int = 100
-    iterations: int = field(default=0, init=False)
-    gain: float | None = field(default=None, init=False)
-    _pooled: NDArray[np.float64] | None = field(default=None, init=False)
-    _prior: int = field(default=0, init=False)
-    _value: int | None = field(default=None, init=False)
-
-    def start(self, sums: Sums) -> Confusions:
-        """Give the first confusions.
-
-        Parameters
-        ----------
-        sums : Sums
-            Of a pass that started at the shares of the votes.
-
-        Returns
-        -------
-        Confusions
-        """
-        if self.smoothing > 0:
-            num_classes = sums.classes.shape[1]
-            shape = (2, -1, num_classes, num_classes)
-            together = _joined(sums.cells.reshape(shape).sum(axis=1))
-            self._pooled = _conditional(together, 0.0, None)
-        return self._maximise(sums)
-
-    def step(self, sums: Sums) -> Confusions | None:
-        """Give the next confusions.
-
-        Parameters
-        ----------
-        sums : Sums
-            Of a pass with the last confusions.
-
-        Returns
-        -------
-        Confusions or None
-            None at the end: the last ones stay.
-        """
-        self.iterations += 1
-        value, before = sums.log_likelihood + self._prior, self._value
-        self._value = value
-        if before is not None:
-            self.gain = (value - before) / ONE / max(self.annotations, 1)
-            if self.gain < self.tolerance:
-                return None
-        if self.iterations >= self.max_iterations:
-            return None
-        return self._maximise(sums)
-
-    @property
-    def has_converged(self) -> bool:
-        """Whether the tolerance has ended EM, not the number of iterations."""
-        return self.gain is not None and self.gain < self.tolerance
-
-    def _maximise(self, sums: Sums) -> Confusions:
-        num_classes = sums.classes.shape[1]
-        counts = _joined(sums.cells.reshape(2, -1, num_classes, num_classes))
-        if self._pooled is None:
-            # an annotator's rows of classes that he never gave take no part
-            given = counts.sum(axis=2, keepdims=True) > 0
-            floored = np.where(given, np.maximum(counts, FLOOR), 0.0)
-            total = _sum_given(floored)
-            confusion = np.maximum(floored / np.maximum(total, FLOOR), 1e-300)
-        else:
-            confusion = _conditional(counts, self.smoothing, self._pooled)
-            confusion = np.maximum(confusion, FLOOR)
-        cells = to_fixed(portable_log(confusion)).astype(np.int64)
-        classes = np.maximum(_joined(sums.classes) / max(self.items, 1), FLOOR)
-        if self._pooled is not None:
-            weights = self.smoothing * self._pooled
-            terms = np.rint(weights * cells).astype(np.int64)
-            self._prior = (int((terms >> _BITS).sum()) << _BITS) + int((terms & _LOW).sum())
-        logs = to_fixed(portable_log(classes)).astype(np.int64)
-        return Confusions(cells.reshape(-1, num_classes), logs)
-
-
-def _joined(limbs: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Put limbs together as numbers."""
-    found: NDArray[np.float64] = (limbs[0] * float(1 << _BITS) + limbs[1]) / ONE
-    return found
-
-
-def _sum_given(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Add up over given classes in their order; counts of shape (..., K given, K true)."""
-    total = np.zeros_like(counts[..., :1, :])
-    for given in range(counts.shape[-2]):
-        total += counts[..., given : given + 1, :]
-    return total
-
-
-def _conditional(
-    counts: NDArray[np.float64], smoothing: float, pooled: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    """Give P(given | true); of a true class without counts the pooled one, or no knowledge."""
-    num_classes = counts.shape[-1]
-    more = 0.0 if pooled is None else smoothing * pooled
-    total = _sum_given(counts) + smoothing
-    return np.where(total > 0, (counts + more) / np.maximum(total, FLOOR), 1.0 / num_classes)
-
-
 @dataclass(frozen=True)
 class DawidSkene:
     """Decides by fitted confusion matrices.
@@ -400,35 +275,3 @@ class DawidSkene:
         labels = labels_of(scores, votes, self.untied, mean_probs(pred_probs))
         quality = posterior[np.arange(len(labels)), labels]
         return Decision(labels, posterior, quality, best_without(votes, scores, shares))
-
-
-def fit_dawid_skene(
-    votes: Votes, num_classes: int, num_annotators: int, **settings: float
-) -> tuple[Confusions, Fit]:
-    """Fit the model to votes that fit into memory.
-
-    Parameters
-    ----------
-    votes : Votes
-    num_classes, num_annotators : int
-        K and A.
-    **settings
-        Of `Fit`: smoothing, tolerance, max_iterations.
-
-    Returns
-    -------
-    confusions : Confusions
-        Of the last pass.
-    fit : Fit
-    """
-    fit = Fit(len(votes.labels), votes.num_items, **settings)  # type: ignore[arg-type]
-    sums = Sums.of(num_annotators, num_classes)
-    expect(votes, None, sums)
-    last = fit.start(sums)
-    while True:
-        sums = Sums.of(num_annotators, num_classes)
-        expect(votes, last, sums)
-        following = fit.step(sums)
-        if following is None:
-            return last, fit
-        last = following

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from sparkclean.crowds.dawid_skene import DawidSkene, fit_dawid_skene
+from sparkclean.crowds.dawid_skene import DawidSkene
+from sparkclean.crowds.em import fit_dawid_skene
 from sparkclean.crowds.majority import MajorityVote, UntiedCounts, count_untied
 from sparkclean.crowds.votes import Votes, group_votes
 from tests.conftest import GOLDEN

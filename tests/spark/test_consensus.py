@@ -17,7 +17,8 @@ from pyspark.sql import SparkSession
 import sparkclean
 from sparkclean.commands.main import main
 from sparkclean.crowds.crowdlab import fit_crowdlab
-from sparkclean.crowds.dawid_skene import DawidSkene, fit_dawid_skene
+from sparkclean.crowds.dawid_skene import DawidSkene
+from sparkclean.crowds.em import fit_dawid_skene
 from sparkclean.crowds.majority import MajorityVote, count_untied
 from sparkclean.crowds.votes import Decision
 from tests.unit.crowds import Crowd, make_crowd

@@ -13,9 +13,9 @@ from sparkclean.crowds.dawid_skene import (
     DawidSkene,
     Sums,
     expect,
-    fit_dawid_skene,
     posterior_of,
 )
+from sparkclean.crowds.em import fit_dawid_skene
 from sparkclean.crowds.majority import (
     MajorityVote,
     UntiedCounts,

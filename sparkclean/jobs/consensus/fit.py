@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from sparkclean.crowds.crowdlab import Crowdlab, CrowdlabCounts, Weights, weigh
-from sparkclean.crowds.dawid_skene import Confusions, DawidSkene, Fit, Sums
+from sparkclean.crowds.dawid_skene import Confusions, DawidSkene, Sums
+from sparkclean.crowds.em import Fit
 from sparkclean.crowds.majority import MajorityVote, UntiedCounts, Wawa, wawa_skills
 from sparkclean.errors import InputError
 from sparkclean.jobs.consensus.item_functions import (

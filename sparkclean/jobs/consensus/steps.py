@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from pyspark.sql import functions as F
 
 from sparkclean.config.classes import resolve_classes
 from sparkclean.crowds.agreement import REPLICATES, agreements
-from sparkclean.crowds.annotators import CellSums, annotator_stats
+from sparkclean.crowds.annotators import annotator_stats
 from sparkclean.crowds.majority import UntiedCounts
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.examples.columns import check_classes
@@ -27,7 +26,7 @@ from sparkclean.jobs.consensus.annotations import (
     collect_labels,
     resolve_annotations,
 )
-from sparkclean.jobs.consensus.decide import RESULT_COLUMNS, Decide
+from sparkclean.jobs.consensus.decide import Decide
 from sparkclean.jobs.consensus.fit import Items, fit_method
 from sparkclean.jobs.consensus.group import GroupItems
 from sparkclean.jobs.consensus.predictions import Model, open_models
@@ -38,11 +37,9 @@ from sparkclean.jobs.consensus.row_types import (
     CELL,
     CLASS,
     EXAMPLE,
-    HASH,
     ITEM,
     LABEL,
     PROBLEM,
-    RESULT,
     RESULT_TOTALS,
     SOURCE,
     TIME,
@@ -50,13 +47,11 @@ from sparkclean.jobs.consensus.row_types import (
     WHO,
 )
 from sparkclean.jobs.consensus.sections import AnnotationsSection, ConsensusSection
+from sparkclean.jobs.consensus.stage import answer_hash, stage_tables
 from sparkclean.jobs.consensus.summary import Found, describe, summarise
 from sparkclean.jobs.consensus.tables import (
     Names,
-    agreement_table,
-    annotators_table,
     collect_flags,
-    confusions_table,
     read_agreement,
     read_cells,
 )
@@ -66,7 +61,7 @@ from sparkclean.rows.emitted import ANY_KEYS, ID_PREFIX
 from sparkclean.rows.frame_stream import FrameStream
 from sparkclean.rows.report import Report
 from sparkclean.rows.stores import FolderStore
-from sparkclean.rows.streams import Output, State, Stream
+from sparkclean.rows.streams import Output, State
 from sparkclean.runs.context import Context
 from sparkclean.runs.job import Execution, Prepared, Result
 
@@ -231,7 +226,7 @@ def execute_consensus(prepared: ConsensusPrepared, execution: Execution) -> Resu
         agreements=tuple(agreements(counts, items.num_classes)),
         fitted=fitted,
     )
-    _stage(prepared, execution, found, cells, output)
+    stage_tables(prepared.columns, execution, found, cells, output)
     return Result(
         rows=rows,
         metrics=found.metrics(),
@@ -242,7 +237,7 @@ def execute_consensus(prepared: ConsensusPrepared, execution: Execution) -> Resu
             "classes": len(names.classes),
             "counts": json.dumps(found.counts(), ensure_ascii=False, default=str),
         },
-        result_hash=_hash(output, cells, names),
+        result_hash=answer_hash(output, cells, names),
         report=summarise(found, section.chosen_method),
     )
 
@@ -367,54 +362,3 @@ def _check_problems(output: Output, columns: AnnotationColumns, models: Sequence
 def _values(states: Sequence[State], kind: int, width: int) -> list[int]:
     """Give the one state of a kind; zeros where there is none."""
     return next((state.values for state in states if state.kind == kind), [0] * width)
-
-
-def _hash(output: Output, cells: CellSums, names: Names) -> str:
-    """Hash the answer: classes, items with labels and qualities, and the counts of annotators."""
-    labels = [[type(label).__name__, label] for label in names.classes]
-    who = [[type(name).__name__, name] for name in names.annotators]
-    digest = hashlib.sha256(json.dumps([labels, who], ensure_ascii=False).encode())
-    high, low, more_high, more_low = _values(output.states, HASH, 4)
-    for one, other in ((high, low), (more_high, more_low)):
-        digest.update(f"{((one << 32) + other) % (1 << 64):016x}".encode())
-    digest.update(np.ascontiguousarray(cells.keys).astype("<i8").tobytes())
-    digest.update(np.ascontiguousarray(cells.values).astype("<i8").tobytes())
-    return digest.hexdigest()
-
-
-# -- outputs -------------------------------------------------------------------------------------
-
-
-def _stage(
-    prepared: ConsensusPrepared,
-    execution: Execution,
-    found: Found,
-    cells: CellSums,
-    output: Output,
-) -> None:
-    """Stage the four tables."""
-    outputs, provenance, names = execution.outputs, execution.provenance, found.names
-    with execution.progress.phase("write consensus", of=found.items) as phase:
-        if outputs.wants("consensus"):
-            phase.rows = _stage_items(prepared, execution, output.streams[RESULT])
-    tables: Mapping[str, Any] = {
-        "annotators": lambda: annotators_table(found.stats, found.flags, names, provenance),
-        "confusions": lambda: confusions_table(cells, names, provenance),
-        "agreement": lambda: agreement_table(found.agreements, names, provenance),
-    }
-    for name, make in tables.items():
-        if outputs.wants(name):
-            outputs.stage_table(name, *make())
-
-
-def _stage_items(prepared: ConsensusPrepared, execution: Execution, results: Stream) -> int:
-    """Stage one row for each item: one job, unless tasks copy the files."""
-    columns, outputs, provenance = prepared.columns, execution.outputs, execution.provenance
-    named = [*zip(columns.ids, columns.id_names, strict=True)]
-    named += [(name, name) for name in RESULT_COLUMNS]
-    own = [F.col(internal).alias(name) for name, internal in named]
-    frame = results.frame.select(*own, *provenance.columns())
-    write = results.plan_copy(named, provenance.values())
-    if write is None or not outputs.takes_files("consensus"):
-        return outputs.stage_frame("consensus", frame)
-    return outputs.stage_files("consensus", frame, write)
