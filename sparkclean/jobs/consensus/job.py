@@ -13,6 +13,8 @@ from sparkclean.schema import OutputSpec
 
 if TYPE_CHECKING:
     from sparkclean.jobs.consensus.steps import ConsensusPrepared
+    from sparkclean.plots.parts import ReportPart
+    from sparkclean.runs.reported import ReportedRun
 
 
 class ConsensusJob(Job["ConsensusPrepared"]):
@@ -72,3 +74,9 @@ class ConsensusJob(Job["ConsensusPrepared"]):
         from sparkclean.jobs.consensus.steps import execute_consensus  # noqa: PLC0415
 
         return execute_consensus(prepared, execution)
+
+    def report_parts(self, run: ReportedRun, *, of_parent: bool = False) -> list[ReportPart]:
+        """Make the sections of its own; the report of another run has none of them."""
+        from sparkclean.jobs.consensus.report import report_parts  # noqa: PLC0415
+
+        return [] if of_parent else report_parts(run)

@@ -13,6 +13,8 @@ from sparkclean.schema import OutputSpec
 
 if TYPE_CHECKING:
     from sparkclean.jobs.review.steps import ReviewPrepared
+    from sparkclean.plots.parts import ReportPart
+    from sparkclean.runs.reported import ReportedRun
 
 _DRAW = (
     "ledger", "content", "audit", "reviewers", "annotator", "reviews_per_item", "budget",
@@ -165,6 +167,12 @@ class ReviewEstimateJob(Job["ReviewPrepared"]):
         from sparkclean.jobs.review.estimating import execute_estimate  # noqa: PLC0415
 
         return execute_estimate(prepared, execution)
+
+    def report_parts(self, run: ReportedRun, *, of_parent: bool = False) -> list[ReportPart]:
+        """Make the sections of its own; the report of another run has none of them."""
+        from sparkclean.jobs.review.report import report_parts  # noqa: PLC0415
+
+        return [] if of_parent else report_parts(run)
 
 
 class ReviewStatusJob(Job["ReviewPrepared"]):
