@@ -21,6 +21,8 @@ FALSE_DISCOVERIES = 0.05
 #: What a flag wants besides: share of one class; disagreement, and shared errors, against what is
 #: expected; items that two annotators share.
 _ONE_CLASS, _TIMES_EXPECTED, _TIMES_SHARED, LEAST_SHARED = 0.95, 1.5, 2.0, 20
+#: Votes below which nobody is said to give one class.
+_FEWEST_VOTES = 10
 #: Shared errors below which no pair of annotators is looked at, and votes of an item above which
 #: its pairs are not.
 LEAST_ERRORS, MOST_VOTES = 5, 64
@@ -90,7 +92,7 @@ def flag_one_class(cells: CellSums, num_annotators: int) -> NDArray[np.bool_]:
 
     Notes
     -----
-    At least 95 % of the votes are for one class, and so many are unlikely (binomial tail) if the
+    There are at least 10 votes, at least 95 % of them for one class, and so many are unlikely (binomial tail) if the
     annotator gave it as often as all annotators do, by the consensus of the others.
     """
     num_classes = cells.num_classes
@@ -110,7 +112,8 @@ def flag_one_class(cells: CellSums, num_annotators: int) -> NDArray[np.bool_]:
         num_annotators,
     )
     p_values = _tail(top, total, expected)
-    return discoveries(p_values) & (top >= _ONE_CLASS * total)
+    enough = total >= _FEWEST_VOTES  # one vote is always for one class
+    return discoveries(np.where(enough, p_values, 1.0)) & (top >= _ONE_CLASS * total)
 
 
 def flag_disagreement(cells: CellSums, num_annotators: int) -> NDArray[np.bool_]:

@@ -184,6 +184,14 @@ def test_one_class_is_not_flagged_where_all_items_are_of_it() -> None:
     assert not flag_one_class(cells_of(group_votes(items, who, labels), 2, 4), 4).any()
 
 
+def test_one_class_is_not_flagged_of_a_single_vote() -> None:
+    # as on golden crowd_dog: one vote, which is all of the annotator's, against nine others
+    items, who = np.repeat(np.arange(100), 9), np.tile(np.arange(9), 100)
+    labels = np.repeat(np.arange(100) % 4, 9)
+    votes = group_votes(np.append(items, 0), np.append(who, 9), np.append(labels, 1))
+    assert not flag_one_class(cells_of(votes, 4, 10), 10)[9]
+
+
 def test_disagreement_flags_the_one_who_guesses_and_no_other() -> None:
     crowd = make_crowd(400, 10, 4, 5, skill=(0.8, 0.85))
     guesses = np.random.default_rng(3).integers(0, 4, len(crowd.labels))
