@@ -92,8 +92,9 @@ def flag_one_class(cells: CellSums, num_annotators: int) -> NDArray[np.bool_]:
 
     Notes
     -----
-    There are at least 10 votes, at least 95 % of them for one class, and so many are unlikely (binomial tail) if the
-    annotator gave it as often as all annotators do, by the consensus of the others.
+    There are at least 10 votes, at least 95 % of them for one class, and so many are unlikely
+    (binomial tail) if the annotator gave it as often as all annotators do, by the consensus of the
+    others.
     """
     num_classes = cells.num_classes
     pooled = pooled_confusion(cells)
