@@ -34,6 +34,8 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "params": {"n_estimators": 100},
     },
     "train": {"mode": "weights", "test": "data/trusted_reviews"},
+    "conflicts": {"columns": ["text"], "fold": True, "split": "split"},
+    "compare": {"run_a": "monday", "run_b": "tuesday"},
     "output": {"suspects": "lab/suspects", "rejected": None, "runs": "lab/runs"},
     "classes": {"classes": ["cat", "dog", "wild"]},
     "scan": {"scan": "dataframe"},

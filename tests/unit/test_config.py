@@ -811,6 +811,7 @@ BEYOND_TYPES = (
     "has no effect with",
     "among predict.features",
     "out of predict.features",
+    "name two different audits",
 )
 
 
