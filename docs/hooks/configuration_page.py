@@ -48,6 +48,8 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "annotations": {"table": "data/annotations", "item": "item_id", "annotator": "worker"},
     "consensus": {"method": "majority_vote", "adjudicate_below": 0.8},
     "review": {"reviewers": ["ann", "bob"], "content": ["text"], "budget": 400},
+    "conflicts": {"columns": ["text"], "fold": True, "split": "split"},
+    "compare": {"run_a": "monday", "run_b": "tuesday"},
     "output": {"suspects": "lab/suspects", "rejected": None, "runs": "lab/runs"},
     "classes": {"classes": ["cat", "dog", "wild"]},
     "scan": {"scan": "dataframe"},

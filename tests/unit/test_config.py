@@ -972,6 +972,7 @@ BEYOND_TYPES = (
     "each column has one meaning",
     "needs a model",
     "is not above 0",
+    "name two different audits",
 )
 
 
