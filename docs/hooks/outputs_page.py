@@ -97,6 +97,8 @@ def _key_of(spec: OutputSpec) -> Iterator[str]:
         yield "Key: `model`, `metric` and `run_id`."
     elif spec.name == "flips":
         yield "Key: `model_a`, `model_b`, `metric` and `run_id`."
+    elif spec.name == "diagnosis":
+        yield "Key: `hypothesis`, `subject_kind`, `subject`, both labels, `measure` and `run_id`."
     elif spec.name == "pairs":
         yield "Key: `given_label`, `true_label` and `run_id`."
     else:
