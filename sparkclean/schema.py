@@ -319,8 +319,8 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "certain": "Whether the order on clean labels is certain: `holm_p` below 0.05, and people "
     "checked the labels.",
     # diagnosis
-    "hypothesis": "Kind of noise: `none`, `uniform`, `class`, `pairs`, `exchange`, `shift`, `swap`, "
-    "`source`, `annotator`, `file`, `time`, `value of ...`, `adversarial` or `boundary`.",
+    "hypothesis": "Kind of noise: `none`, `uniform`, `class`, `pairs`, `exchange`, `shift`, "
+    "`swap`, `source`, `annotator`, `file`, `time`, `value of ...`, `adversarial` or `boundary`.",
     "subject_kind": "What the subject is, such as `source`; null for the whole table.",
     "subject": "Source, annotator, file, beginning of the window, or value; null for all of them.",
     "diagnosis.given_label": "Given label of the rows; null where it is about several.",
