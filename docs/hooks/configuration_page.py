@@ -41,6 +41,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         ],
         "seed": 7,
     },
+    "diagnose": {"source": "source", "annotator": "annotator", "file": "file", "position": "line"},
     "rank": {
         "answers": {"table": "data/answers", "model": "model", "prediction": "answer"},
         "labels": {"table": "data/questions", "label": "key", "valid": "error_type = 'ok'"},

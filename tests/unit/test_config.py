@@ -38,6 +38,7 @@ OUTPUTS = (
     "ranking",
     "noisy",
     "truth",
+    "diagnosis",
     "runs",
 )
 FOREIGN_WORDS = ("Input should be", "pydantic", "For further information", "validation error")

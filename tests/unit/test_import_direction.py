@@ -87,6 +87,7 @@ EXECUTORS = (
     "jobs.audit.rankings",
     "jobs.audit.row_kernels",
     "jobs.audit.sureness",
+    "jobs.diagnose.rows",
     "jobs.rank_models.tally",
     "jobs.rank_models.totals",
     "jobs.consensus.batches",
