@@ -670,15 +670,16 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "hypothesis": "Kind of noise: `none`, `uniform`, `class`, `pairs`, `exchange`, `shift`, "
     "`swap`, `source`, `annotator`, `file`, `time`, `value of ...`, `adversarial` or `boundary`.",
     "subject_kind": "What the subject is, such as `source`; null for the whole table.",
-    "diagnosis.subject": "Source, annotator, file, beginning of the window, or value; null for all of them.",
+    "diagnosis.subject": "Source, annotator, file, beginning of the window, or value; null for all "
+    "of them.",
     "diagnosis.given_label": "Given label of the rows; null where it is about several.",
     "predicted_label": "Label that the model predicts for them; null where it is about several.",
     "measure": "What the effect measures, such as a risk ratio or Cramer's V.",
     "diagnosis.statistic": "Count or chi-square behind the effect.",
     "effect": "Effect size.",
     "interval": "95 % interval of the effect, lower and upper end; null for an end that is open.",
-    "diagnosis.adjusted_p": "p value, adjusted for all tests of its kind (Benjamini and Hochberg); null "
-    "where nothing is tested. Never a verdict by itself.",
+    "diagnosis.adjusted_p": "p value, adjusted for all tests of its kind (Benjamini and Hochberg); "
+    "null where nothing is tested. Never a verdict by itself.",
     "diagnosis.errors": "Wrong labels that are attributed to the hypothesis, if it holds.",
     "marked": "Whether the effect is large and survives the adjustment.",
     "dominant": "Whether this is the dominant kind of noise; `metrics` of the run record has its "
