@@ -309,6 +309,23 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
             ("seed", {"seed": -1}, "an integer from 0 to 4.29497e+09"),
         )
     ],
+    *[
+        ({"diagnose": {key: value}}, f"diagnose.{key}", words)
+        for key, value, words in (
+            ("source", 5, "wanted: text or null"),
+            ("annotator", 5, "wanted: text or null"),
+            ("time", 5, "wanted: text or null"),
+            ("window_hours", "a day", "wanted: a number"),
+            ("file", 5, "wanted: text or null"),
+            ("position", 5, "wanted: text or null"),
+            ("values", "site", "wanted: a list of texts"),
+            ("examples", -1, "an integer of at least 0"),
+            ("row_sum_tolerance", -1, "is wrong"),
+            ("max_rejected_fraction", 2, "a number from 0 to 1"),
+        )
+    ],
+    ({"diagnose": 5}, "diagnose", "is not a section"),
+    ({"output": {"diagnosis": 5}}, "output.diagnosis", "wanted: text or null"),
     ({"conflicts": 5}, "conflicts", "is not a section"),
     *[
         ({"conflicts": {"columns": "text"} | section}, f"conflicts.{key}", words)
