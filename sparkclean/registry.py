@@ -24,11 +24,14 @@ class JobEntry:
         What the command does, in a few words.
     example : str
         Options that show how it is called.
+    command : str
+        The words that are typed, where they are not the name: ``review plan``.
     """
 
     home: str
     help: str
     example: str
+    command: str = ""
 
 
 #: By the name of the command, in the order in which a pipeline runs them.
@@ -47,6 +50,66 @@ JOBS: dict[str, JobEntry] = {
         "sparkclean.jobs.train.job:TrainJob",
         "train a final model after an audit, and test it on trusted labels",
         "--config conf/train.yaml",
+    ),
+    "simulate": JobEntry(
+        "sparkclean.jobs.simulate.job:SimulateJob",
+        "plant known noise in the labels of a table, and say where",
+        "--config conf/simulate.yaml",
+    ),
+    "diagnose": JobEntry(
+        "sparkclean.jobs.diagnose.job:DiagnoseJob",
+        "tell which kind of label noise a table has, and where it comes from",
+        "--config conf/diagnose.yaml",
+    ),
+    "rank-models": JobEntry(
+        "sparkclean.jobs.rank_models.job:RankModelsJob",
+        "rank models, and tell whether bad labels decide the ranking",
+        "--config conf/rank-models.yaml",
+    ),
+    "consensus": JobEntry(
+        "sparkclean.jobs.consensus.job:ConsensusJob",
+        "find one label for each item, from the labels of several annotators",
+        "--config conf/consensus.yaml",
+    ),
+    "review-plan": JobEntry(
+        "sparkclean.jobs.review.job:ReviewPlanJob",
+        "draw the examples that people look at",
+        "--config conf/review.yaml --set review.budget=200",
+        "review plan",
+    ),
+    "review-export": JobEntry(
+        "sparkclean.jobs.review.job:ReviewExportJob",
+        "write the files that reviewers fill in",
+        "--config conf/review.yaml --to csv",
+        "review export",
+    ),
+    "review-import": JobEntry(
+        "sparkclean.jobs.review.job:ReviewImportJob",
+        "add what reviewers decided to the ledger",
+        "--config conf/review.yaml --file reviewed/ann.csv",
+        "review import",
+    ),
+    "review-estimate": JobEntry(
+        "sparkclean.jobs.review.job:ReviewEstimateJob",
+        "estimate from the reviews how many labels are wrong",
+        "--config conf/review.yaml",
+        "review estimate",
+    ),
+    "review-status": JobEntry(
+        "sparkclean.jobs.review.job:ReviewStatusJob",
+        "show how far a review has come",
+        "--config conf/review.yaml",
+        "review status",
+    ),
+    "conflicts": JobEntry(
+        "sparkclean.jobs.conflicts.job:ConflictsJob",
+        "find the same example with different labels, and in several splits",
+        "data/reviews.parquet --label label --set conflicts.columns=text",
+    ),
+    "compare": JobEntry(
+        "sparkclean.jobs.compare.job:CompareJob",
+        "compare two audits of a table: suspects that are new, fixed, open or back",
+        "out/examples/runs monday tuesday",
     ),
 }
 

@@ -24,7 +24,7 @@ def generate() -> str:
     """
     commands = all_commands()
     described = [
-        (f"[`{name}`](#{name})", sentence(parser.description or ""))
+        (f"[`{name}`](#{_anchor(name)})", sentence(parser.description or ""))
         for name, parser in commands.items()
     ]
     lines = table(("command", "what it does"), described)
@@ -35,10 +35,23 @@ def generate() -> str:
 
 def all_commands() -> dict[str, argparse.ArgumentParser]:
     """Give the parser of every command, by name."""
-    (commands,) = (
-        action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    return dict(commands.choices)
+    return dict(_commands(_parser(), ""))
+
+
+def _commands(
+    parser: argparse.ArgumentParser, before: str
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Give the commands behind a parser; of a group those that stand behind it."""
+    groups = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    for group in groups:
+        for name, command in group.choices.items():
+            yield from _commands(command, f"{before}{name} ")
+    if not groups:
+        yield before.strip(), parser
+
+
+def _anchor(name: str) -> str:
+    return name.replace(" ", "-")
 
 
 def flags_of(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.Action, str]]:
@@ -63,7 +76,7 @@ def _value_of(action: argparse.Action) -> str:
 
 
 def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    yield from (f"## `sparkclean {name}` {{#{name}}}", "")
+    yield from (f"## `sparkclean {name}` {{#{_anchor(name)}}}", "")
     yield from (sentence(parser.description or ""), "")
     yield from fence("console", _usage(parser))
     arguments = list(flags_of(parser))

@@ -34,6 +34,23 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "params": {"n_estimators": 100},
     },
     "train": {"mode": "weights", "test": "data/trusted_reviews"},
+    "simulate": {
+        "noise": [
+            {"kind": "uniform", "rate": 0.05},
+            {"kind": "pairs", "rate": 0.1, "pairs": [["cat", "dog"]]},
+        ],
+        "seed": 7,
+    },
+    "diagnose": {"source": "source", "annotator": "annotator", "file": "file", "position": "line"},
+    "rank": {
+        "answers": {"table": "data/answers", "model": "model", "prediction": "answer"},
+        "labels": {"table": "data/questions", "label": "key", "valid": "error_type = 'ok'"},
+    },
+    "annotations": {"table": "data/annotations", "item": "item_id", "annotator": "worker"},
+    "consensus": {"method": "majority_vote", "adjudicate_below": 0.8},
+    "review": {"reviewers": ["ann", "bob"], "content": ["text"], "budget": 400},
+    "conflicts": {"columns": ["text"], "fold": True, "split": "split"},
+    "compare": {"run_a": "monday", "run_b": "tuesday"},
     "output": {"suspects": "lab/suspects", "rejected": None, "runs": "lab/runs"},
     "classes": {"classes": ["cat", "dog", "wild"]},
     "scan": {"scan": "dataframe"},
@@ -103,7 +120,21 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
         ]
         if unaffected:
             yield from (f"`{key}` has no effect on {listed(unaffected)}.", "")
+    for key in keys:
+        yield from _inner(f"{name}.{key}", kind.model_fields[key])
     yield from fence("yaml", write_yaml(_example(name)))
+
+
+def _inner(path: str, field: FieldInfo) -> Iterator[str]:
+    """List the keys of a section within a section."""
+    kind = section_of(field)
+    if kind is None:
+        return
+    yield from (f"Keys of `{path}`:", "")
+    for key, inner in kind.model_fields.items():
+        about = f"{type_of(inner)}, {_default(inner)}"
+        yield f"- `{key}` ({about}): {sentence(inner.description or '')}"
+    yield ""
 
 
 _HEADS = ("key", "type", "default", "part of the result", "description")
@@ -175,7 +206,7 @@ def _kind(kind: Any, metadata: typing.Sequence[Any] = ()) -> str:
     if origin in (list, dict):
         words = " to ".join(_plural(_kind(one)) for one in inner)
         return f"{'list' if origin is list else 'mapping'} of {words}"
-    return "any value" if kind is Any else getattr(kind, "__name__", str(kind))
+    return {Any: "any value"}.get(kind, "section" if hasattr(kind, "model_fields") else str(kind))
 
 
 def _alternatives(kinds: typing.Sequence[Any]) -> str:

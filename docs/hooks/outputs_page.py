@@ -9,6 +9,26 @@ from in_markdown import code, sentence, table
 from sparkclean import registry, schema
 from sparkclean.schema import OutputSpec
 
+#: Columns that key an output besides the run id, where it is not the class alone.
+_KEYS = {
+    "pairs": (schema.GIVEN_LABEL, "true_label"),
+    "annotators": (schema.ANNOTATOR,),
+    "confusions": (schema.ANNOTATOR, "given", "true"),
+    "agreement": ("statistic", "class"),
+    "ranking": ("model", "metric"),
+    "flips": ("model_a", "model_b", "metric"),
+    "diagnosis": (
+        "hypothesis",
+        "subject_kind",
+        "subject",
+        schema.GIVEN_LABEL,
+        "predicted_label",
+        "measure",
+    ),
+    "strata": ("stratum", schema.GIVEN_LABEL, "rank_decile"),
+    "rejected_decisions": ("file", "line"),
+    "estimates": ("measure", "method", "scope", "class", "rank_decile"),
+}
 _HEADS = ("column", "type", "meaning")
 
 
@@ -66,7 +86,8 @@ def _output(spec: OutputSpec, jobs: list[str]) -> Iterator[str]:
         yield "The table **accumulates**: it holds the rows of all runs."
     else:
         yield "Each run **replaces** the rows: a version is a whole dataset, and older ones stay."
-    yield f"`sparkclean {jobs[0]}` writes it." if len(jobs) == 1 else "Every job writes it."
+    command = registry.JOBS[jobs[0]].command or jobs[0]
+    yield f"`sparkclean {command}` writes it." if len(jobs) == 1 else "Every job writes it."
     yield from ("", *_key_of(spec), "")
     if spec.columns:
         rows = [*_record_id(spec), *_described(spec.name, spec.columns)]
@@ -82,36 +103,46 @@ def _output(spec: OutputSpec, jobs: list[str]) -> Iterator[str]:
                 for name, reason in schema.SUSPECT_REASONS.items()
             ],
         )
+    if spec.name == "rejected_decisions":
+        yield from ("Reasons, in the order in which they are tried:", "")
+        yield from (*(f"- `{reason}`" for reason in schema.DECISION_REJECTIONS), "")
     if spec.name == "rejected":
         yield from ("Reasons, in the order in which they are tried:", "")
         yield from (*(f"- `{reason}`" for reason in schema.REJECTION_REASONS), "")
 
 
+_MORE = {"queue": ", `part`", "ledger": ", `queue`, `decided_at`"}
+
+
+#: Keys of outputs that have no record id.
 def _key_of(spec: OutputSpec) -> Iterator[str]:
     if spec.name == schema.RUN_RECORDS.name:
         yield "Key: `job` and `run_id`."
     elif not spec.columns:
         yield "Key: the record id of the input table."
+    elif spec.name in ("queue", "ledger"):
+        yield f"Key: record id, `reviewer`{_MORE[spec.name]} and `run_id`."
     elif spec.keyed and spec.accumulates:
         yield "Key: record id and `run_id`."
     elif spec.keyed:
         yield "Key: record id."
-    elif spec.name == "pairs":
-        yield "Key: `given_label`, `true_label` and `run_id`."
     else:
-        yield "Key: `class` and `run_id`."
+        names = [code(name) for name in (*_KEYS.get(spec.name, ("class",)), schema.RUN_ID)]
+        yield f"Key: {', '.join(names[:-1])} and {names[-1]}."
 
 
 def _record_id(spec: OutputSpec) -> Iterator[tuple[str, str, str]]:
     if spec.keyed:
-        yield "record id", "as in the input", "The columns of `columns.id`, under their own names."
+        key = "annotations.item" if spec.name == "consensus" else "columns.id"
+        yield "record id", "as in the input", f"The columns of `{key}`, under their own names."
     if spec.name == "predictions":
         yield "label", "as in the input", "The column of `columns.label`, under its own name."
 
 
 def _described(output: str, columns: schema.Columns) -> Iterator[tuple[str, str, str]]:
     for column, kind in columns:
-        words = "as the label" if kind == "<label>" else code(kind)
+        whole = {"<label>": "as the label", "<annotator>": "as the annotator"}
+        words = whole.get(kind, code(kind.replace("<label>", "label")))
         yield code(column), words, schema.describe_column(output, column)
 
 

@@ -13,7 +13,6 @@ from sparkclean.commands.card_files import CardFacts, croissant, dataset_card
 from sparkclean.commands.terminal import say
 from sparkclean.commands.versions import opened
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
-from sparkclean.numbers.intervals import wilson_interval
 from sparkclean.schema import GIVEN_LABEL, JOB, RUN_ID
 
 if TYPE_CHECKING:
@@ -102,6 +101,8 @@ def read_facts(
     Reads metadata and the tables of classes and pairs. A few small jobs where these are Delta or
     Iceberg.
     """
+    from sparkclean.numbers.intervals import wilson_interval  # noqa: PLC0415 (imports numpy)
+
     record = _record(target, version, runs, spark)
     config, then = json.loads(record["config"]), json.loads(record["input"])
     if config.get("clean", {}).get("mode", "none") == "none":

@@ -65,7 +65,11 @@ def words_of(parser: argparse.ArgumentParser) -> dict[str, Words]:
     helps = {action.dest: action.help or "" for action in commands._choices_actions}
     found = {}
     for name, command in commands.choices.items():
-        flags = [_flag_of(action) for action in command._actions]
+        actions = list(command._actions)
+        for group in actions:
+            if isinstance(group, argparse._SubParsersAction):  # the flags of all behind it
+                actions += [a for inner in group.choices.values() for a in inner._actions]
+        flags = list(dict.fromkeys(_flag_of(action) for action in actions))
         found[name] = Words(
             helps.get(name, ""),
             tuple(flag for flag in flags if flag.names),

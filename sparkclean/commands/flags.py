@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparkclean import registry
 from sparkclean.errors import ConfigError, InputError, first_of
 from sparkclean.names import FILE_ENDINGS, FORMATS
 from sparkclean.schema import FILTERS
@@ -25,6 +26,7 @@ _log = logging.getLogger("sparkclean")
 #: What a job must know of a table; other jobs take what is given.
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "audit": ("columns.id", "columns.label", "columns.pred_probs"),
+    "conflicts": ("columns.id", "columns.label"),
     "predict": ("columns.id", "columns.label", "predict.features"),
     "run": ("columns.id", "columns.label", "predict.features"),
     "train": ("columns.id", "columns.label", "predict.features"),
@@ -88,6 +90,8 @@ def add_flags(parser: argparse.ArgumentParser, job: str) -> None:
     modes = "cleaned, weights, robust" if job == "train" else "drop, relabel, weight, none, ..."
     text = f"how the {'model is trained' if job == 'train' else 'table is cleaned'}: {modes}"
     add("--mode", "train.mode" if job == "train" else "clean.mode", str, "MODE", text)
+    if job.startswith("review-"):
+        _add_review_flags(add, group, job)
     group.add_argument("--out", metavar="FOLDER", help="folder of all outputs (default: out/TABLE)")
     group.add_argument(
         "--format",
@@ -107,6 +111,34 @@ def add_flags(parser: argparse.ArgumentParser, job: str) -> None:
         action="store_true",
         help="print these settings as a configuration for --config, and stop",
     )
+
+
+def _add_review_flags(add: Callable[..., None], group: Any, job: str) -> None:
+    """Add the flags of a review command."""
+    if job == "review-plan":
+        text = "names of the reviewers"
+        add("--reviewers", "review.reviewers", _names, "NAME[,...]", text)
+        add("--budget", "review.budget", int, "N", "examples to look at (default 200)")
+    elif job == "review-import":
+        text = "file or folder to import; may be repeated (default: the folder of the export)"
+        group.add_argument(
+            "--file", dest="review.files", action="append", metavar="PATH", help=text
+        )
+    else:
+        add("--plan", "review.plan", str, "ID", "run id of the plan (default: the last one)")
+    if job == "review-export":
+        group.add_argument(
+            "--to",
+            dest="review.format",
+            choices=("csv", "parquet"),
+            help="format of the files (default csv)",
+        )
+
+
+def _names(text: str) -> list[str]:
+    """Read names with commas between them."""
+    names = read_columns(text)
+    return [names] if isinstance(names, str) else names
 
 
 def read_columns(text: str) -> str | list[str]:
@@ -242,6 +274,10 @@ def config_text(settings: Mapping[str, Any]) -> str:
 def _complete(settings: dict[str, Any], args: argparse.Namespace) -> None:
     """Guess what a job must know and nobody has said; say what was guessed."""
     table = _value(settings, "input.table")
+    own = registry.load_job(args.job).sections.items() if args.job in registry.JOBS else ()
+    named = [".".join((name, *kind.run_table)) for name, kind in own if kind.run_table]
+    if table is None and any(isinstance(_value(settings, key), str) for key in named):
+        return
     if not isinstance(table, str):
         raise ConfigError(
             f"name a table (sparkclean {args.job} data/reviews.parquet --label label), or a "

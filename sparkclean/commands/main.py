@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from sparkclean import registry
 from sparkclean.commands.card import add_card_arguments, card
+from sparkclean.commands.compare import add_compare_arguments, compare
 from sparkclean.commands.completion import SHELLS, completion_script
 from sparkclean.commands.flags import add_flags, config_text, load_flagged
 from sparkclean.commands.init import add_init_flags, init
@@ -31,6 +32,7 @@ from sparkclean.commands.versions import (
     clean_up,
     revert,
     versions,
+    void,
 )
 from sparkclean.errors import ConfigError, InputError, SparkCleanError
 from sparkclean.rows.interrupts import interrupt_behind, outcome_of, raising_interrupts
@@ -51,11 +53,15 @@ _EXAMPLES = {
     "card": "sparkclean card out/examples/cleaned -o out/examples/card",
     "report": "sparkclean report out/examples/runs --run-id nightly-2026-11-24 -o report.html",
     "revert": "sparkclean revert out/examples/cleaned --to 3",
+    "void": 'sparkclean void out/examples/runs nightly-2026-11-24 --why "labels of another day"',
     "check-version": "sparkclean check-version out/examples/cleaned --version nightly-2026-11-24",
     "clean-up": "sparkclean clean-up out/examples/cleaned --keep 5 --older-than 30d --yes",
     "schema": "sparkclean schema > audit.schema.json",
     "completion": 'eval "$(sparkclean completion bash)"',
 }
+
+#: Commands that only have further ones behind them.
+_GROUPS = {"review": "ask people, keep what they decide, and count wrong labels"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -198,6 +204,35 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def _add_jobs(commands: Any) -> None:
+    """Add a command for each job, and for sequences of jobs."""
+    helps = {name: entry.help for name, entry in registry.JOBS.items()}
+    helps["run"] = "predict a table out of sample, then audit it with these predictions"
+    groups: dict[str, Any] = {}
+    compared = helps.pop("compare")
+    for name, text in helps.items():
+        words = registry.JOBS[name].command.split() if name in registry.JOBS else []
+        if words:  # commands of one group stand behind its name
+            group, word = words
+            if group not in groups:
+                groups[group] = _group(commands, group)
+            job = _command(groups[group], word, _job, text, name)
+        else:
+            job = _command(commands, name, _job, text)
+        job.set_defaults(job=name)
+        add_flags(job, name)
+        job.add_argument(
+            "--run-id", help="id of the run; repeat a run with the same id (default: a new one)"
+        )
+        job.add_argument(
+            "--dry-run", action="store_true", help="check, show the plan, write nothing"
+        )
+
+    job = _command(commands, "compare", compare, compared)
+    job.set_defaults(job="compare")
+    add_compare_arguments(job)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="sparkclean",
@@ -207,18 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sparkclean {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    helps = {name: entry.help for name, entry in registry.JOBS.items()}
-    helps["run"] = "predict a table out of sample, then audit it with these predictions"
-    for name, text in helps.items():
-        job = _command(commands, name, _job, text)
-        job.set_defaults(job=name)
-        add_flags(job, name)
-        job.add_argument(
-            "--run-id", help="id of the run; repeat a run with the same id (default: a new one)"
-        )
-        job.add_argument(
-            "--dry-run", action="store_true", help="check, show the plan, write nothing"
-        )
+    _add_jobs(commands)
 
     add_init_flags(_command(commands, "init", init, "write a commented configuration for a table"))
 
@@ -242,6 +266,14 @@ def _parser() -> argparse.ArgumentParser:
     reverted.add_argument("target", help="path or name of an output")
     reverted.add_argument(
         "--to", required=True, metavar="V", help="version to make current: name, number or run id"
+    )
+
+    voided = _command(commands, "void", void, "mark a run void, so that it counts for nothing")
+    voided.add_argument("target", metavar="runs", help="path or name of the run records")
+    voided.add_argument("run_id", metavar="run_id", help="run id, as it was given")
+    voided.add_argument("--why", required=True, metavar="TEXT", help="why it is void")
+    voided.add_argument(
+        "--job", metavar="JOB", help="job of the run (default: all jobs of this run id)"
     )
 
     check = _command(
@@ -283,14 +315,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _group(commands: Any, name: str) -> Any:
+    """Add a command that only has further ones behind it."""
+    text = _GROUPS[name]
+    parser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
+    )
+    return parser.add_subparsers(required=True, metavar="COMMAND")
+
+
 def _command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    text: str,
+    job: str | None = None,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
         description=text[0].upper() + text[1:] + ".",
-        epilog=f"example:\n  {_example(name)}",
+        epilog=f"example:\n  {_example(job or name)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # else the --conf of spark-submit would be taken for --config
     )
@@ -315,7 +360,8 @@ def _example(name: str) -> str:
     """Show how a command is called."""
     if name in _EXAMPLES:
         return _EXAMPLES[name]
-    return f'sparkclean {name} {registry.JOBS[name].example} --run-id "{{{{ run_id }}}}"'
+    entry = registry.JOBS[name]
+    return f'sparkclean {entry.command or name} {entry.example} --run-id "{{{{ run_id }}}}"'
 
 
 def _rows(text: str) -> int:

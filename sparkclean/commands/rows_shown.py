@@ -60,7 +60,7 @@ def leave_out_constants(table: pa.Table, keep: Sequence[str] = ()) -> tuple[pa.T
     said : str
         What they say, as one line; empty where all columns stay. Rows without columns of
         provenance are those of a dataset: they are shown whole. Of a single row only the
-        provenance is left out, and measured numbers never are.
+        provenance is left out, and measured numbers never are. Columns without a value go silently.
     """
     names = table.column_names
     if RUN_ID not in names or not table.num_rows:
@@ -68,11 +68,17 @@ def leave_out_constants(table: pa.Table, keep: Sequence[str] = ()) -> tuple[pa.T
     candidates = _PROVENANCE if table.num_rows == 1 else names
     out = {}
     for name in names:
-        if name in candidates and name not in (*_SAID, *keep):
-            values = table.column(name).to_pylist()
-            if not isinstance(values[0], float) and all(value == values[0] for value in values):
-                out[name] = "null" if values[0] is None else cell(values[0])
-    said = "; ".join(f"{name} {value}" for name, value in out.items())
+        if name in (*_SAID, *keep):
+            continue
+        values = table.column(name).to_pylist()
+        first, *others = values
+        if all(value is None for value in values):
+            out[name] = ""
+        elif name not in candidates or isinstance(first, float):
+            continue
+        elif all(value == first for value in others):
+            out[name] = cell(first)
+    said = "; ".join(f"{name} {value}" for name, value in out.items() if value)
     return table.select([n for n in names if n not in out]), said and f"in all rows shown: {said}"
 
 

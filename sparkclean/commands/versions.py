@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -124,6 +125,44 @@ def revert(args: argparse.Namespace) -> None:
         wanted = find_version(target.versions(), args.to, args.target)
         version = target.revert(wanted.name if target.keeps_versions_apart else wanted.number)
     say(f"{args.target} is now at {version.name}, with the content of version {args.to}")
+
+
+def void(args: argparse.Namespace) -> None:
+    """Mark a run void, and say what stays current all the same."""
+    from sparkclean.runs.void import void_run  # noqa: PLC0415 (imports pyarrow)
+
+    with opened(args) as target:
+        if target.current() is None:
+            raise InputError(f"{args.target} has no run records; name the location of output.runs")
+        if not is_run_records(target):
+            raise InputError(
+                f"{args.target} does not hold run records; name the location of output.runs"
+            )
+        spark = getattr(target, "spark", None)
+        done = void_run(target, args.run_id, args.why, job=args.job, spark=spark)
+    for run in done:
+        say(f"{run.job} {run.run_id} is void: no reader counts its rows")
+    for run in done:
+        for name, place in _datasets(run.outputs):
+            say(
+                f"{name} is a dataset of its own: look at {place} (sparkclean versions), and make "
+                "an older version current (sparkclean revert) if this run's is"
+            )
+
+
+def is_run_records(target: TargetTable) -> bool:
+    """Tell by its columns whether an output is one of run records."""
+    from sparkclean.lake.record_rows import are_records  # noqa: PLC0415
+
+    fields = json.loads(target.schema() or '{"fields": []}')["fields"]
+    return are_records([field["name"] for field in fields])
+
+
+def _datasets(outputs: str) -> Iterator[tuple[str, str]]:
+    """Name the datasets among the outputs of a run record, and their locations."""
+    for name, place in json.loads(outputs).items():
+        if name in ("cleaned", "quarantine", "predictions") and "location" in place:
+            yield name, place["location"]
 
 
 def clean_up(args: argparse.Namespace) -> None:

@@ -49,9 +49,17 @@ def explain(errors: Iterable[Mapping[str, Any]], model: type[BaseModel]) -> list
 
 
 def _key(loc: Sequence[Any], model: type[BaseModel]) -> tuple[str, ...]:
-    """Cut a location to section and key: what follows names alternatives of a type."""
-    if len(loc) > 1 and _section(model, str(loc[0])) is not None:
-        return (str(loc[0]), str(loc[1]))
+    """Cut a location to sections and key: what follows names alternatives of a type."""
+    holder, key = _section(model, str(loc[0])), [str(loc[0])]
+    for part in loc[1:] if holder is not None else ():
+        key.append(str(part))
+        if isinstance(part, int):  # a section of a list
+            continue
+        holder = None if holder is None else _section(holder, str(part))
+        if holder is None:
+            return tuple(key)
+    if holder is not None:
+        return tuple(key)
     if len(loc) > 1 and str(loc[0]) == "spark":
         return ("spark", str(loc[1]))
     return (str(loc[0]),)
@@ -66,7 +74,9 @@ def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
 
 def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[BaseModel]) -> str:
     path, value, kind = ".".join(key), errors[0]["input"], errors[0]["type"]
-    holder = _section(model, key[0]) if len(key) > 1 else model
+    holder: type[BaseModel] | None = model
+    for part in (name for name in key[:-1] if not name.isdigit()):
+        holder = None if holder is None else _section(holder, part)
     names = list(holder.model_fields) if holder else []
     if kind == "extra_forbidden":
         hint = did_you_mean(key[-1], names).strip() or f"known: {', '.join(names)}"
@@ -75,10 +85,13 @@ def _finding(key: tuple[str, ...], errors: list[Mapping[str, Any]], model: type[
         return f"{key[0]}: key {_shown(value)} is not text; known: {', '.join(names)}"
     if kind == "missing":
         return f"{path}: is missing; it has no default"
-    section = _section(model, key[-1]) if len(key) == 1 else None
+    section = None if holder is None else _section(holder, key[-1])
+    section = holder if key[-1].isdigit() else section
     if section is not None:
         known = ", ".join(section.model_fields)
         shown = _shown_setting(path, value)
+        if kind == "list_type":
+            return f"{path}: {shown} is not a list of sections; begin each with - ({known})"
         return f"{path}: {shown} is not a section; write its keys below it ({known})"
     field = holder.model_fields[key[-1]] if holder else None
     return _wrong_value(path, value, field, is_choice=kind == "literal_error")
@@ -90,15 +103,21 @@ def _wrong_value(path: str, value: Any, field: FieldInfo | None, *, is_choice: b
         return f"{path}: {_shown_setting(path, value)} is wrong; wanted: {wanted}"
     if field is None:
         return f"{path}: {_shown(value)} is wrong"
-    kind = field.annotation
-    if is_choice and typing.get_origin(kind) is dict:  # a value of a mapping
-        kind = typing.get_args(kind)[1]
+    kind = _choices(field.annotation) if is_choice else field.annotation
     if typing.get_origin(kind) is not typing.Literal:
         wanted = _wanted(kind, field.metadata)
         return f"{path}: {_shown(value)} is wrong; wanted: {wanted}"
     choices = typing.get_args(kind)
     hint = did_you_mean(str(value), choices)
     return f"{path}: {_shown(value)} is unknown; {hint}choose one of {', '.join(choices)}"
+
+
+def _choices(kind: Any) -> Any:
+    """Find the choices of a key, or of the entries of its list or mapping."""
+    if typing.get_origin(kind) is typing.Literal:
+        return kind
+    inner = [_choices(one) for one in typing.get_args(kind)]
+    return next((one for one in inner if typing.get_origin(one) is typing.Literal), kind)
 
 
 def _shown(value: Any) -> str:

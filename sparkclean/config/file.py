@@ -186,7 +186,8 @@ def _put(settings: dict[str, Any], keys: list[str], parsed: Any) -> None:
         return
     section = settings.get(keys[0])
     section = dict(section) if isinstance(section, Mapping) else {}
-    section[keys[1]] = parsed
+    rest = keys[1:] if keys[0] == "spark" else keys[1].split(".", 1)
+    _put(section, rest, parsed)
     settings[keys[0]] = section
 
 

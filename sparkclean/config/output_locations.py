@@ -15,7 +15,16 @@ from sparkclean.names import parse_table_name
 _MODELS = "output.models"
 #: In the location of an output: the last part of ``input.table``.
 TABLE = "<table>"
+#: Outputs that there were when default locations did not name the table.
+_BEFORE = (
+    "suspects", "rejected", "classes", "pairs", "cleaned", "runs", "predictions", "models",
+)  # fmt: skip
 _NO_NAME = re.compile(r"[^\w.+=@-]")
+
+#: Outputs of version 0.1.0, whose default locations did not name the table.
+_OUTPUTS_BEFORE = (
+    "suspects", "classes", "pairs", "rejected", "cleaned", "predictions", "models", "runs",
+)  # fmt: skip
 
 
 def with_table_in_locations(config: Config) -> Config:
@@ -58,11 +67,11 @@ def default_locations_before(config: Config) -> dict[str, str]:
     """
     table = last_part(config.input.table)
     fields = type(config.output).model_fields.items()
-    defaults = {key: field.default for key, field in fields if TABLE in str(field.default)}
+    defaults = {key: field.default for key, field in fields if key in _BEFORE}
     return {
         key: default.replace(f"{TABLE}/", "")
         for key, default in defaults.items()
-        if getattr(config.output, key) == default.replace(TABLE, table)
+        if key in _OUTPUTS_BEFORE and getattr(config.output, key) == default.replace(TABLE, table)
     }
 
 
@@ -140,6 +149,7 @@ def _further(config: Config) -> dict[str, str]:
     """Give the locations that hold no table, by their keys."""
     places = {
         "output.work": config.output.work,
+        "output.review": config.output.review,
         "report.path": config.report.path,
         "classes": config.classes,
     }

@@ -107,8 +107,12 @@ def result_settings(section: Section) -> dict[str, Any]:
     for name, field in type(section).model_fields.items():
         if not is_in_result(field):
             continue
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            found[name] = result_settings(value)
+            continue
         default = None if field.is_required() else field.get_default(call_default_factory=True)
-        if field.is_required() or getattr(section, name) != default:
+        if field.is_required() or value != default:
             found[name] = written[name]
     return found
 
@@ -383,6 +387,10 @@ class OutputSection(Section):
         "out/<table>/models",
         description="Folder of the models: those of predictions, and final models (sparkclean "
         "train). Driver and executors must share it.",
+    )
+    review: StrictStr | None = setting(
+        "out/<table>/review",
+        description="Folder of the files for reviewers (sparkclean review export).",
     )
     format: Format = setting(
         "parquet", description="Format of the outputs; delta.`/path` sets it for a single output."

@@ -127,5 +127,8 @@ def _flow(value: Any) -> str:
     """Write a value: a plain word as it is, all else as JSON, which is YAML."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and read_yaml(value) == value:
         return value
+    if isinstance(value, float) and "e" in repr(value):
+        whole, _, power = repr(value).partition("e")  # YAML 1.1 takes 1e-07 for a text
+        return f"{whole if '.' in whole else whole + '.0'}e{power}"
     text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
     return _UNREADABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

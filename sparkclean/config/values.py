@@ -31,6 +31,7 @@ def _plain(value: Any) -> Any:
 
 # bounds stand before the validator: behind it they are missing in the JSON schema
 Number = Annotated[float, Field(strict=True), BeforeValidator(_number)]
+NotNegative = Annotated[float, Field(strict=True, ge=0.0), BeforeValidator(_number)]
 Fraction = Annotated[float, Field(strict=True, ge=0.0, le=1.0), BeforeValidator(_number)]
 Tolerance = Annotated[float, Field(strict=True, ge=0.0, le=0.5), BeforeValidator(_number)]
 #: Integers: of at least 1, of at least 2, and what a generator of random numbers takes.

@@ -33,7 +33,8 @@ from sparkclean.schema import REJECTED, SUSPECTS
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-_INTEGERS = (ByteType, ShortType, IntegerType, LongType)
+#: Types of integers.
+INTEGERS = (ByteType, ShortType, IntegerType, LongType)
 _INTEGER_BITS: dict[type[DataType], int] = {
     ByteType: 8,
     ShortType: 16,
@@ -81,19 +82,22 @@ class Columns:
         """K."""
         return len(self.classes)
 
-    def narrow(self, frame: DataFrame) -> DataFrame:
+    def narrow(self, frame: DataFrame, *more: Column) -> DataFrame:
         """Select what a scan reads: record ids, label, probabilities.
 
         Parameters
         ----------
         frame : DataFrame
+        *more : Column
+            What else is read.
 
         Returns
         -------
         DataFrame
             Columns as `BatchReader` expects them. Lazy.
         """
-        return frame.select(*self._keys(), *_probabilities(frame.schema, self.probs, self.layout))
+        probs = _probabilities(frame.schema, self.probs, self.layout)
+        return frame.select(*self._keys(), *probs, *more)
 
     def keys(self, frame: DataFrame) -> DataFrame:
         """Select record ids and label, by their internal names. Lazy."""
@@ -212,7 +216,7 @@ def check_id_types(schema: StructType, ids: Sequence[str]) -> list[str]:
     for name in ids:
         kind = schema[name].dataType
         # text with a collation compares otherwise than by bytes: ties would go another way
-        if not isinstance(kind, _INTEGERS) and kind.simpleString() != "string":
+        if not isinstance(kind, INTEGERS) and kind.simpleString() != "string":
             findings.append(
                 f"columns.id: column {name!r} is {kind.simpleString()}; a record id is an integer "
                 "or a string (cast it to one of them, or give a list of columns)"
@@ -240,7 +244,7 @@ def check_label_type(schema: StructType, label: str) -> list[str]:
         Findings.
     """
     kind = schema[label].dataType
-    if isinstance(kind, (*_INTEGERS, StringType, BooleanType)):
+    if isinstance(kind, (*INTEGERS, StringType, BooleanType)):
         return []
     return [
         f"columns.label: column {label!r} is {kind.simpleString()}; a label is an integer, a "

@@ -98,6 +98,9 @@ def _in_the_users_words(
         schema.RANK,
         F.lit(suspects.reason).alias(schema.REASON),
         *(F.lit(value).alias(name) for name, value in constants.items()),
+        (F.col(schema.REVIEWED) if suspects.is_reviewed else F.lit(None).cast("boolean")).alias(
+            schema.REVIEWED
+        ),
     )
 
 
@@ -145,6 +148,7 @@ def plan_suspect_files(
             labels=labels,
             numbers=suspects.numbers,
             constants=((schema.REASON, suspects.reason), *constants.items()),
+            is_reviewed=suspects.is_reviewed,
             folder=folder,
         )
 

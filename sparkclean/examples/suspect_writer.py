@@ -57,6 +57,8 @@ class WriteSuspects:
     constants : tuple of (str, str)
         Columns that have one value.
     folder : str
+    is_reviewed : bool
+        Whether the suspects say which of them were reviewed.
     """
 
     groups: tuple[RowGroups, ...]
@@ -66,6 +68,7 @@ class WriteSuspects:
     numbers: tuple[str, ...]
     constants: tuple[tuple[str, str], ...]
     folder: str
+    is_reviewed: bool = False
 
     def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield number and file of each piece. Memory: a piece, three times."""
@@ -84,7 +87,8 @@ class WriteSuspects:
         ids = [internal for internal, _ in self.ids]
         numbers = (*self.numbers, schema.LABEL_QUALITY)
         found = []
-        read = [(name, name) for name in (*ids, "given", "suggested", *numbers)]
+        own = (schema.REVIEWED,) if self.is_reviewed else ()
+        read = [(name, name) for name in (*ids, "given", "suggested", *numbers, *own)]
         for batch in read_row_groups(joined(self.groups), read, _CHUNK_ROWS):
             quality = batch.column(schema.LABEL_QUALITY).to_numpy()
             found.append(batch.filter(pa.array((quality >= piece.start) & (quality < piece.end))))
@@ -97,5 +101,11 @@ class WriteSuspects:
             *((name, rows.column(name)) for name in numbers),
             (schema.RANK, pa.array(np.arange(1, len(rows) + 1) + piece.before)),
             *((name, pa.repeat(pa.scalar(value), len(rows))) for name, value in self.constants),
+            (
+                schema.REVIEWED,
+                rows.column(schema.REVIEWED)
+                if self.is_reviewed
+                else pa.nulls(len(rows), pa.bool_()),
+            ),
         ]
         return pa.table([column for _, column in columns], names=[name for name, _ in columns])

@@ -50,6 +50,8 @@ class Suspects:
         Its name.
     numbers : tuple of str
         Columns that are the detector's own, float64.
+    is_reviewed : bool
+        Whether a ledger was read: the frame then says which suspects were reviewed.
     """
 
     frame: DataFrame
@@ -60,6 +62,7 @@ class Suspects:
     reason: str
     detector: str
     numbers: tuple[str, ...]
+    is_reviewed: bool = False
 
     @property
     def num_suspects(self) -> int:

@@ -16,6 +16,8 @@ from sparkclean.schema import JOB, RUN_ID, RUNS
 
 #: Status of the record by which an older version became current again.
 REVERTED: Final = "reverted"
+#: Status of the appended record by which a run counts for nothing.
+VOID: Final = "void"
 #: Job of outputs whose commits name none: those of before that accumulate are an audit's.
 JOB_OF_BEFORE: Final = "audit"
 #: Columns that tell a run, its status and its table.

@@ -100,6 +100,11 @@ def shared_run_id(job: str, run_id: str) -> str:
     return f"{run_id}@{job}"
 
 
+def void_run_id(job: str, run_id: str) -> str:
+    """Name the record by which a run is void, where it is staged: that of before stays."""
+    return shared_run_id(f"{job}-void", run_id)
+
+
 def original_run_id(name: str) -> str:
     """Map a name of `safe_run_id` back.
 

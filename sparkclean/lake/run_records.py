@@ -14,15 +14,36 @@ from pyspark.sql.types import StringType, StructField
 from sparkclean.errors import InputError
 from sparkclean.lake.base import ANY
 from sparkclean.lake.protocols import TargetTable
-from sparkclean.lake.record_rows import REVERTED
+from sparkclean.lake.record_rows import REVERTED, VOID
 from sparkclean.lake.run_ids import shared_run_id
 from sparkclean.schema import JOB, RUN_ID
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 _STATUSES = ("published", REVERTED)
 _JOB = "revert"
+
+
+def without_void(records: DataFrame) -> DataFrame:
+    """Leave out the records of runs that are void.
+
+    Parameters
+    ----------
+    records : DataFrame
+        All run records.
+
+    Returns
+    -------
+    DataFrame
+        Lazy; the records that make runs void are left out, too.
+    """
+    if JOB not in records.columns:  # a table of before: nothing in it is void
+        return records
+    void = records.where(F.col("status") == VOID)
+    void = void.select(F.col(RUN_ID).alias("__run"), F.col(JOB).alias("__job"))
+    of_job = F.col(JOB).isNull() | (F.col(JOB) == F.col("__job"))
+    return records.join(F.broadcast(void), (F.col(RUN_ID) == F.col("__run")) & of_job, "left_anti")
 
 
 def current_by_record(
@@ -53,7 +74,8 @@ def current_by_record(
         records = runs.frame(spark)
     except InputError:  # no run has ended yet
         return None
-    newest = records.where(F.col("status").isin(*_STATUSES)).orderBy(F.col("finished_at").desc())
+    counted = without_void(records).where(F.col("status").isin(*_STATUSES))
+    newest = counted.orderBy(F.col("finished_at").desc())
     for row in newest.select("outputs").collect():
         for entry in json.loads(row["outputs"] or "{}").values():
             if entry["location"] == location and entry["version"] in names:

@@ -1,10 +1,13 @@
-"""Sums and logarithms whose bits do not depend on order, batch or processor.
+"""Sums, logarithms and exponentials whose bits do not depend on order, batch or processor.
 
 A probability becomes the integer round(p * 2**40); integers add exactly in any order. Logarithms
-use only operations that IEEE 754 rounds one by one (numpy's own ``log`` differs by processor).
+and exponentials use only operations that IEEE 754 rounds one by one (numpy's own
+``log`` and ``exp`` differ by processor).
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,6 +151,40 @@ def portable_log(values: NDArray[np.float64]) -> NDArray[np.float64]:
         series = (series + coefficient) * z
     logarithm: NDArray[np.float64] = power * _LN2_HIGH + (power * _LN2_LOW + 2.0 * (s + s * series))
     return logarithm
+
+
+_INVERSE_FACTORIALS = tuple(1.0 / math.factorial(n) for n in range(13, -1, -1))
+#: Below this the result is less than 1e-300, and 0 is given.
+_LOWEST_EXPONENT = -690.0
+
+
+def portable_exp(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Exponential function, the same bits on every processor.
+
+    Parameters
+    ----------
+    values : ndarray of float64
+        Finite numbers of at most 700, any shape.
+
+    Returns
+    -------
+    ndarray of float64
+        Within a few units in the last place; 0 below -690.
+
+    Notes
+    -----
+    x = n ln 2 + r with |r| <= ln(2) / 2; e^x = 2^n e^r, and e^r by its Taylor series of degree 13.
+    """
+    x = np.maximum(values, _LOWEST_EXPONENT)
+    power = np.rint(x * 1.4426950408889634)
+    rest = (x - power * _LN2_HIGH) - power * _LN2_LOW
+    series = np.full_like(rest, _INVERSE_FACTORIALS[0])
+    for coefficient in _INVERSE_FACTORIALS[1:]:
+        series *= rest
+        series += coefficient
+    exponential: NDArray[np.float64] = np.ldexp(series, power.astype(np.int32))
+    exponential[values < _LOWEST_EXPONENT] = 0.0
+    return exponential
 
 
 def split_limbs(total: int) -> tuple[int, int]:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructField
 
 
+_WHERE = "input.where"
+#: What such a condition may use.
+_STABLE = (
+    "Use columns, constants, or :run_time, the time at which the run started; a repetition keeps "
+    "that time"
+)
 #: Where Spark keeps the type of a column of type CHAR(n) or VARCHAR(n).
 _CHAR_TYPE = "__CHAR_VARCHAR_TYPE_STRING"
 
@@ -139,8 +145,14 @@ def _is_case_sensitive(frame: DataFrame) -> bool:
     return str(frame.sparkSession.conf.get("spark.sql.caseSensitive", "false")).lower() == "true"
 
 
-def where(table: DataFrame, condition: str | None, run_time: str | None = None) -> DataFrame:
-    """Keep the rows of ``input.where``.
+def where(
+    table: DataFrame,
+    condition: str | None,
+    run_time: str | None = None,
+    *,
+    key: str = _WHERE,
+) -> DataFrame:
+    """Keep the rows of a condition.
 
     Parameters
     ----------
@@ -149,6 +161,8 @@ def where(table: DataFrame, condition: str | None, run_time: str | None = None) 
         Predicate in SQL; None keeps all rows.
     run_time : str or None
         What ``:run_time`` in it stands for.
+    key : str
+        Of the configuration, that holds the condition.
 
     Returns
     -------
@@ -167,14 +181,13 @@ def where(table: DataFrame, condition: str | None, run_time: str | None = None) 
         kept = analysed(table.where(F.expr(text)))
     except (AnalysisException, ParseException) as exc:
         raise ConfigError(
-            f"input.where: {condition!r} is not a predicate on the table: {cause_of(exc)}"
+            f"{key}: {condition!r} is not a predicate on the table: {cause_of(exc)}"
         ) from exc
     unstable = find_unstable(kept, text)
     if unstable is not None:
         raise ConfigError(
-            f"input.where: {condition!r} depends on {unstable}; it could choose other rows at "
-            "each read. Use columns, constants, or :run_time, the time at which the run started; "
-            "a repetition keeps that time"
+            f"{key}: {condition!r} depends on {unstable}; it could choose other rows at "
+            f"each read. {_STABLE if key == _WHERE else 'Use columns and constants'}"
         )
     return kept
 

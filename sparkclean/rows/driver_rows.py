@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,9 +14,30 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-def typed_columns(columns: Columns, label_type: str) -> Columns:
-    """Give every column its type of Spark: that of labels is the user's."""
-    return tuple((name, label_type if kind == "<label>" else kind) for name, kind in columns)
+def typed_columns(
+    columns: Columns, label_type: str, types: Sequence[tuple[str, str]] = ()
+) -> Columns:
+    """Give every column its type of Spark: that of labels is the user's.
+
+    Parameters
+    ----------
+    columns : tuple of (name, type)
+        From ``sparkclean.schema``.
+    label_type : str
+        What ``<label>`` stands for.
+    types : sequence of (str, str)
+        Other such words, and what they stand for.
+
+    Returns
+    -------
+    tuple of (name, type)
+    """
+    found = []
+    for name, kind in columns:
+        for word, meant in (("<label>", label_type), *types):
+            kind = kind.replace(word, meant)  # noqa: PLW2901
+        found.append((name, kind))
+    return tuple(found)
 
 
 def arrow_table(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,6 +151,17 @@ class FileStream:
             return None
         rows = read_row_groups(joined(self.groups), self.columns, self.chunk_rows)
         return list(deepcopy(function)(rows))
+
+    def select(self, names: Sequence[str], chunk_rows: int | None = None) -> FileStream:
+        """Keep some columns alone; others are not read."""
+        columns = tuple((name, own) for name, own in self.columns if name in names)
+        fields = tuple((name, kind) for name, kind in self.fields if name in names)
+        size = self.chunk_rows if chunk_rows is None else chunk_rows
+        return replace(self, columns=columns, fields=fields, chunk_rows=size)
+
+    def read_here(self) -> Iterator[pa.RecordBatch]:
+        """Read the rows on the driver: of streams that a limit bounds."""
+        yield from read_row_groups(joined(self.groups), self.columns, self.chunk_rows)
 
     def plan_copy(
         self, columns: Sequence[tuple[str, str]], constants: Mapping[str, str]

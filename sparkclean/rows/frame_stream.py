@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
+
+import pyarrow as pa
 
 from sparkclean.rows.row_groups import RowGroups
 from sparkclean.rows.streams import (
@@ -58,6 +60,15 @@ class FrameStream:
 
     def collect_here(self, function: RowFunction) -> None:
         """Leave the rows to a job."""
+
+    def select(self, names: Sequence[str], chunk_rows: int | None = None) -> FrameStream:  # noqa: ARG002
+        """Keep some columns alone."""
+        return replace(self, frame=self.frame.select(*names))
+
+    def read_here(self) -> Iterator[pa.RecordBatch]:
+        """Read the rows on the driver: of streams that a limit bounds."""
+        rows = [row.asDict(recursive=True) for row in self.frame.collect()]
+        yield from pa.Table.from_pylist(rows).to_batches()
 
     def plan_copy(self, columns: Sequence[tuple[str, str]], constants: Mapping[str, str]) -> None:
         """Leave the copy to Spark."""

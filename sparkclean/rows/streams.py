@@ -143,6 +143,32 @@ class Stream(Protocol):
             All that it emits; None where a job must do (`map`).
         """
 
+    def select(self, names: Sequence[str], chunk_rows: int | None = None) -> Stream:
+        """Keep some columns alone.
+
+        Parameters
+        ----------
+        names : sequence of str
+        chunk_rows : int, optional
+            That a task reads at once, where the stream decides on it.
+
+        Returns
+        -------
+        Stream
+        """
+
+    def read_here(self) -> Iterator[pa.RecordBatch]:
+        """Read the rows on the driver: of streams that a limit bounds.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+
+        Notes
+        -----
+        Reads the files, or one job.
+        """
+
     def plan_copy(
         self, columns: Sequence[tuple[str, str]], constants: Mapping[str, str]
     ) -> WriteFiles | None:

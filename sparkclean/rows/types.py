@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -213,12 +214,28 @@ _JSON_NAMES = {"tinyint": "byte", "smallint": "short", "int": "integer", "bigint
 
 
 def schema_json(fields: Iterable[tuple[str, str]]) -> str:
-    """Write columns of plain types as Spark's JSON, as ``StructType.json`` does."""
+    """Write columns as Spark's JSON, as ``StructType.json`` does."""
+    return json.dumps(_json_struct(fields), separators=(",", ":"))
+
+
+def _json_struct(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
     entries = [
-        {"metadata": {}, "name": name, "nullable": True, "type": _JSON_NAMES.get(kind, kind)}
+        {"metadata": {}, "name": name, "nullable": True, "type": _json_type(kind)}
         for name, kind in fields
     ]
-    return json.dumps({"fields": entries, "type": "struct"}, separators=(",", ":"))
+    return {"fields": entries, "type": "struct"}
+
+
+def _json_type(kind: str) -> Any:
+    """Write a type of `arrow_type` as Spark's JSON does; any other name as it is."""
+    if not kind.startswith(("array<", "struct<")):
+        return _JSON_NAMES.get(kind, kind)
+    arrow = arrow_type(kind)
+    if pa.types.is_list(arrow):
+        entry = _json_type(spark_type(arrow.value_type))
+        return {"containsNull": True, "elementType": entry, "type": "array"}
+    parts = [arrow.field(i) for i in range(arrow.num_fields)]
+    return _json_struct((part.name, spark_type(part.type)) for part in parts)
 
 
 def schema_text(fields: Fields) -> str:

@@ -45,6 +45,8 @@ class Prepared:
         Name and Spark type of the record id columns, for outputs that are keyed.
     label_type : str
         Spark type of the label column.
+    types : tuple of (str, str)
+        Further words for types in the columns of outputs, and the Spark types that they stand for.
     run_time : str or None
         What ``:run_time`` in ``input.where`` stands for, if it is named: `Context.run_time`.
     notes : mapping
@@ -61,6 +63,7 @@ class Prepared:
     classes: tuple[Any, ...] = ()
     ids: tuple[tuple[str, str], ...] = ()
     label_type: str = "string"
+    types: tuple[tuple[str, str], ...] = ()
     run_time: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     parents: tuple[Parent, ...] = ()

@@ -21,6 +21,7 @@ from sparkclean.rows.driver_rows import arrow_table
 from sparkclean.schema import JOB, RUN_ID, RUN_RECORDS, OutputSpec
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 
@@ -194,12 +195,24 @@ class Outputs:
         label_type : str
             Spark type of the label column.
         """
-        table, schema_json = arrow_table(rows, self.specs[name].columns, label_type)
+        self.stage_table(name, *arrow_table(rows, self.specs[name].columns, label_type))
+
+    def stage_table(self, name: str, table: pa.Table, schema: str) -> None:
+        """Write a table that the driver holds to its staging folder, without Spark.
+
+        Parameters
+        ----------
+        name : str
+        table : pyarrow.Table
+            Of the columns of the output.
+        schema : str
+            The same columns, as Spark's JSON.
+        """
         staging = self.targets[name].stage(
             self._run_in(name), accumulate=self.specs[name].accumulates
         )
         self.staged[name] = staging
-        self.schemas[name] = schema_json
+        self.schemas[name] = schema
         fault_point(f"stage.{name}.begin")
         staging.write_arrow(table)
         fault_point(f"stage.{name}.end")

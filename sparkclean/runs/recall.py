@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
+from sparkclean.lake.run_records import without_void
 from sparkclean.schema import CONFIG_FINGERPRINT
 
 if TYPE_CHECKING:
@@ -47,5 +48,5 @@ def recall_run(
         return None
     same = (F.col("status") == "published") & F.col(CONFIG_FINGERPRINT).isin(*fingerprints)
     same &= F.get_json_object("input", "$.table") == table
-    newest = records.where(same).orderBy(F.col("finished_at").desc()).limit(1)
+    newest = without_void(records).where(same).orderBy(F.col("finished_at").desc()).limit(1)
     return next((row["remembered"] for row in newest.select("remembered").collect()), None)

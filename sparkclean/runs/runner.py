@@ -15,6 +15,7 @@ from sparkclean.errors import ConfigError, InputError, VersionExistsError
 from sparkclean.faults import fault_point
 from sparkclean.lake import Pin, StagingFolder, TargetTable, Version, open_target
 from sparkclean.lake.base import INPUT_TABLE, OF_TABLE
+from sparkclean.lake.record_rows import VOID
 from sparkclean.lake.run_state import RunState, forget_run, remember_run
 from sparkclean.locations import local_path
 from sparkclean.rows.progress import Progress
@@ -323,6 +324,10 @@ class Runner:
         """Recognise a run that has published everything before; refuse another of its name."""
         record = run.context.record
         status = None if record is None else record["status"]
+        if record is not None and status == VOID:
+            raise VersionExistsError(
+                f"run {self.run_id!r} is void: {record['message']}; use a new run id"
+            )
         known = {
             name: (f"{name} ({version.name})", version.properties)
             for name, version in outputs.published.items()

@@ -54,7 +54,7 @@ def check_columns(
     findings = []
     for name, target in targets.items():
         spec, about = specs[name], f"output.{name}: {target.location}"
-        columns = typed_columns(spec.columns, prepared.label_type)
+        columns = typed_columns(spec.columns, prepared.label_type, prepared.types)
         # a dataset has the columns of the input
         schema = schema_json([*prepared.ids, *columns] if spec.keyed else columns)
         if not spec.columns:

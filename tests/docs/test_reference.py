@@ -96,7 +96,9 @@ def test_outputs_have_every_column_with_its_meaning(name: str) -> None:
     rows = rows_of(REFERENCE["outputs"], f"## `{name}` {{#{name}}}")
     for column, kind in OUTPUTS[name].columns:
         shown, meaning = rows[column]
-        assert shown == ("as the label" if kind == "<label>" else f"`{kind}`")
+        of_the_user = {"<label>": "as the label", "<annotator>": "as the annotator"}
+        plain = f"`{kind.replace('<label>', 'label')}`"  # within a struct or an array
+        assert shown == of_the_user.get(kind, plain)
         assert meaning == schema.describe_column(name, column)
         assert meaning.endswith(".")
 
@@ -127,13 +129,15 @@ COMMANDS = commands_page.all_commands()
 
 
 def test_commands_are_those_of_all_jobs_and_more() -> None:
-    assert {*registry.JOBS, "run", "init", "show"} < set(COMMANDS)
+    jobs = {entry.command or name for name, entry in registry.JOBS.items()}
+    assert {*jobs, "run", "init", "show"} < set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_have_every_flag_with_its_meaning(name: str) -> None:
     text = REFERENCE["commands"]
-    rows = rows_of(text, f"## `sparkclean {name}` {{#{name}}}")
+    anchor = name.replace(" ", "-")
+    rows = rows_of(text, f"## `sparkclean {name}` {{#{anchor}}}")
     for action, shown in commands_page.flags_of(COMMANDS[name]):
         assert len(rows[shown][0]) > 5, shown
         for flag in action.option_strings:
@@ -232,6 +236,8 @@ MEASURED = {
     "predict": "benchmarks.md",
     "in_sample": "method/in-sample.md",
     "mitigation": "method/robust-training.md",
+    "leaderboard": "how-to/leaderboard.md",
+    "review_coverage": "method/error-rate.md",
 }
 
 

@@ -160,7 +160,7 @@ def test_module_is_the_command() -> None:
     assert (done.returncode, done.stdout) == (0, f"sparkclean {__version__}\n")
 
 
-@pytest.mark.parametrize("name", ["audit", "predict", "run", "train"])
+@pytest.mark.parametrize("name", ["audit", "predict", "run", "train", "rank_models", "simulate"])
 def test_script_in_jobs_is_the_command_from_any_folder(tmp_path: Path, name: str) -> None:
     script = REPOSITORY / "jobs" / f"{name}.py"
     assert len(script.read_text().splitlines()) < 15

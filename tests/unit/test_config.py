@@ -28,7 +28,19 @@ from sparkclean.texts import redact_config
 Config = config_model()
 REPOSITORY = Path(__file__).resolve().parents[2]
 INPUT = {"input": {"table": "in"}}
-OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
+OUTPUTS = (
+    "suspects",
+    "cleaned",
+    "rejected",
+    "classes",
+    "pairs",
+    "flips",
+    "ranking",
+    "noisy",
+    "truth",
+    "diagnosis",
+    "runs",
+)
 FOREIGN_WORDS = ("Input should be", "pydantic", "For further information", "validation error")
 FOREIGN_WORDS += ("type=", "input_value", "Extra inputs", "Field required", "datetime.")
 
@@ -200,6 +212,9 @@ def test_config_key_that_is_no_text_is_named() -> None:
 
 # -- wrong values --------------------------------------------------------------------------------
 
+ANSWERS = {"table": "answers", "model": "model", "prediction": "answer"}
+LABELS = {"table": "questions"}
+NOISE = [{"kind": "uniform", "rate": 0.05}]
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"input": None}, "input", "is not a section"),
     (
@@ -294,6 +309,38 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
             ("seed", {"seed": -1}, "an integer from 0 to 4.29497e+09"),
         )
     ],
+    *[
+        ({"diagnose": {key: value}}, f"diagnose.{key}", words)
+        for key, value, words in (
+            ("source", 5, "wanted: text or null"),
+            ("annotator", 5, "wanted: text or null"),
+            ("time", 5, "wanted: text or null"),
+            ("window_hours", "a day", "wanted: a number"),
+            ("file", 5, "wanted: text or null"),
+            ("position", 5, "wanted: text or null"),
+            ("values", "site", "wanted: a list of texts"),
+            ("examples", -1, "an integer of at least 0"),
+            ("row_sum_tolerance", -1, "is wrong"),
+            ("max_rejected_fraction", 2, "a number from 0 to 1"),
+        )
+    ],
+    ({"diagnose": 5}, "diagnose", "is not a section"),
+    ({"output": {"diagnosis": 5}}, "output.diagnosis", "wanted: text or null"),
+    ({"conflicts": 5}, "conflicts", "is not a section"),
+    *[
+        ({"conflicts": {"columns": "text"} | section}, f"conflicts.{key}", words)
+        for key, section, words in (
+            ("columns", {"columns": 5}, "wanted"),
+            ("fold", {"fold": "yes"}, "true or false"),
+            ("split", {"split": 5}, "wanted: text or null"),
+            ("max_ids", {"max_ids": 0}, "an integer of at least 1"),
+            ("suspects", {"suspects": 5}, "wanted: text or null"),
+            ("audit", {"audit": 5}, "wanted: text or null"),
+        )
+    ],
+    ({"compare": 5}, "compare", "is not a section"),
+    ({"compare": {"run_a": 5, "run_b": "b"}}, "compare.run_a", "wanted"),
+    ({"compare": {"run_a": "a", "run_b": "a"}}, "compare.run_b", "name two different audits"),
     ({"train": 5}, "train", "is not a section; write its keys below it (mode, audit"),
     ({"train": {"mode": "clean"}}, "train.mode", "did you mean 'cleaned'?"),
     ({"train": {"audit": 5}}, "train.audit", "wanted: text or null"),
@@ -310,6 +357,88 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "train.estimator",
         "has no effect with train.mode: 'robust'",
     ),
+    ({"simulate": 5}, "simulate", "is not a section; write its keys below it (noise, seed"),
+    ({"simulate": {"noise": 5}}, "simulate.noise", "is not a list of sections"),
+    ({"simulate": {"noise": NOISE, "seed": -1}}, "simulate.seed", "an integer from 0 to"),
+    ({"rank": 5}, "rank", "is not a section; write its keys below it (answers, labels"),
+    ({"rank": {"labels": LABELS}}, "rank.answers", "is missing; it has no default"),
+    ({"rank": {"answers": ANSWERS}}, "rank.labels", "is missing; it has no default"),
+    *[
+        ({"rank": {"answers": ANSWERS, "labels": LABELS} | wrong}, f"rank.{key}", words)
+        for key, wrong, words in (
+            ("answers", {"answers": 5}, "is not a section; write its keys below it (table, item"),
+            ("answers.table", {"answers": {}}, "is missing; it has no default"),
+            ("answers.models", {"answers": ANSWERS | {"models": "m"}}, "did you mean 'model'?"),
+            ("answers.item", {"answers": ANSWERS | {"item": 5}}, "5 is wrong; wanted: text"),
+            ("labels.table", {"labels": {}}, "is missing; it has no default"),
+            ("labels.valid", {"labels": LABELS | {"valid": True}}, "wanted: text or null"),
+            ("metrics", {"metrics": ["auc"]}, "choose one of accuracy, balanced_accuracy"),
+            ("missing", {"missing": "drop"}, "choose one of reject, wrong"),
+        )
+    ],
+    ({"annotations": 5}, "annotations", "is not a section; write its keys below it (table, item"),
+    ({"annotations": {}}, "annotations.table", "is missing; it has no default"),
+    *[
+        ({"annotations": {"table": "in"} | wrong}, f"annotations.{key}", words)
+        for key, wrong, words in (
+            ("table", {"table": 5}, "5 is wrong; wanted: text"),
+            ("item", {"item": 5}, "wanted: text or a list of texts"),
+            ("item", {"item": []}, "names no column"),
+            ("annotator", {"annotator": None}, "null is wrong"),
+            ("label", {"label": ["a"]}, "wanted: text"),
+            ("time", {"time": 5}, "wanted: text or null"),
+            ("duplicates", {"duplicates": "first"}, "choose one of latest, error"),
+        )
+    ],
+    (
+        {"annotations": {"table": "in", "item": "a", "label": "a"}},
+        "annotations",
+        "'a' is named 2 times; each column has one meaning",
+    ),
+    *[
+        ({"consensus": wrong}, f"consensus.{key}", words)
+        for key, wrong, words in (
+            ("method", {"method": "dawid-skene"}, "did you mean 'dawid_skene'?"),
+            ("method", {"method": "crowdlab"}, "needs a model; name its table"),
+            ("predictions", {"predictions": "p"}, "wanted: a list of texts"),
+            ("smoothing", {"smoothing": 0}, "0 is not above 0"),
+            ("max_iterations", {"max_iterations": 0}, "an integer of at least 1"),
+            ("tolerance", {"tolerance": -1e-7}, "-1e-07 is wrong; wanted: a number of at least 0"),
+            ("adjudicate_below", {"adjudicate_below": 70}, "a number from 0 to 1"),
+        )
+    ],
+    ({"consensus": 5}, "consensus", "is not a section"),
+    (
+        {"consensus": {"predictions": ["p", "p"]}},
+        "consensus.predictions[1]",
+        "consensus.predictions[0] is the same location as it",
+    ),
+    *[
+        ({"review": {key: value}}, f"review.{key}", message)
+        for key, value, message in (
+            ("ledger", 5, "wanted: text or null"),
+            ("content", "text", "wanted: a list"),
+            ("audit", 5, "wanted: text or null"),
+            ("reviewers", "ann", "wanted: a list"),
+            ("annotator", 5, "wanted: text or null"),
+            ("reviews_per_item", 0, "an integer of at least 1"),
+            ("budget", -1, "an integer of at least 0"),
+            ("measure", 1.5, "0 to 1"),
+            ("gold", -0.1, "0 to 1"),
+            ("suspects_per_class", -1, "an integer of at least 0"),
+            ("seed", -1, "an integer from 0 to"),
+            ("blind", "yes", "true or false"),
+            ("plan", 5, "wanted: text or null"),
+            ("format", "xlsx", "choose one of csv, parquet"),
+            ("files", 5, "wanted: text"),
+        )
+    ],
+    ({"review": 5}, "review", "is not a section; write its keys below it (ledger, content"),
+    ({"output": {"review": 5}}, "output.review", "wanted: text or null"),
+    *[
+        ({"output": {name: 5}}, f"output.{name}", "wanted: text or null")
+        for name in ("queue", "strata", "ledger", "rejected_decisions", "estimates")
+    ],
     ({"clean": {"mode": "Drop"}}, "clean.mode", "did you mean 'drop'?"),
     ({"clean": {"mode": None}}, "clean.mode", "did you mean 'none'?"),
     ({"clean": {"rejected": "delete"}}, "clean.rejected", "choose one of keep, remove"),
@@ -331,6 +460,14 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"gate": {"allow_many_suspects": None}}, "gate.allow_many_suspects", "null"),
     *[({"output": {name: 5}}, f"output.{name}", "wanted: text or null") for name in OUTPUTS],
     ({"output": {"predictions": 5}}, "output.predictions", "wanted: text or null"),
+    *[
+        ({"output": {name: 5}}, f"output.{name}", "wanted: text or null")
+        for name in ("consensus", "annotators", "confusions", "agreement")
+    ],
+    ({"output": {"conflicts": 5}}, "output.conflicts", "wanted: text or null"),
+    ({"output": {"leaks": 5}}, "output.leaks", "wanted: text or null"),
+    ({"output": {"changes": 5}}, "output.changes", "wanted: text or null"),
+    ({"output": {"moves": 5}}, "output.moves", "wanted: text or null"),
     ({"output": {"models": 5}}, "output.models", "wanted: text or null"),
     ({"output": {"runs": ""}}, "output.runs", "is empty"),
     ({"output": {"format": "orc"}}, "output.format", "choose one of parquet, delta, iceberg"),
@@ -850,6 +987,10 @@ BEYOND_TYPES = (
     "has no effect with",
     "among predict.features",
     "out of predict.features",
+    "each column has one meaning",
+    "needs a model",
+    "is not above 0",
+    "name two different audits",
 )
 
 

@@ -16,7 +16,7 @@ from sparkclean.config.model import config_model, parse_config
 from sparkclean.config.sections import Config
 from sparkclean.config.template import config_template
 from sparkclean.errors import ConfigError
-from sparkclean.registry import output_names
+from sparkclean.registry import load_job
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MINIMAL = "input: {table: in}\n"
@@ -483,8 +483,9 @@ def test_conf_audit_is_the_template() -> None:
 def test_conf_demo_puts_all_into_one_place() -> None:
     config = load_config(REPOSITORY / "conf" / "demo.yaml", environ={})
     output = config.output
-    names = (*output_names(), "models")
-    written = [output.location(name) for name in names if name != "quarantine"]
+    jobs = (load_job("predict"), load_job("audit"))
+    names = [spec.name for job in jobs for spec in job.outputs if spec.name != "quarantine"]
+    written = [output.location(name) for name in (*names, "models", "runs")]
     places = [config.input.table, *written]
     assert len(places) == 9
     assert all(place.startswith("out/demo/") for place in places)

@@ -34,8 +34,9 @@ GROUND = (
 )
 #: The rooms, from below: a room imports the ground, itself, and rooms that stand before it here.
 ROOMS = (
-    "numbers", "confident", "lake", "config", "rows", "examples", "learning", "plots", "runs",
-    "jobs", "commands",
+    "numbers", "confident", "crowds", "noise", "lake", "config", "rows", "examples", "learning",
+    "plots",
+    "runs", "jobs", "commands",
 )  # fmt: skip
 #: What users import, and what runs as a command: nobody imports these.
 DOORS = ("", "__main__", "functions")
@@ -45,6 +46,8 @@ MAY_USE = {
     "ground": set(),
     "numbers": {"numpy", "scipy"},
     "confident": {"numpy"},
+    "noise": {"numpy", "scipy"},
+    "crowds": {"numpy", "scipy"},
     "lake": {"pyarrow", "pyspark"},
     "config": {"pydantic", "pydantic_core", "yaml"},
     "rows": {"numpy", "pyarrow", "pyspark"},
@@ -67,7 +70,9 @@ MAY_USE = {
 #: What executors load for an audit: numpy and pyarrow alone.
 EXECUTORS = (
     "examples.batches",
+    "examples.contents",
     "examples.counts",
+    "examples.decided_rows",
     "examples.kernels",
     "examples.ranks",
     "examples.rising_ids",
@@ -82,6 +87,15 @@ EXECUTORS = (
     "jobs.audit.rankings",
     "jobs.audit.row_kernels",
     "jobs.audit.sureness",
+    "jobs.diagnose.rows",
+    "jobs.rank_models.tally",
+    "jobs.rank_models.totals",
+    "jobs.consensus.batches",
+    "jobs.consensus.decide",
+    "jobs.consensus.group",
+    "jobs.consensus.item_functions",
+    "jobs.consensus.row_types",
+    "jobs.review.row_function",
     "rows.emitted",
     "rows.local_rows",
     "rows.row_groups",
@@ -221,7 +235,8 @@ def test_module_uses_only_the_packages_of_its_room(module: str) -> None:
 @pytest.mark.parametrize("module", EXECUTORS)
 def test_executor_module_imports_what_executors_may_load(module: str) -> None:
     ours = {entry.name for entry in imports_of(module) if entry.ours and not entry.for_types}
-    assert {name for name in ours if not name.startswith(("confident.", "numbers."))} <= {
+    on_numbers = ("confident.", "crowds.", "noise.", "numbers.")
+    assert {name for name in ours if not name.startswith(on_numbers)} <= {
         *EXECUTORS, "schema", "errors",
     }  # fmt: skip
 
@@ -293,7 +308,11 @@ def test_readers_of_features_load_numpy_and_pyarrow_only() -> None:
 
 
 def test_method_loads_numpy_only() -> None:
-    names = [f"sparkclean.{name}" for name in MODULES if name.startswith(("confident", "numbers"))]
+    names = [
+        f"sparkclean.{name}"
+        for name in MODULES
+        if name.startswith(("confident", "noise", "numbers"))
+    ]
     assert len(names) > 5
     assert beyond(loaded_by(*names), "numpy") == set()
 

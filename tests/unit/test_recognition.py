@@ -18,8 +18,8 @@ from sparkclean.lake.parquet.source import ParquetSource
 from sparkclean.lake.run_state import RunState, remember_run
 from sparkclean.runs.early import find_early
 from sparkclean.runs.recognition import recognise
-from sparkclean.runs.status import GATE_FAILED, PUBLISHED
 from sparkclean.runs.runner import Runner
+from sparkclean.runs.status import GATE_FAILED, PUBLISHED
 from sparkclean.version import __version__
 
 

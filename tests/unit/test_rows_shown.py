@@ -85,6 +85,14 @@ def test_number_that_another_column_repeats_is_said_once() -> None:
     assert leave_out_repeats(table, ["self_confidence"]) == (table, "")
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_column_without_a_value_goes_silently(rows: int) -> None:
+    table = SUSPECTS.slice(0, rows).append_column("reviewed", pa.nulls(rows, pa.bool_()))
+    shown, said = leave_out_constants(table)
+    assert "reviewed" not in shown.column_names
+    assert "reviewed" not in said
+
+
 def test_numbers_that_differ_somewhere_stay_and_so_do_those_of_one_row() -> None:
     table = SUSPECTS.append_column("self_confidence", pa.array([1.2e-07, 0.5]))
     assert leave_out_repeats(table) == (table, "")

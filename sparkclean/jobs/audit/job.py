@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sparkclean import schema
+from sparkclean.config.review import ReviewSection, unaffected_but_by
 from sparkclean.config.sections import Config
 from sparkclean.errors import ConfigError
 from sparkclean.jobs.audit.sections import (
@@ -76,7 +77,9 @@ class AuditJob(Job["AuditPrepared"]):
         "admission": AdmissionSection,
         "clean": CleanSection,
         "gate": GateSection,
+        "review": ReviewSection,
     }
+    unaffected_by = unaffected_but_by(("ledger", "content"))
 
     @classmethod
     def locations(cls, config: Config) -> dict[str, str]:

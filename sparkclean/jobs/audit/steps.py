@@ -8,18 +8,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sparkclean.config.classes import resolve_classes
+from sparkclean.config.review import ReviewSection
 from sparkclean.config.sections import Config
 from sparkclean.errors import InputError, SparkCleanError, first_of
 from sparkclean.examples.checks import check_same_examples, count_duplicate_ids
 from sparkclean.examples.clean import check_free_names
 from sparkclean.examples.columns import Columns, resolve_columns
+from sparkclean.examples.decided import decided_labels, take_decisions
+from sparkclean.examples.ledger import content_hash
 from sparkclean.examples.predictions import CLASSES, find_prediction
 from sparkclean.examples.scan import Scan
 from sparkclean.examples.scan_choice import choose_scan
 from sparkclean.examples.statistics import Scanner
+from sparkclean.examples.suspects import Suspects
 from sparkclean.jobs.audit.findings import findings_hash
 from sparkclean.jobs.audit.first_bounds import fixed_thresholds
 from sparkclean.jobs.audit.gate import judge
+from sparkclean.jobs.audit.ledger import open_ledger
 from sparkclean.jobs.audit.numbers import result_of
 from sparkclean.jobs.audit.pipeline import collect_findings
 from sparkclean.jobs.audit.sections import (
@@ -39,6 +44,7 @@ from sparkclean.rows.stores import FolderStore
 from sparkclean.runs.context import RUN_TIME, Context, Parent, PinnedTable
 from sparkclean.runs.engine_errors import engine_errors
 from sparkclean.runs.job import Execution, Prepared, Result
+from sparkclean.schema import CONTENT_HASH
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -62,12 +68,15 @@ class AuditPrepared(Prepared):
         The same, or those of the table of predictions.
     timestamps : str or None
         How the cleaned version stores moments.
+    settled : DataFrame or None
+        What people have decided, where the configuration names a ledger.
     """
 
     columns: Columns
     examples: DataFrame
     audited: DataFrame
     timestamps: str | None
+    settled: DataFrame | None = None
 
     @property
     def scanned(self) -> PinnedTable:
@@ -126,6 +135,9 @@ def prepare_audit(context: Context) -> AuditPrepared:
     fixed_thresholds(config.section(MethodSection).thresholds, columns.classes)
     context.fit_batches(columns.num_classes)
     timestamps = _plan_copy(tables["input"].pin, context)
+    settled = None
+    if config.section(ReviewSection).ledger is not None:
+        tables["ledger"], settled = open_ledger(context, columns)
     return AuditPrepared(
         tables=tables,
         classes=columns.classes,
@@ -137,6 +149,7 @@ def prepare_audit(context: Context) -> AuditPrepared:
         examples=examples,
         audited=audited,
         timestamps=timestamps,
+        settled=settled,
     )
 
 
@@ -242,6 +255,12 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
             f"the scan of {scanner.scan.kind} has read {findings.statistics.rows:,} rows "
             f"of {rows:,}; nothing was published. Run again with scan: dataframe"
         )
+    if prepared.settled is not None:
+        with progress.phase("read the ledger") as phase:
+            found = findings.suspects.num_suspects
+            suspects = review_suspects(prepared, prepared.settled, findings.suspects, store, config)
+            findings = replace(findings, suspects=suspects)
+            phase.rows = found
     execution.computed()
     outputs, clean = execution.outputs, config.section(CleanSection)
     with progress.phase("write suspects") as phase:
@@ -279,6 +298,23 @@ def execute_audit(prepared: AuditPrepared, execution: Execution) -> Result:
             execution.verify()  # rows that are too many or too few: it may say why
             raise
     return replace(result, report=summarise(findings, columns, top))
+
+
+def review_suspects(
+    prepared: AuditPrepared,
+    settled: DataFrame,
+    suspects: Suspects,
+    store: FolderStore,
+    config: Config,
+) -> Suspects:
+    """Let what people decided come before what the audit suspects."""
+    content, names = None, config.section(ReviewSection).content
+    if names:
+        table = prepared.input.frame
+        hashed = content_hash(table, names).alias(CONTENT_HASH)
+        content = table.select(*map(quoted, prepared.columns.ids), hashed)
+    decided = decided_labels(settled, prepared.columns, content)
+    return take_decisions(suspects, decided, prepared.columns, store)
 
 
 def scan_of(prepared: AuditPrepared, config: Config) -> Scan:

@@ -9,10 +9,10 @@ from pyspark.sql import functions as F
 
 from sparkclean import schema
 from sparkclean.errors import InputError
-from sparkclean.jobs.train.audits import Audit
 from sparkclean.lake import open_target, safe_run_id
 from sparkclean.learning.estimators import ROBUST_LOSS
 from sparkclean.learning.noise_matrix import noise_matrix_of_pairs
+from sparkclean.runs.audits import Audit
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sparkclean.config.sections import PredictSection
-from sparkclean.jobs.train.audits import Audit
 from sparkclean.jobs.train.classifier import Classifier
 from sparkclean.jobs.train.trusted import Overlap
 from sparkclean.lake import Pin
@@ -17,6 +16,7 @@ from sparkclean.learning.model_files import ModelEntry
 from sparkclean.learning.profile import Profile
 from sparkclean.learning.quality import QualityReport
 from sparkclean.rows.report import Grid, Line, Report
+from sparkclean.runs.audits import Audit
 
 
 def numbers(

@@ -14,7 +14,6 @@ from sparkclean.config.sections import PredictSection
 from sparkclean.errors import ConfigError
 from sparkclean.examples.columns import check_classes
 from sparkclean.faults import fault_point
-from sparkclean.jobs.train.audits import Audit, find_audit
 from sparkclean.jobs.train.classifier import Classifier, check_classifier, choose_classifier
 from sparkclean.jobs.train.final import train_final_model
 from sparkclean.jobs.train.noise import collect_classes, collect_noise
@@ -41,6 +40,7 @@ from sparkclean.learning.sklearn_engine import trial_of
 from sparkclean.learning.trial import try_estimator
 from sparkclean.rows.columns import where
 from sparkclean.rows.report import Report
+from sparkclean.runs.audits import Audit, find_audit
 from sparkclean.runs.context import RUN_TIME, Context, Parent, PinnedTable
 from sparkclean.runs.job import Execution, Prepared, Result
 from sparkclean.runs.learned_columns import prepare_columns

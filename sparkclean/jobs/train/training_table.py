@@ -15,11 +15,11 @@ from sparkclean.config.sections import InputSection, PredictSection
 from sparkclean.errors import ConfigError, InputError
 from sparkclean.examples.checks import count_duplicate_ids
 from sparkclean.examples.columns import check_classes
-from sparkclean.jobs.train.audits import Audit
 from sparkclean.lake import Pin, SourceTable, open_source, open_version, version_selector
 from sparkclean.learning.columns import LearningColumns
 from sparkclean.learning.profile import Profile, collect_profile
 from sparkclean.rows.columns import find_columns, quoted
+from sparkclean.runs.audits import Audit
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

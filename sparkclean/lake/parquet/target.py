@@ -30,7 +30,7 @@ from sparkclean.lake.parquet.runs import (
 from sparkclean.lake.parquet.staging import Staging, check_ours
 from sparkclean.lake.protocols import StagingFolder, TargetTable, refuse_edit
 from sparkclean.lake.record_rows import KnownRuns, newest_record
-from sparkclean.lake.run_ids import safe_run_id, shared_run_id
+from sparkclean.lake.run_ids import safe_run_id, shared_run_id, void_run_id
 from sparkclean.lake.unsupported_columns import unsupported_in_session
 from sparkclean.locations import local_path
 
@@ -131,11 +131,12 @@ class ParquetTarget:
 
         Notes
         -----
-        Reads the manifest and the files of this run: its own, and that of before, when run ids were
-        not keyed by job.
+        Reads the manifest and the files of this run: its own, that of before, when run ids were not
+        keyed by job, and that by which it is void.
         """
         manifest = self._log.current()
-        names = {safe_run_id(shared_run_id(job, run_id)), safe_run_id(run_id)}
+        shared = (shared_run_id(job, run_id), run_id, void_run_id(job, run_id))
+        names = {safe_run_id(name) for name in shared}
         files = [file for file in manifest.files if file.run_id in names] if manifest else []
         return newest_record(read_records(self.root, files), job, run_id)
 

@@ -1,0 +1,1 @@
+"""Labels of several annotators for each item, on numbers (numpy; scipy on the driver alone)."""

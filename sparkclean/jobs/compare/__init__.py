@@ -1,0 +1,1 @@
+"""Comparison: what changed between two audits of one table."""

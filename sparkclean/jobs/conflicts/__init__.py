@@ -1,0 +1,1 @@
+"""Conflicts: examples of the same content and different labels, and contents in several splits."""

@@ -1,0 +1,1 @@
+"""The job `sparkclean consensus`: one label for each item, from those of several annotators."""

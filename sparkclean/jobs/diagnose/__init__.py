@@ -1,0 +1,1 @@
+"""What kind of label noise a table has: `sparkclean diagnose`."""

@@ -1,0 +1,1 @@
+"""Does the ranking of models stand: `sparkclean rank-models`."""

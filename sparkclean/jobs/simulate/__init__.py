@@ -1,0 +1,1 @@
+"""Plant known noise in a table: `sparkclean simulate`."""

@@ -1,0 +1,1 @@
+"""How labels are wrong, and whether rankings stand: on numbers. Executors load numpy alone."""
