@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sparkclean.crowds.annotators import CellSums
 from sparkclean.crowds.votes import Votes
+from sparkclean.numbers.false_discovery import adjust_p_values
 from sparkclean.numbers.fixed_point import to_fixed
 
 #: Share of flags that may be false (Benjamini and Hochberg 1995).
@@ -42,19 +43,9 @@ def discoveries(
     Returns
     -------
     ndarray of bool, shape (T,)
-
-    References
-    ----------
-    Benjamini and Hochberg (1995), Controlling the False Discovery Rate.
     """
-    tested = np.flatnonzero(~np.isnan(p_values))
-    chosen = np.zeros(len(p_values), bool)
-    if len(tested):
-        ranked = np.sort(p_values[tested])
-        below = ranked <= level * np.arange(1, len(ranked) + 1) / len(ranked)
-        if below.any():
-            chosen[tested] = p_values[tested] <= ranked[np.flatnonzero(below)[-1]]
-    return chosen
+    adjusted = adjust_p_values(p_values)
+    return np.nan_to_num(adjusted, nan=1.0) <= level
 
 
 def pooled_confusion(cells: CellSums) -> NDArray[np.float64]:

@@ -5,11 +5,9 @@ On the driver only: scipy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparkclean.numbers.intervals import wilson_interval
 
@@ -92,28 +90,3 @@ def _test(hits: tuple[int, int], totals: tuple[int, int]) -> float:
         return float(fisher_exact([[a, m - a], [b, n - b]]).pvalue)
     spread = np.sqrt(pooled * (1 - pooled) * (1 / totals[0] + 1 / totals[1]))
     return float(2 * norm.sf(abs(hits[1] / totals[1] - hits[0] / totals[0]) / spread))
-
-
-def adjust_p_values(p: Sequence[float]) -> NDArray[np.float64]:
-    """Adjust p-values so that a limit bounds the share of false discoveries.
-
-    Parameters
-    ----------
-    p : sequence of float, length M
-
-    Returns
-    -------
-    ndarray of float64, shape (M,)
-        By Benjamini and Hochberg: a discovery is one of at most the wanted share.
-
-    References
-    ----------
-    Benjamini and Hochberg (1995), Controlling the false discovery rate.
-    """
-    values = np.asarray(p, np.float64)
-    count = len(values)
-    order = np.argsort(-values, kind="stable")
-    scaled = values[order] * count / np.arange(count, 0, -1)
-    adjusted = np.empty(count)
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled), 1.0) if count else scaled
-    return np.round(adjusted, _DIGITS)

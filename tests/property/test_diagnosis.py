@@ -13,13 +13,14 @@ from scipy.stats import binomtest, chi2_contingency, false_discovery_control, po
 
 from sparkclean.noise.diagnosis.arrays import count_arrays
 from sparkclean.noise.diagnosis.buckets import OUTSIDE, confidence_buckets, tier_cutoffs, tiers
-from sparkclean.noise.diagnosis.chances import adjust, cramers_v, excess, wilson
+from sparkclean.noise.diagnosis.chances import cramers_v, excess, wilson
 from sparkclean.noise.diagnosis.counts import LAGS, Counts
 from sparkclean.noise.diagnosis.decide import Signs, find_signs, judge_stability
 from sparkclean.noise.diagnosis.draws import PoissonDraws
 from sparkclean.noise.diagnosis.findings import ADVERSARIAL, list_findings
 from sparkclean.noise.diagnosis.limits import Limits
 from sparkclean.noise.simulate import Given, Noise, plant
+from sparkclean.numbers.false_discovery import adjust_p_values
 
 LIMITS = Limits()
 ROWS, SIZE = 6000, 6
@@ -237,8 +238,8 @@ def test_excess_without_others_has_no_upper_limit() -> None:
 
 @given_values(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_adjust_is_benjamini_and_hochberg(p: list[float]) -> None:
-    np.testing.assert_allclose(adjust(np.array(p)), false_discovery_control(p), atol=1e-12)
-    assert (adjust(np.array(p), 100) >= adjust(np.array(p)) - 1e-15).all()
+    np.testing.assert_allclose(adjust_p_values(np.array(p)), false_discovery_control(p), atol=1e-12)
+    assert (adjust_p_values(np.array(p), 100) >= adjust_p_values(np.array(p)) - 1e-15).all()
 
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 10), (3, 10), (10, 10), (50, 5000)])

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, fisher_exact
 
-from sparkclean.numbers.two_samples import adjust_p_values, compare_shares
+from sparkclean.numbers.false_discovery import adjust_p_values
+from sparkclean.numbers.two_samples import compare_shares
 
 
 def test_compare_shares_is_newcombes_example() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparkclean.numbers.two_samples import adjust_p_values, compare_shares
+from sparkclean.numbers.false_discovery import adjust_p_values
+from sparkclean.numbers.two_samples import compare_shares
 
 #: Share of false discoveries among those that are said to have moved.
 LEVEL = 0.05
@@ -64,7 +65,7 @@ def find_moves(one: Counts, other: Counts) -> list[dict[str, Any]]:
             rows.append(_row(PAIR, given, suggested, *zip(totals, hits, strict=True)))
     tested = [row for row in rows if row["p"] is not None]
     parts = [row for row in tested if row["subject"] != ALL]
-    adjusted = adjust_p_values([row["p"] for row in parts]).tolist()
+    adjusted = adjust_p_values([row["p"] for row in parts]).round(9).tolist()
     for row, p in zip(parts, adjusted, strict=True):
         row["adjusted_p"] = p
     for row in rows:

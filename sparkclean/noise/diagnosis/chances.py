@@ -117,32 +117,6 @@ def calm(p: Floats, known: Bools | None) -> Floats:
     return np.where(known, p, ndtr(ndtri(p) / np.sqrt(2.0)))
 
 
-def adjust(p: Floats, tests: int | None = None) -> Floats:
-    """Adjust p-values for the false discovery rate.
-
-    Parameters
-    ----------
-    p : ndarray of float64
-    tests : int, optional
-        Tests that were made or left out, those left out with p = 1; by default ``len(p)``.
-
-    Returns
-    -------
-    ndarray of float64
-
-    References
-    ----------
-    Benjamini and Hochberg (1995), Controlling the False Discovery Rate.
-    """
-    if not len(p):
-        return p
-    order = np.argsort(p, kind="stable")
-    scaled = p[order] * max(tests or 0, len(p)) / np.arange(1, len(p) + 1)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return adjusted
-
-
 def wilson(hits: float, total: float) -> tuple[float, float]:
     """Wilson's 95 % interval of a share; 0 and 1 where nothing was counted."""
     if total <= 0:

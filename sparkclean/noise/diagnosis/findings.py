@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from sparkclean.noise.diagnosis.chances import adjust, cramers_v, log_ratio
+from sparkclean.noise.diagnosis.chances import cramers_v, log_ratio
 from sparkclean.noise.diagnosis.counts import LAGS, NEAR, Counts
 from sparkclean.noise.diagnosis.decide import (
     ADVERSARIAL,
@@ -25,6 +25,7 @@ from sparkclean.noise.diagnosis.limits import Limits
 from sparkclean.noise.diagnosis.neighbours import NeighbourSigns
 from sparkclean.noise.diagnosis.shape import Shape
 from sparkclean.noise.diagnosis.subjects import SubjectSigns
+from sparkclean.numbers.false_discovery import adjust_p_values
 
 BOUNDARY = "boundary"
 #: Findings of one kind that are listed, those of most errors first.
@@ -110,7 +111,9 @@ def list_findings(counts: Counts, signs: Signs, limits: Limits) -> list[Finding]
         whole.append(_of_kind(subjects))
     if signs.neighbours is not None:
         whole += _exchanges(signs.neighbours, limits)
-    q = iter(adjust(np.array([found.p for found in whole if found.p is not None])).tolist())
+    q = iter(
+        adjust_p_values(np.array([found.p for found in whole if found.p is not None])).tolist()
+    )
     listed = [found if found.p is None else _with_q(found, next(q)) for found in whole]
     for subjects in signs.subjects:
         listed += _of_subjects(subjects, limits)

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparkclean.noise.diagnosis.chances import Excess, Floats, adjust, calm, excess
+from sparkclean.noise.diagnosis.chances import Excess, Floats, calm, excess
 from sparkclean.noise.diagnosis.counts import FAR, LAGS, NEAR, Integers, NeighbourCounts
 from sparkclean.noise.diagnosis.limits import Limits
+from sparkclean.numbers.false_discovery import adjust_p_values
 
 _ZERO = LAGS.index(0)
 
@@ -77,7 +78,7 @@ def find_neighbours(
         near, np.ones(len(NEAR)), np.full(len(NEAR), far), np.full(len(NEAR), float(len(FAR)))
     )
     known = None if data is None else data.exchange_q < limits.q
-    q = adjust(calm(found.p, known))
+    q = adjust_p_values(calm(found.p, known))
     counted = (q < limits.q) & (found.ratio > limits.exchange_ratio) & (near >= limits.fewest)
     return NeighbourSigns(
         counts, lag, gain, gain - half, gain + half,

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.noise.diagnosis.chances import Excess, Floats, Integers, adjust, calm, excess, least
+from sparkclean.noise.diagnosis.chances import Excess, Floats, Integers, calm, excess, least
 from sparkclean.noise.diagnosis.counts import SubjectCounts
 from sparkclean.noise.diagnosis.limits import Limits
+from sparkclean.numbers.false_discovery import adjust_p_values
 
 Bools = NDArray[np.bool_]
 
@@ -100,7 +101,7 @@ def find_subjects(
     known = None
     if data is not None:
         known = np.concatenate([data.is_marked, data.cell_is_marked])
-    q = adjust(calm(np.concatenate([whole.p, cells.p]), known), tests)
+    q = adjust_p_values(calm(np.concatenate([whole.p, cells.p]), known), tests)
     whole_q, cell_q = q[:size], q[size:]
     marked = (whole_q < limits.q) & (whole.ratio > limits.subject_ratio)
     marked &= (counts.observed >= limits.fewest) & (size > 1)
