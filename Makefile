@@ -22,7 +22,7 @@ FAST := tests/unit tests/property tests/docs \
 SPARK_TESTS := tests/matrix tests/lake tests/spark
 
 .DEFAULT_GOAL := help
-.PHONY: help install shell demo demo-delta demo-iceberg test test-fast test-full test-browser report-shots matrix template lint docs docs-serve bench bench-full bench-mitigation build clean
+.PHONY: help install shell demo demo-delta demo-iceberg test test-fast test-full test-browser report-shots matrix template lint docs docs-serve bench bench-full bench-mitigation bench-noise build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -171,6 +171,11 @@ bench-full: $(VENV)/.tested  ## on all sizes and shapes; takes hours, 50 GB of d
 bench-mitigation: $(VENV)/.tested  ## what mitigations are worth, and probabilities out of sample
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mitigation.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/in_sample.py
+
+bench-noise: $(VENV)/.tested  ## are kinds of noise told apart, and do intervals of reviews hold; takes hours
+	$(BIN)/python benchmarks/diagnose.py --seeds 1:20:2
+	$(BIN)/python benchmarks/diagnose.py --kind none --model good --seeds 7:141:2
+	$(BIN)/python benchmarks/review_coverage.py
 
 build: $(VENV)/.tested  ## the wheel and the zip for --py-files, in dist/
 	rm -rf dist

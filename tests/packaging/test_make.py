@@ -28,6 +28,7 @@ TARGETS = (
     "bench",
     "bench-full",
     "bench-mitigation",
+    "bench-noise",
     "build",
     "clean",
 )
