@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkclean.faults import fault_points
 from sparkclean.schema import RUN_ID
 from tests.cluster.commands import command, kill_at
+from tests.steps import steps_of
 from tests.tables import (
     EARLIER,
     QUARANTINE,
@@ -27,11 +27,7 @@ from tests.tables import (
 ORDER = ("suspects", "classes", "pairs", "rejected", "cleaned-quarantine", "cleaned", "runs")
 #: Of ``publish.<output>.end`` the last alone: the others leave what the next ``begin`` finds.
 STEPS = [
-    *[
-        name
-        for name in fault_points()
-        if name.startswith(("run.", "publish.")) and ".predictions." not in name
-    ],
+    *steps_of("audit", "run", "publish"),
     *[f"commit.done#{number}" for number in range(1, len(ORDER) + 1)],
 ]
 SAME_AS_THE_NEXT = {s for s in STEPS if s.endswith(".end") and s != "publish.runs.end"}

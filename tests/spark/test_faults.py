@@ -10,18 +10,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from sparkclean.commands.main import main
-from sparkclean.faults import fault_points
 from sparkclean.lake import open_target
 from tests.data import noisy_data, write_table
+from tests.steps import steps_of
 
 ROWS = 200
 OUTPUTS = ("suspects", "cleaned", "rejected", "classes", "pairs", "runs")
 # a run of mode quarantine passes all of these
-STEPS = [
-    name
-    for name in fault_points()
-    if name.split(".")[0] in ("run", "stage", "publish") and ".predictions." not in name
-]
+STEPS = steps_of("audit", "run", "stage", "publish")
 IN_CI = {"run.pinned", "stage.cleaned.end", "publish.cleaned.begin", "publish.runs.end"}
 
 
