@@ -7,7 +7,7 @@ from sparkclean.registry import load_job
 
 
 def steps_of(job: str, *kinds: str) -> list[str]:
-    """Name the points of some kinds (``run``, ``stage``, ``publish``) that a run of a job passes."""
+    """Name the points of a job by kind: ``run``, ``stage``, ``publish``."""
     outputs = {spec.name for spec in load_job(job).outputs} | {"runs"}
     found = [name.split(".") for name in fault_points()]
     return [
