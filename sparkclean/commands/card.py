@@ -126,7 +126,28 @@ def read_facts(
         noise_rate=metrics.get("noise_rate"),
         interval=wilson_interval(wrong, total) if total else None,
         warnings=tuple(map(str, metrics.get("warnings") or ())),
+        reviewed=_reviewed(target.location, config, then, spark),
     )
+
+
+def _reviewed(
+    location: str,
+    config: Mapping[str, Any],
+    then: Mapping[str, Any],
+    spark: SparkSession | None,
+) -> Mapping[str, Any] | None:
+    """Find what people found in a random sample of the version that was cleaned."""
+    from sparkclean.lake import open_target  # noqa: PLC0415
+
+    place = config.get("output", {}).get("estimates")
+    for found in dict.fromkeys(filter(None, (place, _beside(location, "estimates")))):
+        with suppress(SparkCleanError):
+            for row in open_target(found, spark=spark).head(_MOST_ROWS).to_pylist():
+                said = (row["measure"], row["method"], row["scope"])
+                is_of_it = row["dataset_version"] == then["dataset_version"]
+                if said == ("error_rate", "reviewed", "all") and is_of_it:
+                    return row
+    return None
 
 
 def _record(

@@ -75,6 +75,8 @@ class CardFacts:
         Estimated, before.
     interval : (float, float) or None
     warnings : tuple of str
+    reviewed : mapping or None
+        Row of the output estimates: the error rate in a random sample that people reviewed.
     """
 
     location: str
@@ -90,6 +92,7 @@ class CardFacts:
     noise_rate: float | None
     interval: tuple[float, float] | None
     warnings: tuple[str, ...]
+    reviewed: Mapping[str, Any] | None = None
 
     @property
     def mode(self) -> str:
@@ -226,6 +229,13 @@ def _changes(facts: CardFacts) -> str:
 
 def _noise(facts: CardFacts) -> str:
     text = "## Estimated label noise before\n\n"
+    row = facts.reviewed
+    if row is not None and row["value"] is not None:
+        text += (
+            f"People reviewed a random sample: {row['value']:.2%} of the labels are wrong (95 % "
+            f"interval {row['low']:.2%} to {row['high']:.2%}, {row['errors']:,} errors in "
+            f"{row['reviewed']:,} examples). The audit's own estimate:\n\n"
+        )
     if facts.noise_rate is None:
         return text + "The run record does not tell."
     text += f"{facts.noise_rate:.2%} of the labels"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,14 @@ def facts(labels: list[str], mode: str = "drop") -> CardFacts:
         interval=(0.04, 0.06),
         warnings=("a doubt",),
     )
+
+
+def test_card_says_what_people_found_in_a_random_sample() -> None:
+    row = {"value": 0.0427, "low": 0.0323, "high": 0.1044, "errors": 22, "reviewed": 114}
+    text = dataset_card(replace(facts(["cat", "dog"]), reviewed=row))
+    assert "4.27% of the labels are wrong (95 % interval 3.23% to 10.44%, 22 errors in 114" in text
+    assert text.index("4.27%") < text.index("5.00% of the labels")
+    assert "random sample" not in dataset_card(facts(["cat", "dog"]))
 
 
 def test_card_says_what_was_done() -> None:
