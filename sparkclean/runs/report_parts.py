@@ -76,7 +76,7 @@ def gates_part(record: Mapping[str, Any]) -> ReportPart:
             "at least" if gate.at_least else "at most",
             float(gate.limit),
             float(gate.found),
-            "open" if gate.passed else "closed",
+            "passed" if gate.passed else "failed",
             gate.detail or gate.text,
         )
         for gate in gates
@@ -100,17 +100,21 @@ def verdict_of(record: Mapping[str, Any]) -> Notice:
     if status == PUBLISHED:
         if not gates:
             return Notice(
-                "No gate is set: what was found was published as it is.", title="published"
+                "No gate is set: what was found was published as it is.", title="Published"
             )
-        said = f"All {len(gates)} gates are open." if len(gates) > 1 else "The gate is open."
-        return Notice(said, title="published")
+        said = f"All {len(gates)} gates passed." if len(gates) > 1 else "The gate passed."
+        return Notice(said, title="Published")
     if status == GATE_FAILED:
-        title = "gate closed" if any(not gate["passed"] for gate in gates) else "refused"
+        title = "Gate failed" if any(not gate["passed"] for gate in gates) else "Refused"
         return Notice(message or "Nothing was published.", "error", title)
     if status == CLEANED_CONFLICT:
         text = message or "Another run was first with its version of the dataset."
-        return Notice(text, "warning", "no version of its own")
-    return Notice(message or "Nothing of it counts until it is repeated.", "error", str(status))
+        return Notice(text, "warning", "No version of its own")
+    return Notice(
+        message or "Nothing of it counts until it is repeated.",
+        "error",
+        str(status).replace("_", " ").capitalize(),
+    )
 
 
 # -- what changed ----------------------------------------------------------------------------------
@@ -431,4 +435,5 @@ def title_of(record: Mapping[str, Any]) -> str:
     """Write the title of a page about a run."""
     table = table_of(record)
     named = "a table" if table is None else last_part(table)
-    return f"{record[JOB]} of {named}, run {record['original_run_id']}"
+    job = str(record[JOB]).replace("-", " ").capitalize()
+    return f"{job} of {named}, run {record['original_run_id']}"

@@ -154,7 +154,7 @@ def test_open_jobs_library_that_ends_the_process_is_an_error(
     monkeypatch.setattr(jobs, "_check_early", lambda *_: None)
     monkeypatch.setattr(jobs, where, end)
     with pytest.raises(SparkCleanError, match=r"ended the process \(SystemExit: 0\)") as caught:
-        jobs.run_job("audit", {"input": {"table": "in"}})
+        jobs.run_job("audit", {"input": {"table": "data/in"}})
     assert caught.value.exit_code == 1
 
 

@@ -166,10 +166,10 @@ def test_read_since_refuses_anything_else(text: str) -> None:
 def test_verdict_says_how_a_run_ended() -> None:
     gate = {"gate": "g", "limit": 1, "found": 2, "passed": False}
     closed = record("a", status="gate_failed", gates=json.dumps([gate]), message="too many")
-    assert (verdict_of(closed).level, verdict_of(closed).title) == ("error", "gate closed")
+    assert (verdict_of(closed).level, verdict_of(closed).title) == ("error", "Gate failed")
     assert verdict_of(closed).text == "too many"
     refused = record("a", status="gate_failed", message="no rows")
-    assert verdict_of(refused).title == "refused"
+    assert verdict_of(refused).title == "Refused"
     assert verdict_of(record("a")).level == "info"
     assert verdict_of(record("a", status="cleaned_conflict")).level == "warning"
 

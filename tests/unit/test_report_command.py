@@ -93,7 +93,7 @@ def test_report_of_a_run_of_the_history_and_of_the_folder(
     assert main([*words, "--run-id", "tuesday", "--job", "audit"]) == 0
     assert str(page) in capsys.readouterr().out
     text = page.read_text(encoding="utf-8")
-    assert "gate closed" in text or "refused" in text
+    assert "Gate failed" in text or "Refused" in text
     assert "too &lt;b&gt;many&lt;/b&gt;" in text
     assert "What changed" in text
     assert page.stat().st_mode & 0o044
