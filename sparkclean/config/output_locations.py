@@ -45,7 +45,10 @@ def with_table_in_locations(config: Config) -> Config:
         for key, place in config.output
         if isinstance(place, str) and TABLE in place
     }
-    update: dict[str, Any] = {"output": config.output.model_copy(update=places)}
+    given = config.output.model_fields_set  # which a copy with other places would lose
+    values = {**dict(config.output), **places}
+    output = type(config.output).model_construct(_fields_set=set(given), **values)
+    update: dict[str, Any] = {"output": output}
     page = config.report.path
     if page is not None and TABLE in page:
         path = page.replace(TABLE, table)

@@ -148,6 +148,10 @@ class Config(Protocol):
     def spark(self) -> Mapping[str, str]:
         """Settings of a session that the command creates."""
 
+    @property
+    def model_fields_set(self) -> set[str]:
+        """Names of the sections that are given, by pydantic's own name."""
+
     def sections(self) -> list[Section]:
         """Give all sections that are not null: those of jobs first."""
 

@@ -35,7 +35,8 @@ def typed_columns(
     found = []
     for name, kind in columns:
         for word, meant in (("<label>", label_type), *types):
-            kind = kind.replace(word, meant)  # noqa: PLW2901
+            if word in kind:
+                kind = kind.replace(word, meant)  # noqa: PLW2901
         found.append((name, kind))
     return tuple(found)
 

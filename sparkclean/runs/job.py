@@ -242,8 +242,15 @@ class Job(ABC, Generic[P]):
 
     @classmethod
     def claims(cls, config: Config) -> dict[str, str]:
-        """Give the locations that must be the job's own, by the keys that name them."""
-        return {f"output.{name}": place for name, place in cls.locations(config).items()}
+        """Give the locations that must be the job's own, by the keys that name them.
+
+        A configuration that has none of its sections is of other jobs: it claims only the outputs
+        that are set there.
+        """
+        places = cls.locations(config)
+        if config.model_fields_set.isdisjoint(cls.sections):
+            places = {n: p for n, p in places.items() if n in config.output.model_fields_set}
+        return {f"output.{name}": place for name, place in places.items()}
 
     @classmethod
     def needs_work(cls, config: Config) -> str | None:  # noqa: ARG003

@@ -69,10 +69,21 @@ def test_conflicts_without_its_section_says_what_to_write() -> None:
 
 
 def test_conflicts_claims_no_place_where_it_is_not_configured() -> None:
-    output = {"output": {"conflicts": "out/x", "suspects": "out/x"}}
-    parse_config(INPUT | output)
+    table = INPUT["input"]["table"].rpartition("/")[2]
+    output = {"output": {"suspects": f"out/{table}"}}  # in which all other outputs are by default
+    places = {"output": {"suspects": f"out/{table}/conflicts"}}
+    parse_config(INPUT | places)
+    for more in ({"conflicts": {"columns": "text"}}, {"output": output["output"]}):
+        with pytest.raises(ConfigError) as caught:
+            parse_config(INPUT | places | more)
+        assert any("output.conflicts" in text for text in caught.value.findings) == (
+            "conflicts" in more
+        )
+
+
+def test_conflicts_set_in_the_place_of_another_output_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"output\.conflicts"):
-        parse_config(INPUT | output | {"conflicts": {"columns": "text"}})
+        parse_config(INPUT | {"output": {"conflicts": "out/x", "suspects": "out/x"}})
 
 
 SCHEMA = T.StructType(

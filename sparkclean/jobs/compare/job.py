@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from sparkclean import schema
-from sparkclean.config.sections import Config
 from sparkclean.jobs.compare.sections import CompareSection
 from sparkclean.rows.report import Report
 from sparkclean.runs.context import Context
@@ -39,13 +38,6 @@ class CompareJob(Job["ComparePrepared"]):
     )
     sections: ClassVar = {"compare": CompareSection}
     unaffected_by = frozenset({"columns.pred_probs", "input.where"})
-
-    @classmethod
-    def claims(cls, config: Config) -> dict[str, str]:
-        """Give the locations that must be the job's own, where it is configured."""
-        if not any(isinstance(section, CompareSection) for section in config.sections()):
-            return {}
-        return super().claims(config)
 
     def prepare(self, context: Context) -> ComparePrepared:
         """Find the audits, pin the table and check them against each other. Writes nothing."""

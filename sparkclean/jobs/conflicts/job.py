@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from sparkclean import schema
-from sparkclean.config.sections import Config
 from sparkclean.jobs.conflicts.sections import ConflictsSection
 from sparkclean.rows.report import Report
 from sparkclean.runs.context import Context
@@ -38,13 +37,6 @@ class ConflictsJob(Job["ConflictsPrepared"]):
     )
     sections: ClassVar = {"conflicts": ConflictsSection}
     unaffected_by = frozenset({"columns.pred_probs"})
-
-    @classmethod
-    def claims(cls, config: Config) -> dict[str, str]:
-        """Give the locations that must be the job's own, where it is configured."""
-        if not any(isinstance(section, ConflictsSection) for section in config.sections()):
-            return {}
-        return super().claims(config)
 
     def prepare(self, context: Context) -> ConflictsPrepared:
         """Pin the tables and check the configuration against them. Writes nothing."""
