@@ -104,7 +104,7 @@ print(sparkclean.find_label_issues.__module__)
     done = on_executor(code, checkout, executor)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
-    assert first == f"{checkout / 'dist' / ZIP}/sparkclean/__init__.py {__version__} 10"
+    assert first == f"{checkout / 'dist' / ZIP}/sparkclean/__init__.py {__version__} 11"
     assert second == "sparkclean.confident.issues"
 
 

@@ -18,9 +18,10 @@ def test_demo_finds_the_flipped_labels(tmp_path: Path, demo: str) -> None:
     found = dict(re.findall(r"^(precision|recall) +([\d.]+)%$", done.stdout, re.MULTILINE))
     assert float(found["precision"]) > 60
     assert float(found["recall"]) > 60
-    head, *top, nothing, title, shown, listed = done.stdout.rstrip().splitlines()[-15:]
+    head, *top, nothing, title, shown, listed, page = done.stdout.rstrip().splitlines()[-16:]
     assert head.split() == ["rank", "id", "given", "suggested", "true", "self_confidence"]
     assert [line.split()[0] for line in top] == [str(rank) for rank in range(1, 11)]
     assert (nothing, title) == ("", "go on:")
     assert "sparkclean show " in shown
     assert "sparkclean versions " in listed
+    assert page.startswith("look at the digits: file:///")

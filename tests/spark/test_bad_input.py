@@ -62,7 +62,7 @@ STRINGS = pa.array([f"k{i % 3}" for i in range(ROWS)])
 
 # name: (change of the table, settings, exit code, words of the message)
 CASES: dict[str, tuple[Callable[..., None], list[str], int, list[str]]] = {
-    "column_missing": (drop("label"), [], 3, ["'label'", "not in the table", "it has: id"]),
+    "column_missing": (drop("label"), [], 3, ["'label'", "not in the table", "fitting type: id"]),
     "column_misspelt": (
         put("labels", STRINGS), ["columns.label=lables"], 3, ["did you mean 'labels'"],
     ),
