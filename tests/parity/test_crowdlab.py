@@ -26,7 +26,7 @@ from sparkclean.crowds.crowdlab import Crowdlab, fit_crowdlab, weighted_scores
 from sparkclean.crowds.majority import MajorityVote, count_untied, majority_labels
 from sparkclean.crowds.votes import Decision, Votes, group_votes
 
-PROBLEMS = 620
+PROBLEMS = 660
 TOLERANCE = 1e-9
 
 
