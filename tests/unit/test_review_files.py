@@ -25,6 +25,7 @@ HOSTILE = (
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "'x", "''x", "007", "1e5",
     "TRUE", "true", "MAR1", "1-2", "cat", "a,b", 'a"b', "a\nb", "", " ", "\x00", "\\x00", "\\",
     "é", "猫", "＝1", "unclear", "12345678901234567890", "cmd|' /C calc'!A0", "; =1", "cat ", "Cat",
+    "a;=1+1", "a;'=1+1", "a;''=1+1", 'a; "=1+1"', "a\n=1+1", "a\t@x", ";\n-1",
 )  # fmt: skip
 texts = st.one_of(
     st.sampled_from(HOSTILE),
@@ -58,6 +59,13 @@ def test_cell_is_no_formula_number_date_or_truth_value(value: Any) -> None:
 def test_content_is_no_formula(text: str) -> None:
     cell = write_content(text)
     assert cell == "" or cell[0] == "'" or cell[0].isalnum()
+
+
+@given(texts)
+def test_no_formula_begins_where_a_spreadsheet_divides_at_semicolons(text: str) -> None:
+    line = sheet([f"a{text}"], [f"a{text}"]).csv().decode("utf-8-sig")
+    for part in re.split(r"[;\t\r\n]", line):
+        assert not re.match(r"[\s\"]*[=+\-@＝]", part)
 
 
 @given(values)

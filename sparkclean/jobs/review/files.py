@@ -193,8 +193,8 @@ def _too_large(path: Path) -> str | None:
     if size <= _LARGEST:
         return None
     return (
-        f"review.files: {path} has {size:,} bytes, and {_LARGEST:,} are the most; leave out columns "
-        "of content, or split the file"
+        f"review.files: {path} has {size:,} bytes, and {_LARGEST:,} are the most; leave out "
+        "columns of content, or split the file"
     )
 
 
