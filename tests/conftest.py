@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyspark
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from sparkclean.lake.formats import package_of
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 SQLITE = "org.xerial:sqlite-jdbc:3.50.3.0"
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
+
+# a machine with other work is slow: no property depends on time
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

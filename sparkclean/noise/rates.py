@@ -210,11 +210,12 @@ def reviews_to_halve(sizes: ArrayLike, errors: ArrayLike, drawn: ArrayLike) -> i
     Returns
     -------
     int or None
-        None where nothing was reviewed, or where all is.
+        None where nothing was reviewed, or where all is; and where the strata without reviews
+        alone keep the interval wider.
 
     Notes
     -----
-    All strata grow by one factor, up to their size.
+    All strata with reviews grow by one factor, up to their size.
     """
     size, k, n = (np.asarray(a, np.float64) for a in (sizes, errors, drawn))
     if n.sum() == 0 or (n >= size).all():
@@ -227,10 +228,14 @@ def reviews_to_halve(sizes: ArrayLike, errors: ArrayLike, drawn: ArrayLike) -> i
         # as the population becomes small, less of it is unknown
         unknown = np.sqrt(1 - more / np.maximum(size, 1))
         weights = size / size.sum()
-        parts = [weights * (share - low) * unknown, weights * (high - share) * unknown]
-        return float(sum(np.sqrt((part**2).sum()) for part in parts))
+        seen = n > 0
+        parts = [(share - low) * unknown, (high - share) * unknown]
+        known = sum(np.sqrt(((weights * part)[seen] ** 2).sum()) for part in parts)
+        return float(known + weights[~seen].sum())  # as in `stratified_rate`
 
     wanted, factor = width(1.0) / 2, 1.0
+    if width(1e9) > wanted:
+        return None
     while width(factor) > wanted and factor < 1e9:
         factor *= 2
     low, high = factor / 2, factor

@@ -113,6 +113,6 @@ def test_default_is_no_worse_than_the_majority_on_language_models() -> None:
     first_of_ties = golden.votes.tally(golden.num_classes).argmax(axis=1)
     assert (golden.truth >= 0).sum() == 4466
     assert golden.right(labels) >= golden.right(first_of_ties) >= 3900
-    # our own majority gives ties to the rarer class, and is right once more
+    # our own majority is right once more, of 17 items on which only one of the two is: 8 against 9
     ours = MajorityVote(golden.untied).decide(golden.votes).labels
-    assert golden.right(labels) >= golden.right(ours) - 2
+    assert golden.right(labels) >= golden.right(ours) - 1

@@ -130,6 +130,14 @@ def test_reviews_to_halve_of_nothing_and_of_all_is_none(errors: list, drawn: lis
     assert reviews_to_halve([10], errors, drawn) is None
 
 
+def test_reviews_to_halve_is_unknown_if_a_stratum_that_nobody_saw_keeps_it_wide() -> None:
+    # all of the first stratum leaves half of the population unknown, of .55 before
+    assert reviews_to_halve([1000, 1000], [5, 0], [100, 0]) is None
+    few = reviews_to_halve([1000, 10], [5, 0], [100, 0])
+    assert few is not None
+    assert few < 1000
+
+
 # -- the model's help, reviewers -----------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ HOSTILE = (
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "'x", "''x", "007", "1e5",
     "TRUE", "true", "MAR1", "1-2", "cat", "a,b", 'a"b', "a\nb", "", " ", "\x00", "\\x00", "\\",
     "é", "猫", "＝1", "unclear", "12345678901234567890", "cmd|' /C calc'!A0", "; =1", "cat ", "Cat",
+    "a;=1+1", "a;'=1+1", "a;''=1+1", 'a; "=1+1"', "a\n=1+1", "a\t@x", ";\n-1",
 )  # fmt: skip
 texts = st.one_of(
     st.sampled_from(HOSTILE),
@@ -58,6 +59,13 @@ def test_cell_is_no_formula_number_date_or_truth_value(value: Any) -> None:
 def test_content_is_no_formula(text: str) -> None:
     cell = write_content(text)
     assert cell == "" or cell[0] == "'" or cell[0].isalnum()
+
+
+@given(texts)
+def test_no_formula_begins_where_a_spreadsheet_divides_at_semicolons(text: str) -> None:
+    line = sheet([f"a{text}"], [f"a{text}"]).csv().decode("utf-8-sig")
+    for part in re.split(r"[;\t\r\n]", line):
+        assert not re.match(r"[\s\"]*[=+\-@＝]", part)
 
 
 @given(values)
@@ -189,6 +197,24 @@ def test_find_files_says_all_that_is_wrong(tmp_path: Path) -> None:
     assert "is neither .csv nor .parquet" in three
 
 
+def test_find_files_takes_uris_and_leaves_out_folders_named_like_files(tmp_path: Path) -> None:
+    inside = tmp_path / "spark.csv" / "part-0.csv"
+    inside.parent.mkdir()
+    inside.write_text("")
+    assert find_files([str(tmp_path)]) == [inside]
+    assert find_files([tmp_path.as_uri()]) == [inside]
+
+
+def test_find_files_bounds_files_of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sparkclean.jobs.review.files._LARGEST", 3)
+    (tmp_path / "a.csv").write_text("long")
+    for place in (tmp_path, tmp_path / "a.csv"):
+        with pytest.raises(InputError, match=r"a\.csv has 4 bytes, and 3 are the most"):
+            find_files([str(place)])
+
+
 # -- decisions -----------------------------------------------------------------------------------
 
 TASKS = {
@@ -220,6 +246,7 @@ def row(item: Any = 1, label: str = "cat", **more: Any) -> FileRow:
         (row(label="bird"), "label_not_in_classes", "'bird' is none of the labels"),
         (row(label="", note="why?"), "label_not_in_classes", "a note, but no label"),
         (row(decided_at="yesterday"), "time_unreadable", "'yesterday' is no time"),
+        (row(decided_at="0001-01-01T00:00+05:00"), "time_unreadable", "is no time"),
     ],
 )
 def test_judge_refuses_with_reason(made: FileRow, reason: str, detail: str) -> None:
@@ -305,6 +332,15 @@ def test_import_of_the_old_file_after_a_corrected_one_adds_nothing() -> None:
     assert [d.label for d in corrected] == ["dog"]
     ledger += stored(corrected, NOW.replace(hour=13))
     assert judge_rows([row()], TASKS, LABELS, ledger).decisions == []
+
+
+def test_corrected_file_beside_the_old_one_adds_the_correction() -> None:
+    ledger = stored(judge_rows([row()], TASKS, LABELS, []).decisions, NOW)
+    found = judge_rows([row(), row(label="dog")], TASKS, LABELS, ledger)
+    assert ([d.label for d in found.decisions], found.known, found.refused) == (["dog"], 1, [])
+    ledger += stored(found.decisions, NOW.replace(hour=13))
+    again = judge_rows([row(label="dog"), row()], TASKS, LABELS, ledger)
+    assert (again.decisions, again.known, again.refused) == ([], 2, [])
 
 
 # -- assignments ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sparkclean.jobs.review.estimating import _sampled
 from sparkclean.jobs.review.numbers import Cells, Sampled, estimate_rows
 from sparkclean.noise.rates import Reviewers
 from sparkclean.schema import ESTIMATES, PROVENANCE
@@ -72,3 +73,15 @@ def test_estimates_of_other_methods() -> None:
     assert find(rows, "error_rate", method="audit") == pytest.approx(80 / 200 / 7)
     assert find(rows, "error_rate", method="corrected") == pytest.approx(0.15 / 0.9)
     assert find(rows, "error_rate", method="difference") is not None
+
+
+def test_examples_that_nobody_could_get_are_undecided() -> None:
+    row = {
+        "stratum": "others", "given_label": 1, "rank_decile": None, "is_suspect": False,
+        "examples": 100, "doubt": 0.1, "drawn": 10,
+    }  # fmt: skip
+    found = dict.fromkeys(("drawn", *Sampled.SUMS), 7)
+    cell = _sampled(row, {("others", 1, None): found})
+    assert (cell.drawn, cell.reviewed) == (10, 7)
+    assert _sampled(row, {}).drawn == 10
+    assert "bounds" in {row["method"] for row in estimate_rows(Cells([cell]))}

@@ -50,8 +50,8 @@ from sparkclean.rows.types import Fields, arrow_type
 _FIRST = ANY_KEYS[0]
 #: Rows, their annotators, their classes.
 _Chosen = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]
-#: Rows that are gathered before they are grouped.
-_ROWS = 1 << 17
+#: Rows that are gathered before they are grouped, and bytes: a prediction of many classes is wide.
+_ROWS, _BYTES = 1 << 17, 1 << 26
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class GroupItems:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield items, then what was counted.
 
-        Memory: 131,072 rows, and those of the largest item.
+        Memory: 131,072 rows or 64 MiB of them, whatever is less, and those of the largest item.
         """
         grouping = _Grouping(self)
         for table in _whole_items(batches, len(self.id_types)):
@@ -104,18 +104,18 @@ class GroupItems:
 def _whole_items(batches: Iterable[pa.RecordBatch], num_ids: int) -> Iterator[pa.Table]:
     """Put batches together so that the rows of an item stay together."""
     waiting: list[pa.RecordBatch] = []
-    rows = 0
+    rows = size = 0
     for batch in batches:
         waiting.append(batch)
-        rows += len(batch)
-        if rows < _ROWS:
+        rows, size = rows + len(batch), size + batch.nbytes
+        if rows < _ROWS and size < _BYTES:
             continue
         table = pa.Table.from_batches(waiting).combine_chunks()
         last = int(_first_rows(table, num_ids)[-1])
         if last:
             yield table.slice(0, last)
         waiting = table.slice(last).to_batches()
-        rows = len(table) - last
+        rows, size = len(table) - last, sum(part.nbytes for part in waiting)
     if rows:
         yield pa.Table.from_batches(waiting).combine_chunks()
 
@@ -352,8 +352,11 @@ def _undecided(
     level[1:] = same[1:] & (moments[1:] == moments[:-1])
     last = np.ones(len(rows), bool)
     last[:-1] = ~same[1:]
-    # labels of one moment are sorted: the one before the last differs, if any does
-    return rows[level & other & last]
+    # labels of one moment are sorted: they differ if one of them differs from the one before it
+    moment = np.cumsum(~level)
+    differs = np.zeros(len(rows) + 1, bool)
+    differs[moment[level & other]] = True
+    return rows[last & differs[moment]]
 
 
 def _matrix(

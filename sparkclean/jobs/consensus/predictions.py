@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, MapType, NumericType, StringType, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    IntegralType,
+    MapType,
+    NumericType,
+    StringType,
+    StructType,
+)
 
-from sparkclean.errors import ConfigError, InputError
+from sparkclean.errors import ConfigError, InputError, first_of
 from sparkclean.examples.class_order import noted_classes, notes_of_data
 from sparkclean.examples.predictions import CLASSES, find_prediction
 from sparkclean.jobs.consensus.annotations import MOST_CLASSES, AnnotationColumns
@@ -24,6 +33,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _FIRST_ROWS = 1000
+#: Labels of different kinds are never the same.
+_LABEL_KINDS = (StringType, IntegralType, BooleanType)
 
 
 @dataclass(frozen=True)
@@ -210,6 +221,8 @@ def _open_model(
             f"{table.frame.schema[probs].dataType.simpleString()}; probabilities are an array of "
             "numbers, a Spark ML vector, map<label, double> or array<struct<label, probability>>"
         )
+    else:
+        findings += _key_findings(name, probs, table.frame.schema[probs].dataType, columns)
     if findings:
         raise InputError(findings)
     maker = find_prediction(name, table.pin, context.spark)
@@ -220,6 +233,54 @@ def _open_model(
     labels = None if is_by_label else _labels(name, noted, classes, columns)
     parent = None if maker is None else Parent("predict", maker.properties["original_run_id"])
     return Model(name, table, tuple(ids), probs, str(layout), labels, parent)
+
+
+def _key_findings(name: str, probs: str, kind: DataType, columns: AnnotationColumns) -> list[str]:
+    """Check the type of labels that stand beside the probabilities."""
+    if isinstance(kind, MapType):
+        key: DataType = kind.keyType
+    elif isinstance(kind, ArrayType) and isinstance(kind.elementType, StructType):
+        key = kind.elementType[0].dataType
+    else:
+        return []
+    if any(isinstance(key, one) and isinstance(columns.label_type, one) for one in _LABEL_KINDS):
+        return []
+    return [
+        f"consensus.predictions: the labels in {probs!r} of {name} are {key.simpleString()}, and "
+        f"those in {columns.label!r} are {columns.label_type.simpleString()}; give both one type"
+    ]
+
+
+def check_positions(
+    models: Sequence[Model], of_models: Sequence[Sequence[Any]], labels: Sequence[Any]
+) -> None:
+    """Refuse labels that are none of 0 to n - 1, where nothing else says what n numbers are of.
+
+    Parameters
+    ----------
+    models : sequence of Model
+    of_models : sequence
+        Of each model the labels of its numbers, by `Model.collect_labels`.
+    labels : sequence
+        That annotators gave.
+
+    Raises
+    ------
+    InputError
+        All findings at once.
+    """
+    findings = []
+    for model, own in zip(models, of_models, strict=True):
+        more = sorted(set(labels) - set(own))
+        if model.labels is None and model.layout in ("array", "vector") and more:
+            findings.append(
+                f"consensus.predictions: the {len(own):,} numbers in {model.probs!r} of "
+                f"{model.name} would be of the labels 0 to {len(own) - 1:,}, but annotators gave "
+                f"{first_of(list(map(str, more)))}; set classes to the list of labels, in the "
+                "order of the probabilities"
+            )
+    if findings:
+        raise InputError(findings)
 
 
 def _labels(

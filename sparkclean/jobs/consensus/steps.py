@@ -29,7 +29,7 @@ from sparkclean.jobs.consensus.annotations import (
 from sparkclean.jobs.consensus.decide import Decide
 from sparkclean.jobs.consensus.fit import Items, fit_method
 from sparkclean.jobs.consensus.group import GroupItems
-from sparkclean.jobs.consensus.predictions import Model, open_models
+from sparkclean.jobs.consensus.predictions import Model, check_positions, open_models
 from sparkclean.jobs.consensus.problems import problem_findings
 from sparkclean.jobs.consensus.row_types import (
     AGREEMENT,
@@ -254,6 +254,7 @@ def _collect_names(
         _check_model_classes(prepared.models, of_models, classes)
     else:
         labels = columns.class_values(collect_labels(prepared.rows, section))
+        check_positions(prepared.models, of_models, labels)
         classes = tuple(sorted({*labels, *(label for own in of_models for label in own)}))
         _check_number(classes, labels, columns)
     index = {label: place for place, label in enumerate(classes)}

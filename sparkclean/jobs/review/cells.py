@@ -2,6 +2,9 @@
 
 A text cell gets an apostrophe in front unless it is letters alone. So no text is a formula, a
 number, a date or a truth value to a spreadsheet, and reading takes one apostrophe away.
+
+Where lists are written with semicolons, a spreadsheet divides lines at them, and knows no quotes
+within a line. So a formula behind a semicolon, a tab or a line end gets an apostrophe, too.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from typing import Any, Final
 #: What comes before a text that a spreadsheet might take for something else.
 MARK: Final = "'"
 _LETTERS = re.compile(r"[A-Za-z_]+(?: [A-Za-z_]+)*")
+#: Before a formula, where a spreadsheet may begin a new cell.
+_INSIDE = re.compile(r"([;\t\n][\s\"]*)(?='*[=+\-@＝＋－＠])")
 _TRUTHS = ("true", "false")
 #: Larger integers lose digits in a spreadsheet, which keeps 15.
 _DIGITS = 15
@@ -41,7 +46,12 @@ def write_cell(value: Any) -> str:
         return text if len(text.lstrip("-")) <= _DIGITS else MARK + text
     text = _visible(str(value))
     is_plain = _LETTERS.fullmatch(text) and text.lower() not in _TRUTHS
-    return text if is_plain else MARK + text
+    return text if is_plain else MARK + _guarded(text)
+
+
+def _guarded(text: str) -> str:
+    """Put apostrophes before formulas inside a text; different texts stay different."""
+    return _INSIDE.sub(r"\1" + MARK, text)
 
 
 def write_content(value: Any) -> str:
@@ -50,7 +60,7 @@ def write_content(value: Any) -> str:
         return ""
     if isinstance(value, bool | int | float):
         return str(value)
-    text = _visible(str(value))
+    text = _guarded(_visible(str(value)))
     first = text.lstrip()[:1]
     return text if first.isalnum() and first == text[:1] else MARK + text
 

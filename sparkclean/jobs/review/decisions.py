@@ -166,15 +166,16 @@ def judge_rows(
             found.known += 1
         else:
             read[decision] = row
-    contradictory = _contradictions(read)
     there = set(ledger)
     timeless = {_without_time(decision) for decision in there}
-    for decision, row in read.items():
+    new = [d for d in read if d not in (timeless if d.decided_at is None else there)]
+    found.known += len(read) - len(new)
+    # one that is known contradicts nothing: the other one corrects it
+    contradictory = _contradictions(new)
+    for decision in new:
         if decision in contradictory:
             what = "another decision of the same reviewer on this example, at the same time"
-            found.refused.append(Refusal(row, "contradicts_itself", what))
-        elif decision in (timeless if decision.decided_at is None else there):
-            found.known += 1
+            found.refused.append(Refusal(read[decision], "contradicts_itself", what))
         else:
             found.decisions.append(decision)
     found.decisions.sort(key=_order)
@@ -257,7 +258,7 @@ def _decide(row: FileRow, of: tuple[str, int, str], labels: Labels) -> Decision 
         return Refusal(row, "label_and_unclear", "a label, and marked as unclear")
     try:
         at = _time(row.decided_at)
-    except ValueError:
+    except (ValueError, OverflowError):  # in UTC it may lie before the year 1
         text = f"{_shown(row.decided_at)} is no time such as 2026-11-30T14:05"
         return Refusal(row, "time_unreadable", text)
     note = row.note.replace("\r\n", "\n").strip()

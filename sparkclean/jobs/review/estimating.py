@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +166,7 @@ def collect_cells(prepared: ReviewPrepared, context: Context) -> Cells:
             "review.measure above 0"
         )
     design = frame[0]["design"]
-    # what later plans of this design have drawn does not belong to this one
+    # draws of all plans of this design are one sample
     drawn = (F.col("part") == MEASURE) & (F.col("design") == design)
     items = queue.where(drawn).dropDuplicates(ids)
     counts = _collect_counts(items, read_ledger(context), ids)
@@ -174,26 +175,29 @@ def collect_cells(prepared: ReviewPrepared, context: Context) -> Cells:
             f"review.plan: nobody has decided on the random part of plan {original_run_id(plan)!r} "
             "yet; export it, let reviewers decide, and import the files"
         )
-    nothing = dict.fromkeys(("drawn", *Sampled.SUMS), 0)
-    cells = []
-    for row in frame:
-        key = tuple(row[name] for name in _OF_CELL)
-        found = counts.get(key, nothing)
-        cells.append(
-            Sampled(
-                stratum=row["stratum"],
-                is_suspect=row["is_suspect"],
-                label=row["given_label"],
-                decile=row["rank_decile"],
-                examples=row["examples"],
-                doubt=row["doubt"],
-                drawn=found["drawn"],
-                **{name: found[name] for name in Sampled.SUMS},
-            )
-        )
+    cells = [_sampled(row, counts) for row in frame]
     reviews = queue.where(drawn).groupBy(*map(quoted, ids)).agg(F.count("*").alias("__reviews"))
     most = reviews.agg(F.max("__reviews")).collect()[0][0]
     return Cells(cells, is_single=most == 1)
+
+
+def _sampled(
+    row: Mapping[str, Any], counts: Mapping[tuple[Any, ...], Mapping[str, Any]]
+) -> Sampled:
+    """Put what a plan says of a cell beside what was counted there."""
+    nothing = dict.fromkeys(("drawn", *Sampled.SUMS), 0)
+    found = counts.get(tuple(row[name] for name in _OF_CELL), nothing)
+    return Sampled(
+        stratum=row["stratum"],
+        is_suspect=row["is_suspect"],
+        label=row["given_label"],
+        decile=row["rank_decile"],
+        examples=row["examples"],
+        doubt=row["doubt"],
+        # an example that no reviewer could get is in no queue, and undecided all the same
+        drawn=max(found["drawn"], row["drawn"]),
+        **{name: found[name] for name in Sampled.SUMS},
+    )
 
 
 def _collect_counts(

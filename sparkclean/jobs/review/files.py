@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from sparkclean.errors import InputError, did_you_mean, first_of
 from sparkclean.jobs.review.cells import write_cell, write_content
 from sparkclean.jobs.review.decisions import FileRow
+from sparkclean.locations import local_path
 from sparkclean.rows.types import arrow_type
 
 #: Columns before and behind those of the table.
@@ -156,15 +157,19 @@ def find_files(places: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     findings: list[str] = []
     for place in places:
-        path = Path(place)
+        path = local_path(place) if place.startswith("file:") else Path(place)
         if path.is_dir():
             inside = sorted(
                 file
                 for file in path.rglob("*")
-                if file.suffix.lower() in _FORMATS and not file.name.startswith(".")
+                # Spark writes folders that are named like files
+                if file.suffix.lower() in _FORMATS
+                and not file.name.startswith(".")
+                and file.is_file()
             )
             if not inside:
                 findings.append(f"review.files: {place} holds no file .csv or .parquet; name one")
+            findings += [text for file in inside if (text := _too_large(file))]
             found += inside
         elif not path.exists():
             findings.append(
@@ -174,16 +179,23 @@ def find_files(places: Sequence[str]) -> list[Path]:
             findings.append(
                 f"review.files: {place} is neither .csv nor .parquet; save it as one of them"
             )
-        elif path.stat().st_size > _LARGEST:
-            findings.append(
-                f"review.files: {place} has {path.stat().st_size:,} bytes, and {_LARGEST:,} are "
-                "the most; leave out columns of content, or split the file"
-            )
+        elif text := _too_large(path):
+            findings.append(text)
         else:
             found.append(path)
     if findings:
         raise InputError(findings)
     return list(dict.fromkeys(found))
+
+
+def _too_large(path: Path) -> str | None:
+    size = path.stat().st_size
+    if size <= _LARGEST:
+        return None
+    return (
+        f"review.files: {path} has {size:,} bytes, and {_LARGEST:,} are the most; leave out "
+        "columns of content, or split the file"
+    )
 
 
 def read_file(path: Path, ids: Sequence[str]) -> list[FileRow]:
