@@ -307,10 +307,11 @@ def _numbers(
             if name in versions:
                 tau = pairs.kendall_tau(original, measured[metric, name].value)
                 found[f"kendall_tau_{name}_{metric}"] = tau
-    rows = pairs_of.select(["flips", "certain"]).to_pylist()
-    found["pairs"] = len(rows)
+    certain = np.asarray(pairs_of.column("certain"))
+    found["pairs"] = len(certain)
     if "clean" in versions:
-        found["flips"] = sum(row["flips"] for row in rows)
-        found["certain_flips"] = sum(row["flips"] and row["certain"] for row in rows)
-    found["certain_pairs"] = sum(row["certain"] for row in rows)
+        flips = np.asarray(pairs_of.column("flips"))
+        found["flips"] = int(np.count_nonzero(flips))
+        found["certain_flips"] = int(np.count_nonzero(flips & certain))
+    found["certain_pairs"] = int(np.count_nonzero(certain))
     return found
