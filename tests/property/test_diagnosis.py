@@ -276,3 +276,18 @@ def test_replicates_are_the_same_at_each_call() -> None:
     counts, signs = diagnosed(Noise("uniform", 0.03))
     found = [judge_stability(counts, signs, LIMITS, replicates=10) for _ in range(2)]
     assert found[0] == found[1]
+
+
+def test_shift_within_a_source_is_a_finding_about_the_source() -> None:
+    true, probs = model()
+    planted = plant(true, [Noise("shift", 0.1)], num_classes=SIZE, given=[Given(group=FILE)])
+    counts = count_arrays(planted.noisy, probs, subjects={"source": FILE}, file=FILE)
+    assert counts.neighbours is not None
+    counts = replace(counts, neighbours=replace(counts.neighbours, kind="source"))
+    found = list_findings(counts, find_signs(counts, LIMITS), LIMITS)
+    assert {of.kind for of in found if of.hypothesis == "shift"} == {"source"}
+
+
+def test_one_class_has_no_noise() -> None:
+    counts = count_arrays(np.zeros(50, np.int64), np.ones((50, 1)))
+    assert find_signs(counts, LIMITS).kind == "none"

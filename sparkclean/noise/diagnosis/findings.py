@@ -245,7 +245,8 @@ def _shifts(near: NeighbourSigns) -> list[Finding]:
     zero = LAGS.index(0)
     return [
         Finding(
-            SHIFT, "file", counts.names[k], measure=f"more labels agree {near.lag[k]:+d} rows away",
+            SHIFT, counts.kind, counts.names[k],
+            measure=f"more labels agree {near.lag[k]:+d} rows away",
             statistic=float(counts.agreeing[k, LAGS.index(int(near.lag[k]))]),
             effect=float(near.gain[k]), low=float(near.low[k]), high=float(near.high[k]),
             errors=float(counts.rows[k] - counts.agreeing[k, zero]), is_marked=True,

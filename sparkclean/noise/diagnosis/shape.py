@@ -87,7 +87,7 @@ def measure_shape(counts: ShapeCounts, limits: Limits) -> Shape:
     ratio = rates[CORE] / rates[TOP]
     spread = np.sqrt(sum(1.0 / (errors[tier] + 0.5) for tier in (TOP, CORE)))
     same, pairs = _same_label(counts, level & wrong)
-    chance = 1.0 / (size - 1)
+    chance = 1.0 / max(size - 1, 1)
     share = (same / pairs - chance) / (1.0 - chance) if pairs and size > 2 else 0.0
     effect, z = _class_effect(counts, level, wrong)
     by_class = [
