@@ -13,7 +13,7 @@ from scipy.stats import binomtest, chi2_contingency, false_discovery_control, po
 
 from sparkclean.noise.diagnosis.arrays import count_arrays
 from sparkclean.noise.diagnosis.buckets import OUTSIDE, confidence_buckets, tier_cutoffs, tiers
-from sparkclean.noise.diagnosis.chances import cramers_v, excess, wilson
+from sparkclean.noise.diagnosis.chances import cramers_v, excess
 from sparkclean.noise.diagnosis.counts import LAGS, Counts
 from sparkclean.noise.diagnosis.decide import Signs, find_signs, judge_stability
 from sparkclean.noise.diagnosis.draws import PoissonDraws
@@ -240,13 +240,6 @@ def test_excess_without_others_has_no_upper_limit() -> None:
 def test_adjust_is_benjamini_and_hochberg(p: list[float]) -> None:
     np.testing.assert_allclose(adjust_p_values(np.array(p)), false_discovery_control(p), atol=1e-12)
     assert (adjust_p_values(np.array(p), 100) >= adjust_p_values(np.array(p)) - 1e-15).all()
-
-
-@pytest.mark.parametrize(("hits", "total"), [(0, 10), (3, 10), (10, 10), (50, 5000)])
-def test_wilson_is_that_of_scipy(hits: int, total: int) -> None:
-    reference = binomtest(hits, total).proportion_ci(0.95, method="wilson")
-    assert wilson(hits, total) == pytest.approx((reference.low, reference.high), abs=1e-9)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_cramers_v_has_the_chi_square_of_scipy() -> None:
