@@ -36,7 +36,7 @@ PART = "__part"
 GIVEN, TRUSTED = 0, 1
 #: The content columns are called so in a frame that is hashed, and their position.
 CONTENT_PREFIX = "__content_"
-#: Columns that `conflicts.repeated` adds.
+#: Columns that `conflicts.repeated_rows` adds.
 POSITION, CONFLICT, LEAK = "__position", "__conflict", "__leak"
 
 #: Kinds of emitted rows and of state.
@@ -108,7 +108,7 @@ def values_as_bytes(array: pa.Array, *, fold: bool) -> list[bytes | None]:
     Parameters
     ----------
     array : pyarrow.Array
-        Of a type that `sparkclean.examples.conflicts.check_content` admits.
+        Of a type that `sparkclean.examples.conflicts.content_findings` admits.
     fold : bool
         Whether texts are folded (`fold_text`).
 
@@ -294,8 +294,11 @@ class KeepFindings:
             ]
             given = batch.column(PART).to_numpy(zero_copy_only=False) == GIVEN
             every = np.ones(len(first), np.bool_)
-            for i, of in enumerate((every, marks[0] & given, marks[1])):
-                numbers[2 * i : 2 * i + 2] += of.sum(), (of & first).sum()
+            # a row without a split is in no place; its content may leak all the same
+            placed = batch.column(PLACE).is_valid().to_numpy(zero_copy_only=False)
+            found = ((every, every), (marks[0] & given,) * 2, (marks[1] & placed, marks[1]))
+            for i, (rows, contents) in enumerate(found):
+                numbers[2 * i : 2 * i + 2] += rows.sum(), (contents & first).sum()
             kept = batch.filter(pa.array(marks[0] | marks[1]))
             if kept.num_rows:
                 digest += split_hash_limbs(sum_hashes(_texts(kept, len(self.id_types))))

@@ -16,6 +16,8 @@ HIT_ROWS = 2048
 #: items stay below 2**48, and float64 adds them exactly.
 LOSS_BITS = 12
 LOSS_ROWS = 4096
+#: Variance of what rounding to these units adds to the difference of two losses.
+LOSS_ERROR = 2.0 ** (-2 * LOSS_BITS) / 6.0
 
 
 @dataclass

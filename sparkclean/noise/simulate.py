@@ -162,12 +162,14 @@ def flip_targets(
     order = np.argsort(cell, kind="stable")
     starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
     matrices: dict[int, Floats] = {}
+    is_own = noise.kind in ("source", "annotator")
     for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
         mine = order[start:end]
         group, true = divmod(int(cell[mine[0]]), num_classes)
-        if group not in matrices:
-            matrices[group] = noise.matrix_of(num_classes, names[group])
-        counts = cell_counts(int(sizes[group, true]), matrices[group][true], seed + true)
+        known = group if is_own else 0  # of other kinds one matrix serves all groups
+        if known not in matrices:
+            matrices[known] = noise.matrix_of(num_classes, names[group])
+        counts = cell_counts(int(sizes[group, true]), matrices[known][true], seed + true)
         counts[true] = 0  # those that stay have the last ranks
         found = np.searchsorted(np.cumsum(counts), rows.rank[mine], side="right")
         targets[mine] = np.where(found < num_classes, found, UNCHANGED)
@@ -264,7 +266,8 @@ class Given:
     order : ndarray, optional
         Score of ``boundary``, lowest first; position within the file of ``shift``.
     runner_up : ndarray of int64, optional
-        Class that a row gets, of ``boundary``.
+        Class that a row gets, of ``boundary``; -1 for none. A row that has none, or its own class,
+        cannot change.
     """
 
     group: NDArray[np.generic] | None = None
@@ -322,9 +325,10 @@ def plant(
 def _targets(
     noise: Noise, about: Given, true: Integers, num_classes: int, *, order: Integers, seed: int
 ) -> Integers:
-    chosen = np.arange(len(true))
-    if about.may_change is not None:
-        chosen = chosen[about.may_change]
+    may = np.ones(len(true), bool) if about.may_change is None else about.may_change
+    if about.runner_up is not None:
+        may = may & (about.runner_up != UNCHANGED) & (about.runner_up != true)
+    chosen = np.flatnonzero(may)
     targets = np.full(len(true), UNCHANGED, np.int64)
     names, group = _numbered(about.group, chosen)
     if noise.kind == "shift":

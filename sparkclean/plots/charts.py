@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from sparkclean.errors import ConfigError
 from sparkclean.plots import numbers
+from sparkclean.plots.drawing import inline_data, kind_colours, load_altair, styled
 from sparkclean.plots.numbers import PairValue, RunValue
 from sparkclean.plots.palette import ACCENT, GRID, INK, MUTED, PAPER, WARM
 
@@ -24,8 +25,6 @@ Metrics: TypeAlias = Any
 
 #: Classes up to which cells of the matrix hold their numbers.
 _NUMBERED = 14
-#: Room for fonts that are wider than the one that texts were measured in.
-_PADDING = {"left": 6, "right": 12, "top": 4, "bottom": 4}
 _FORMATS = {"estimated": "~s", "suspects": "~s", "rate": ".1%"}
 _TITLES = {"suspects": "suspects", "noise": "estimated noise", "rows": "rows", "seconds": "seconds"}
 
@@ -53,14 +52,14 @@ def noise_matrix(pairs: Tabular, *, value: PairValue = "estimated", most: int = 
     ConfigError
         If ``value`` is unknown or a column is missing.
     """
-    alt = _altair()
+    alt = load_altair()
     _check_choice("value", value, get_args(PairValue))
     found = numbers.matrix(pairs, value, most)
     size = max(11, min(38, 460 // max(len(found.labels), 1)))
     side = size * max(len(found.labels), 1)
     order = list(found.labels)
     axis = {"labelLimit": 120, "domain": False, "ticks": False, "grid": False}
-    base = alt.Chart(_data(found.rows)).encode(
+    base = alt.Chart(inline_data(found.rows)).encode(
         alt.X("true:N", title="probably", sort=order, axis=alt.Axis(labelAngle=-45, **axis)),
         alt.Y("given:N", title="given", sort=order, axis=alt.Axis(**axis)),
     )
@@ -82,7 +81,7 @@ def noise_matrix(pairs: Tabular, *, value: PairValue = "estimated", most: int = 
             .mark_text(color=PAPER, fontSize=11, fontWeight="bold")
             .encode(written),
         ]
-    return _styled(alt.layer(*layers).properties(width=side, height=side))
+    return styled(alt.layer(*layers).properties(width=side, height=side))
 
 
 def confused_pairs(pairs: Tabular, n: int = 20) -> alt.Chart:
@@ -100,18 +99,18 @@ def confused_pairs(pairs: Tabular, n: int = 20) -> alt.Chart:
     altair.Chart
         Estimated examples of each pair, and in a darker bar how many of them are suspects.
     """
-    alt = _altair()
+    alt = load_altair()
     found = numbers.confused(pairs)[:n]
     rows = [{"pair": p.title, "estimated": p.estimated, "suspects": p.suspects} for p in found]
     order = [row["pair"] for row in rows]
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(inline_data(rows)).encode(
         alt.Y("pair:N", sort=order, title=None, axis=alt.Axis(labelLimit=240, ticks=False))
     )
     bars = base.mark_bar(color=ACCENT, opacity=0.35, height=14).encode(
         alt.X("estimated:Q", title="examples", axis=alt.Axis(format="~s", tickMinStep=1))
     )
     suspects = base.mark_bar(color=ACCENT, height=7).encode(alt.X("suspects:Q"))
-    return _styled(alt.layer(bars, suspects).properties(width=360, height=alt.Step(21)))
+    return styled(alt.layer(bars, suspects).properties(width=360, height=alt.Step(21)))
 
 
 def class_table(classes: Tabular, n: int = 25) -> alt.Chart:
@@ -130,7 +129,7 @@ def class_table(classes: Tabular, n: int = 25) -> alt.Chart:
         Two bars a class: the share of its given labels that are wrong, and the share of what
         belongs to it that is given another label.
     """
-    alt = _altair()
+    alt = load_altair()
     kinds = ["given label is wrong", "given another label"]
     rows, order = [], []
     for found in numbers.classes(classes)[:n]:
@@ -138,17 +137,17 @@ def class_table(classes: Tabular, n: int = 25) -> alt.Chart:
         for kind, share in zip(kinds, (found.noise, found.inverse), strict=True):
             rows.append({"class": found.label, "kind": kind, "share": share})
     chart = (
-        alt.Chart(_data(rows))
+        alt.Chart(inline_data(rows))
         .mark_bar(height=7)
         .encode(
             alt.Y("class:N", sort=order, title=None, axis=alt.Axis(labelLimit=160, ticks=False)),
             alt.X("share:Q", title="estimated share", axis=alt.Axis(format=".0%")),
             alt.YOffset("kind:N", sort=kinds),
-            _colour(kinds, [WARM, ACCENT]),
+            kind_colours(kinds, [WARM, ACCENT]),
         )
         .properties(width=380, height=alt.Step(10))
     )
-    return _styled(chart)
+    return styled(chart)
 
 
 def score_histogram(source: Metrics | Tabular, *, cut: float | None = None) -> alt.Chart:
@@ -165,17 +164,17 @@ def score_histogram(source: Metrics | Tabular, *, cut: float | None = None) -> a
     -------
     altair.Chart
     """
-    alt = _altair()
+    alt = load_altair()
     found = numbers.quality_histogram(source)
     chart = _bars(found.rows(), WARM).properties(width=440, height=150)
     if cut is not None:
-        line = alt.Chart(_data([{"cut": cut, "text": "cut"}])).encode(alt.X("cut:Q"))
+        line = alt.Chart(inline_data([{"cut": cut, "text": "cut"}])).encode(alt.X("cut:Q"))
         chart = alt.layer(
             chart,
             line.mark_rule(color=INK, strokeDash=[4, 3]),
             line.mark_text(color=INK, align="left", dx=4, dy=-68).encode(alt.Text("text:N")),
         )
-    return _styled(chart)
+    return styled(chart)
 
 
 def self_confidence(source: Metrics) -> alt.Chart:
@@ -190,7 +189,7 @@ def self_confidence(source: Metrics) -> alt.Chart:
     altair.Chart
         Two histograms with scales of their own, one below the other.
     """
-    alt = _altair()
+    alt = load_altair()
     agreed, disagreed = numbers.confidence_histograms(source)
     panels = [
         _bars(found.rows(), colour, title).properties(width=440, height=110)
@@ -199,7 +198,7 @@ def self_confidence(source: Metrics) -> alt.Chart:
             (disagreed, WARM, "prediction differs from the label"),
         )
     ]
-    return _styled(alt.vconcat(*panels, spacing=14))
+    return styled(alt.vconcat(*panels, spacing=14))
 
 
 def calibration(source: Metrics) -> alt.Chart:
@@ -215,14 +214,14 @@ def calibration(source: Metrics) -> alt.Chart:
     altair.Chart
         A point for each bin, as large as it has rows. Points on the dashed line are calibrated.
     """
-    alt = _altair()
+    alt = load_altair()
     rows = [
         {"confidence": b.confidence, "accuracy": b.accuracy, "rows": b.rows}
         for b in numbers.calibration_bins(source)
     ]
-    line = alt.Chart(_data([{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
+    line = alt.Chart(inline_data([{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
     scale = alt.Scale(domain=[0, 1])
-    points = alt.Chart(_data(rows)).encode(
+    points = alt.Chart(inline_data(rows)).encode(
         alt.X("confidence:Q", title="mean confidence", scale=scale, axis=alt.Axis(format=".0%")),
         alt.Y("accuracy:Q", title="right by given label", scale=scale, axis=alt.Axis(format=".0%")),
     )
@@ -232,7 +231,7 @@ def calibration(source: Metrics) -> alt.Chart:
         points.mark_line(color=ACCENT, strokeWidth=1.5, opacity=0.6),
         points.mark_circle(color=ACCENT, opacity=0.85).encode(size),
     )
-    return _styled(layers.properties(width=300, height=260))
+    return styled(layers.properties(width=300, height=260))
 
 
 def history(
@@ -258,7 +257,7 @@ def history(
     ConfigError
         If a value is unknown.
     """
-    alt = _altair()
+    alt = load_altair()
     for value in values:
         _check_choice("values", value, get_args(RunValue))
     found = numbers.runs(runs)
@@ -279,7 +278,7 @@ def history(
         if not rows:
             continue
         style = ".1%" if value == "noise" else "~s"
-        base = alt.Chart(_data(rows)).encode(
+        base = alt.Chart(inline_data(rows)).encode(
             alt.X(
                 "run:Q",
                 title="run" if value == values[-1] else None,
@@ -295,11 +294,11 @@ def history(
             color=ACCENT, strokeWidth=1.5
         )
         points = base.mark_point(size=40, filled=True, opacity=1).encode(
-            _colour(kinds, [ACCENT, WARM]),
+            kind_colours(kinds, [ACCENT, WARM]),
             alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=["circle", "diamond"])),
         )
         panels.append(alt.layer(line, points).properties(width=460, height=90))
-    return _styled(alt.vconcat(*panels, spacing=16).resolve_legend(color="shared", shape="shared"))
+    return styled(alt.vconcat(*panels, spacing=16).resolve_legend(color="shared", shape="shared"))
 
 
 def phases(record: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> alt.Chart:
@@ -315,11 +314,11 @@ def phases(record: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> alt.Chart
     altair.Chart
         Bars in the order of the phases.
     """
-    alt = _altair()
+    alt = load_altair()
     found = numbers.phases(record)
     rows = [{"phase": p.name, "seconds": p.seconds, "text": _seconds(p.seconds)} for p in found]
     order = [row["phase"] for row in rows]
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(inline_data(rows)).encode(
         alt.Y("phase:N", sort=order, title=None, axis=alt.Axis(labelLimit=230, ticks=False)),
         alt.X("seconds:Q", title="seconds", axis=alt.Axis(tickCount=5)),
     )
@@ -327,42 +326,17 @@ def phases(record: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> alt.Chart
         base.mark_bar(color=ACCENT, height=12),
         base.mark_text(color=MUTED, align="left", dx=4, fontSize=11).encode(alt.Text("text:N")),
     )
-    return _styled(layers.properties(width=340, height=alt.Step(21)))
+    return styled(layers.properties(width=340, height=alt.Step(21)))
 
 
 # -- what charts share ---------------------------------------------------------------------------
 
 
-def _altair() -> Any:
-    try:
-        import altair  # noqa: PLC0415
-    except ModuleNotFoundError as exc:
-        raise ConfigError(MISSING.format(exc.name)) from exc
-    return altair
-
-
-#: What is said where a library of the extra is missing.
-MISSING = "reports and charts need {}, which is not installed: pip install 'sparkclean[report]'"
-
-
-def _data(rows: Sequence[Mapping[str, Any]]) -> Any:
-    return _altair().Data(values=list(rows))
-
-
-def _colour(kinds: Sequence[str], colours: Sequence[str]) -> Any:
-    alt = _altair()
-    return alt.Color(
-        "kind:N",
-        scale=alt.Scale(domain=list(kinds), range=list(colours)),
-        legend=alt.Legend(orient="top", title=None),
-    )
-
-
 def _bars(rows: Sequence[Mapping[str, Any]], colour: str, title: str = "") -> Any:
-    alt = _altair()
+    alt = load_altair()
     name = rows[0]["name"] if rows else ""
     return (
-        alt.Chart(_data(rows), title=title)
+        alt.Chart(inline_data(rows), title=title)
         .mark_bar(color=colour, binSpacing=0.5)
         .encode(
             alt.X("low:Q", title=name, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(grid=False)),
@@ -375,25 +349,6 @@ def _bars(rows: Sequence[Mapping[str, Any]], colour: str, title: str = "") -> An
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-
-
-def _styled(chart: Any) -> Any:
-    """Give a chart the look of ours: colours that a page may turn over, no background."""
-    return (
-        chart.configure(background="transparent", font="sans-serif", padding=_PADDING)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=MUTED, titleColor=INK, gridColor=GRID, domainColor=GRID, tickColor=GRID,
-            labelFontSize=11, titleFontSize=11, titleFontWeight="normal", titlePadding=6,
-            labelPadding=5,
-        )
-        .configure_legend(
-            labelColor=INK, titleColor=INK, labelFontSize=11, symbolType="square",
-            columnPadding=18,
-        )
-        .configure_title(color=INK, fontSize=12, fontWeight="normal", anchor="start", offset=6)
-        .configure_text(color=INK)
-    )  # fmt: skip
 
 
 def _check_choice(name: str, value: str, choices: Sequence[Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sparkclean.plots.charts import _altair, _colour, _data, _styled
+from sparkclean.plots.drawing import inline_data, kind_colours, load_altair, styled
 from sparkclean.plots.palette import ACCENT, MUTED, WARM
 from sparkclean.plots.parts import Chart, Column, Table
 
@@ -62,19 +62,21 @@ def crossing_lines(
     -------
     Chart
     """
-    alt = _altair()
+    alt = load_altair()
     rows = line_rows(flip, prevalence, clean_items, bad_items)
     names = [flip["model_a"], flip["model_b"]]
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(inline_data(rows)).encode(
         alt.X("prevalence:Q", title="prevalence of bad labels", axis=alt.Axis(format="%")),
-        _colour(names, [ACCENT, WARM]),
+        kind_colours(names, [ACCENT, WARM]),
     )
     scale = alt.Scale(zero=False)
     band = base.mark_area(opacity=0.15).encode(
         alt.Y("low:Q", title="accuracy", scale=scale, axis=alt.Axis(format="%")), alt.Y2("high:Q")
     )
     lines = base.mark_line(strokeWidth=2).encode(alt.Y("accuracy:Q", scale=scale))
-    here = alt.Chart(_data([{"prevalence": prevalence}])).mark_rule(color=MUTED, strokeDash=[4, 3])
+    here = alt.Chart(inline_data([{"prevalence": prevalence}])).mark_rule(
+        color=MUTED, strokeDash=[4, 3]
+    )
     chart = alt.layer(band, lines, here.encode(alt.X("prevalence:Q")))
     level = flip["level_prevalence"]
     words = (
@@ -87,4 +89,4 @@ def crossing_lines(
     columns += [Column(name, numeric=True, unit="%") for name in ("low", "high")]
     keys = ("kind", "prevalence", "accuracy", "low", "high")
     table = Table(columns, [[row[key] for key in keys] for row in rows])
-    return Chart(_styled(chart.properties(width=420, height=240)), words, table)
+    return Chart(styled(chart.properties(width=420, height=240)), words, table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from sparkclean.plots.charts import _altair, _data, _styled
+from sparkclean.plots.drawing import inline_data, load_altair, styled
 from sparkclean.plots.palette import ACCENT
 from sparkclean.plots.parts import Chart, Column, Table
 
@@ -32,11 +32,11 @@ def interval_chart(found: Sequence[Estimate], title: str, *, unit: str = "") -> 
     known = [row for row in found if None not in row]
     if not known:
         return None
-    alt = _altair()
+    alt = load_altair()
     drawn = known[:_DRAWN]
     rows = [{"name": n, "value": v, "low": low, "high": high} for n, v, low, high in drawn]
     axis = alt.Axis(format="%") if unit == "%" else alt.Axis()
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(inline_data(rows)).encode(
         alt.Y("name:N", sort=[row[0] for row in drawn], title=None, axis=alt.Axis(labelLimit=240))
     )
     line = base.mark_rule(color=ACCENT, strokeWidth=2).encode(
@@ -51,4 +51,4 @@ def interval_chart(found: Sequence[Estimate], title: str, *, unit: str = "") -> 
         Column(title),
         *(Column(n, numeric=True, unit=unit) for n in ("estimate", "low", "high")),
     ]
-    return Chart(_styled(chart), words, Table(columns, list(found)))
+    return Chart(styled(chart), words, Table(columns, list(found)))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sparkclean.errors import ConfigError
-from sparkclean.plots.charts import MISSING
+from sparkclean.plots.drawing import MISSING
 from sparkclean.plots.parts import (
     Block,
     Card,

@@ -13,7 +13,7 @@ from scipy.stats import binomtest, chi2_contingency, false_discovery_control, po
 
 from sparkclean.noise.diagnosis.arrays import count_arrays
 from sparkclean.noise.diagnosis.buckets import OUTSIDE, confidence_buckets, tier_cutoffs, tiers
-from sparkclean.noise.diagnosis.chances import cramers_v, excess, wilson
+from sparkclean.noise.diagnosis.chances import cramers_v, excess
 from sparkclean.noise.diagnosis.counts import LAGS, Counts
 from sparkclean.noise.diagnosis.decide import Signs, find_signs, judge_stability
 from sparkclean.noise.diagnosis.draws import PoissonDraws
@@ -242,13 +242,6 @@ def test_adjust_is_benjamini_and_hochberg(p: list[float]) -> None:
     assert (adjust_p_values(np.array(p), 100) >= adjust_p_values(np.array(p)) - 1e-15).all()
 
 
-@pytest.mark.parametrize(("hits", "total"), [(0, 10), (3, 10), (10, 10), (50, 5000)])
-def test_wilson_is_that_of_scipy(hits: int, total: int) -> None:
-    reference = binomtest(hits, total).proportion_ci(0.95, method="wilson")
-    assert wilson(hits, total) == pytest.approx((reference.low, reference.high), abs=1e-9)
-    assert wilson(0, 0) == (0.0, 1.0)
-
-
 def test_cramers_v_has_the_chi_square_of_scipy() -> None:
     table = np.array([[30, 10, 5], [200, 210, 190]])
     reference = chi2_contingency(table, correction=False)
@@ -276,3 +269,18 @@ def test_replicates_are_the_same_at_each_call() -> None:
     counts, signs = diagnosed(Noise("uniform", 0.03))
     found = [judge_stability(counts, signs, LIMITS, replicates=10) for _ in range(2)]
     assert found[0] == found[1]
+
+
+def test_shift_within_a_source_is_a_finding_about_the_source() -> None:
+    true, probs = model()
+    planted = plant(true, [Noise("shift", 0.1)], num_classes=SIZE, given=[Given(group=FILE)])
+    counts = count_arrays(planted.noisy, probs, subjects={"source": FILE}, file=FILE)
+    assert counts.neighbours is not None
+    counts = replace(counts, neighbours=replace(counts.neighbours, kind="source"))
+    found = list_findings(counts, find_signs(counts, LIMITS), LIMITS)
+    assert {of.kind for of in found if of.hypothesis == "shift"} == {"source"}
+
+
+def test_one_class_has_no_noise() -> None:
+    counts = count_arrays(np.zeros(50, np.int64), np.ones((50, 1)))
+    assert find_signs(counts, LIMITS).kind == "none"

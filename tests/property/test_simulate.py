@@ -159,6 +159,14 @@ def test_boundary_noise_takes_the_lowest_scores_and_the_runner_up() -> None:
     assert set(planted.noisy[planted.noise == 0]) == {2}
 
 
+def test_boundary_noise_is_exact_where_the_runner_up_is_the_label_or_unknown() -> None:
+    true, runner_up = np.repeat([0, 1], 1000), np.tile([0, 1, -1, 1], 500)
+    about = Given(order=np.tile(np.arange(1000.0), 2), runner_up=runner_up)
+    planted = plant(true, [Noise("boundary", 0.1)], num_classes=2, given=[about])
+    # 500 rows of class 0 have another runner-up, 250 of class 1
+    assert np.bincount(true[planted.noise == 0]).tolist() == [50, 25]
+
+
 def test_sources_have_matrices_of_their_own() -> None:
     true, source = np.tile([0, 1], 100), np.repeat(["good", "bad"], 100)
     noise = Noise("source", matrices={"bad": np.array([[0.5, 0.5], [0.0, 1.0]])})

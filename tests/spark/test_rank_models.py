@@ -330,6 +330,8 @@ def test_labels_of_an_audit_are_never_certain(spark: SparkSession, tmp_path: Pat
         study.run("several", labels=labels | {"suspects": study.places["several"]})
     chosen = labels | {"suspects": study.places["several"], "audit": "audit-2"}
     assert study.run("chosen", labels=chosen).metrics["bad_items"] == 1
+    with pytest.raises(InputError, match="has no suspects of run 'audit-3'; it has those of"):
+        study.run("unknown", labels=chosen | {"audit": "audit-3"})
 
 
 @pytest.mark.full

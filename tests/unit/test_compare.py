@@ -11,7 +11,7 @@ import pytest
 from sparkclean.commands.main import main
 from sparkclean.config.model import parse_config
 from sparkclean.errors import ConfigError, InputError
-from sparkclean.jobs.compare.audits import find_audits
+from sparkclean.jobs.compare.audits import find_audits, warn_of_other_rows
 from sparkclean.lake import ParquetTarget
 from sparkclean.runs.void import void_run
 from tests.lake.records import write_record
@@ -44,6 +44,16 @@ def test_find_audits_reads_their_records(runs: ParquetTarget) -> None:
     assert (one.run_id, other.run_id) == ("a", "b")
     assert one.outputs["suspects"] == "suspects"
     assert one.selector is None
+
+
+def test_audits_of_rows_chosen_by_other_conditions_are_warned_of(runs: ParquetTarget) -> None:
+    columns = {"id": "id", "label": "label"}
+    config = {"columns": columns, "input": {"where": "day > 3"}}
+    write_record(runs, "c", 31, config=config)
+    assert warn_of_other_rows(*find(runs, "a", "b")) is None
+    warning = warn_of_other_rows(*find(runs, "a", "c"))
+    assert warning is not None
+    assert "a by none and c by day > 3; a suspect may be new" in warning
 
 
 @pytest.mark.parametrize(

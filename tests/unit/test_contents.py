@@ -168,14 +168,14 @@ def test_hash_contents_of_no_rows_emits_nothing() -> None:
     assert list(function([])) == []
 
 
-def marked(rows: list[tuple]) -> pa.RecordBatch:
+def marked(rows: list[tuple], places: list | None = None) -> pa.RecordBatch:
     """Rows: id, label, part, position, conflict, leak."""
     ids, labels, parts, positions, conflict, leak = zip(*rows, strict=True)
     return pa.RecordBatch.from_pydict(
         {
             "__id_0": pa.array(ids, pa.int64()),
             LABEL: pa.array(labels, pa.string()),
-            PLACE: pa.array(["train"] * len(ids)),
+            PLACE: pa.array(places or ["train"] * len(ids), pa.string()),
             PART: pa.array(parts, pa.int32()),
             HASH[0]: pa.array([7] * len(ids), pa.int64()),
             HASH[1]: pa.array([9] * len(ids), pa.int64()),
@@ -201,6 +201,14 @@ def test_keep_findings_counts_duplicates_conflicts_and_leaks() -> None:
     assert [row["__id_0"] for row in rows] == [1, 2, 3]
     numbers = next(s[STATE] for s in states if s["__what"] == 0)
     assert numbers == [5, 2, 2, 1, 3, 1]  # the trusted row is no row of the conflict
+
+
+def test_keep_findings_counts_no_row_without_a_place_as_a_leak() -> None:
+    function = KeepFindings(("bigint",), "string")
+    places = [None, "train", "test", "train", "train"]
+    _, states = rows_and_state(list(function([marked(ROWS, places)])))
+    numbers = next(s[STATE] for s in states if s["__what"] == 0)
+    assert numbers == [5, 2, 2, 1, 2, 1]
 
 
 def test_keep_findings_has_one_digest_for_any_order_and_another_for_other_labels() -> None:

@@ -11,6 +11,7 @@ from sparkclean.config.fingerprint import fingerprint
 from sparkclean.config.model import parse_config
 from sparkclean.errors import ConfigError
 from sparkclean.jobs.rank_models.sections import RankSection
+from sparkclean.jobs.rank_models.tables import no_suspects
 
 ANSWERS = {"table": "answers", "model": "model", "prediction": "answer"}
 LABELS = {"table": "questions"}
@@ -85,9 +86,17 @@ def test_rank_input_table_is_that_of_the_answers() -> None:
 
 
 def test_rank_labels_in_the_table_of_the_answers_are_no_second_table() -> None:
-    answers = {"table": "both", "predictions": ["x", "y"]}
-    config = config_of(answers=answers, labels={"table": "both"})
-    assert config.section(RankSection).tables() == {}
+    for one, other in (("both", "both"), ("lake/both", "./lake/both"), ("lake/both", "lake/both/")):
+        answers = {"table": one, "predictions": ["x", "y"]}
+        config = config_of(answers=answers, labels={"table": other})
+        assert config.section(RankSection).tables() == {}
+
+
+def test_rank_run_id_without_suspects_is_named_with_those_that_are_there() -> None:
+    assert no_suspects("out/suspects", "monday", ["sunday", "friday"]) == (
+        "rank.labels.audit: out/suspects has no suspects of run 'monday'; it has those of "
+        "'sunday', 'friday'; name one of them, and leave suspects out where the audit found none"
+    )
 
 
 def test_rank_metrics_by_default_are_those_that_the_answers_allow() -> None:

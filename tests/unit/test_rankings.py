@@ -7,8 +7,12 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score, recall_score
 
+from sparkclean.jobs.rank_models import results
+from sparkclean.jobs.rank_models.sums import Sums
+from sparkclean.jobs.rank_models.totals import Totals
 from sparkclean.noise import metrics, pairs
 from sparkclean.noise.levels import level_prevalence, level_set
+from sparkclean.noise.pair_sums import LossSums
 from sparkclean.noise.pairs import Discordant
 
 
@@ -174,3 +178,38 @@ def test_log_loss_has_the_interval_of_a_mean() -> None:
     assert found.value == pytest.approx(losses.mean(axis=0), abs=1e-9)
     half = 1.959963984540054 * losses.std(axis=0) / np.sqrt(3)
     assert found.high - found.value == pytest.approx(half, abs=1e-8)
+
+
+def loss_pair(losses: np.ndarray) -> results._Difference:
+    products = LossSums(2)
+    products.add(losses)
+    units = np.rint(losses * metrics.LOSS_UNIT).astype(np.int64).sum(axis=0)
+    counts = {("items", 0, 0): np.array([len(losses)]), ("losses", 0, 0): units}
+    for model, row in enumerate(products.sums()):
+        counts["loss pairs", 0, model] = row[model:]
+    sums = Sums(Totals(counts), ("one", "other"), 0)
+    return results._loss_difference(sums, (0,), np.array([0]), np.array([1]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_model_in_float32_and_float64_is_not_certainly_another(seed: int) -> None:
+    probs = np.random.default_rng(seed).uniform(0.05, 1.0, 500)
+    losses = -np.log(np.stack([probs, probs.astype(np.float32)], axis=1))
+    found = loss_pair(losses)
+    assert found.p_values[0] > 0.05
+    assert found.low[0] < 0.0 < found.high[0]
+
+
+def test_loss_pair_has_the_variance_of_the_differences() -> None:
+    losses = np.random.default_rng(1).exponential(1.0, (400, 2))
+    found, differences = loss_pair(losses), losses[:, 0] - losses[:, 1]
+    assert found.variance[0] == pytest.approx(differences.var() / 400, rel=1e-3)
+    assert found.p_values[0] == pytest.approx(
+        2 * stats.norm.sf(abs(differences.mean()) / (differences.std() / 20)), rel=1e-2
+    )
+
+
+def test_one_item_makes_no_order_of_losses_certain() -> None:
+    found = loss_pair(np.array([[0.1, 2.0]]))
+    assert found.p_values[0] == 1.0
+    assert np.isnan(found.low[0])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sparkclean.config.model import parse_config
-from sparkclean.errors import ConfigError
+from sparkclean.errors import ConfigError, InputError
+from sparkclean.jobs.simulate.frames import refuse_unknown_groups
 from sparkclean.jobs.simulate.noises import noises_of
 from sparkclean.jobs.simulate.sections import KINDS, NoiseSection
 from sparkclean.noise import simulate
@@ -95,6 +96,25 @@ def test_labels_become_class_numbers() -> None:
     found = noise_of(kind="source", by="s", rates={"x": 0.2})
     assert found.matrix_of(2, "x")[0].tolist() == [0.8, 0.2]
     assert (found.matrix_of(2, "y") == np.eye(2)).all()
+
+
+def test_rows_of_a_matrix_have_the_sum_1_after_rounding() -> None:
+    found = noise_of(kind="class", matrix=[[0.9, 0.1000009], [0.0999991, 0.9]])
+    assert found.matrix is not None
+    assert found.matrix.sum(axis=1) == pytest.approx([1.0, 1.0], abs=1e-15)
+    counts = simulate.cell_counts(10**8, found.matrix[0])
+    assert counts.tolist() == [89999919, 10000081]  # sum 10**8
+
+
+def test_rates_of_groups_that_no_row_is_of_are_refused() -> None:
+    noise = noise_of(kind="annotator", by="who", rates={"ann": 0.1, "bbo": 0.2})
+    refuse_unknown_groups(noise, ["ann", "bbo", "cat"], "simulate.noise.0")
+    with pytest.raises(InputError) as raised:
+        refuse_unknown_groups(noise, ["ann", "bob"], "simulate.noise.0")
+    assert str(raised.value) == (
+        "simulate.noise.0: rates or matrices name 'bbo', which no row that may change has in the "
+        "column of by; it holds 'ann', 'bob'"
+    )
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ class Audit:
     dataset_version : str
     outputs : mapping
         Locations, by the name of the output.
+    where : str or None
+        Condition by which its rows were chosen (``input.where``).
     """
 
     run_id: str
@@ -48,6 +50,7 @@ class Audit:
     version: str | None
     dataset_version: str
     outputs: Mapping[str, str]
+    where: str | None = None
 
     @property
     def selector(self) -> int | str | None:
@@ -143,6 +146,18 @@ def _find(runs: TargetTable, key: str, run_id: str, config: Config) -> Audit:
         version=source.get("version"),
         dataset_version=row["dataset_version"],
         outputs={name: entry["location"] for name, entry in outputs.items()},
+        where=then.get("input", {}).get("where"),
+    )
+
+
+def warn_of_other_rows(one: Audit, other: Audit) -> str | None:
+    """Say that two audits have chosen their rows by different conditions; None where not."""
+    if one.where == other.where:
+        return None
+    chosen = [f"{audit.run_id} by {audit.where or 'none'}" for audit in (one, other)]
+    return (
+        f"the audits have chosen their rows by different conditions (input.where): "
+        f"{' and '.join(chosen)}; a suspect may be new or fixed for that alone"
     )
 
 

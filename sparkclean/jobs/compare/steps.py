@@ -11,7 +11,12 @@ from pyspark.sql import functions as F
 
 from sparkclean.errors import InputError
 from sparkclean.examples.columns import check_id_types, check_label_type
-from sparkclean.jobs.compare.audits import Audit, collect_earlier, find_audits
+from sparkclean.jobs.compare.audits import (
+    Audit,
+    collect_earlier,
+    find_audits,
+    warn_of_other_rows,
+)
 from sparkclean.jobs.compare.changes import (
     CHANGES,
     Keys,
@@ -203,4 +208,6 @@ def _summarise(
     parts = ", ".join(f"{counts[kind]:,} {kind}" for kind in CHANGES)
     first = f"from audit {prepared.one.run_id} to {prepared.other.run_id}: {parts}"
     labels = f"{counts['labels_changed']:,} of these rows have another label"
-    return Report([Line(first), Line(labels), *map(Line, sentences(moves))])
+    warning = warn_of_other_rows(prepared.one, prepared.other)
+    warnings = [] if warning is None else [Line(warning, tone="warning")]
+    return Report([Line(first), Line(labels), *map(Line, sentences(moves)), *warnings])

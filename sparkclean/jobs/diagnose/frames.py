@@ -366,4 +366,5 @@ def collect_neighbours(rows: Narrow, number: int) -> NeighbourCounts:
         lags[:, 0::2],
         lags[:, 1::2],
         numbers[:, 2 + 2 * len(LAGS) :],
+        rows.kinds[number][1],
     )

@@ -120,6 +120,8 @@ def prepare_diagnosis(context: Context) -> DiagnosePrepared:
             probs=config.columns.pred_probs_columns,
             classes=resolve_classes(config),
         )
+    if columns.num_classes < 2:
+        raise InputError("classes: 1, but labels are wrong only where there are at least 2 classes")
     if columns.num_classes > MOST_CLASSES:
         raise InputError(
             f"classes: {columns.num_classes:,}, but a diagnosis counts disagreements between at "

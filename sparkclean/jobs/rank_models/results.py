@@ -19,7 +19,7 @@ from sparkclean.jobs.rank_models.totals import (
 from sparkclean.noise import metrics, pairs
 from sparkclean.noise.levels import level_prevalence, level_set
 from sparkclean.noise.metrics import LOSS_UNIT, Measured
-from sparkclean.noise.pair_sums import LOSS_BITS
+from sparkclean.noise.pair_sums import LOSS_BITS, LOSS_ERROR
 from sparkclean.rows.types import arrow_type
 
 #: Labels by which models are measured, and the strata that each consists of.
@@ -235,9 +235,12 @@ def _loss_difference(sums: Sums, strata: Strata, a: Integers, b: Integers) -> _D
     mean = (totals[a] - totals[b]) / LOSS_UNIT / items
     own = products.diagonal()
     squares = (own[a] + own[b] - 2 * products[a, b]) / float(1 << 2 * LOSS_BITS)
-    variance = np.maximum(squares / items - mean * mean, 0.0) / items
-    half = pairs.Z * np.sqrt(variance)
-    return _Difference(mean, variance, mean - half, mean + half, pairs.normal_p(mean, variance))
+    # products know losses to 2**-12: what differs by less would look the same in every item
+    variance = np.maximum(squares / items - mean * mean, LOSS_ERROR) / items
+    half, p_values = pairs.Z * np.sqrt(variance), pairs.normal_p(mean, variance)
+    if items < 2:  # one item has no variance
+        half, p_values = np.full(len(a), np.nan), np.ones(len(a))
+    return _Difference(mean, variance, mean - half, mean + half, p_values)
 
 
 def _levels(
@@ -304,10 +307,11 @@ def _numbers(
             if name in versions:
                 tau = pairs.kendall_tau(original, measured[metric, name].value)
                 found[f"kendall_tau_{name}_{metric}"] = tau
-    rows = pairs_of.select(["flips", "certain"]).to_pylist()
-    found["pairs"] = len(rows)
+    certain = np.asarray(pairs_of.column("certain"))
+    found["pairs"] = len(certain)
     if "clean" in versions:
-        found["flips"] = sum(row["flips"] for row in rows)
-        found["certain_flips"] = sum(row["flips"] and row["certain"] for row in rows)
-    found["certain_pairs"] = sum(row["certain"] for row in rows)
+        flips = np.asarray(pairs_of.column("flips"))
+        found["flips"] = int(np.count_nonzero(flips))
+        found["certain_flips"] = int(np.count_nonzero(flips & certain))
+    found["certain_pairs"] = int(np.count_nonzero(certain))
     return found

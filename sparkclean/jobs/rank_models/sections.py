@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import StrictStr
 
 from sparkclean.config.sections import Config, Section, setting
+from sparkclean.locations import same_place
 
 #: Metrics, in the order of the output.
 Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "log_loss"]
@@ -202,7 +203,7 @@ class RankSection(Section):
 
     def tables(self) -> dict[str, str]:
         """Give the table that is read besides the answers; an audit's may be among the outputs."""
-        same = self.labels.table == self.answers.table
+        same = same_place(self.labels.table, self.answers.table)
         return {} if same else {"rank.labels.table": self.labels.table}
 
     @property

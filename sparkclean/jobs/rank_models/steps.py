@@ -57,7 +57,7 @@ def prepare_ranking(context: Context) -> RankPrepared:
     rank = context.config.section(RankSection)
     run_time = context.run_time()
     table, answers = open_answers(context, rank, run_time)
-    tables, labels = open_labels(context, rank, answers)
+    tables, labels = open_labels(context, rank, table, answers)
     classes = resolve_classes(context.config) if answers.has_probs else None
     return RankPrepared(
         tables={"input": table, **tables},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from sparkclean.errors import InputError, first_of
 from sparkclean.examples.columns import INTEGERS
 from sparkclean.jobs.rank_models import tally
 from sparkclean.jobs.rank_models.sections import RankSection
-from sparkclean.lake import open_source, safe_run_id
+from sparkclean.lake import open_source, original_run_id, safe_run_id
+from sparkclean.locations import same_place
 from sparkclean.rows.columns import find_columns, quoted, where
 from sparkclean.runs.context import Context, PinnedTable
 from sparkclean.schema import RUN_ID
@@ -131,18 +133,24 @@ def open_answers(
 
 
 def open_labels(
-    context: Context, rank: RankSection, answers: Answers
+    context: Context, rank: RankSection, table: PinnedTable, answers: Answers
 ) -> tuple[dict[str, PinnedTable], Labels]:
     """Pin the labels, and what an audit says of them, and check the columns.
+
+    Labels in the table of the answers are those of the same version and rows (``input.version``,
+    ``input.where``).
 
     Raises
     ------
     ConfigError, InputError
     """
     labels = rank.labels
-    opened = open_source(labels.table, "auto", spark=context.spark)
-    tables = {"labels": context.pin("labels", opened)}
-    frame = tables["labels"].frame
+    if same_place(labels.table, rank.answers.table):  # the same version, the same rows
+        tables, frame = {"labels": table}, answers.frame
+    else:
+        opened = open_source(labels.table, "auto", spark=context.spark)
+        tables = {"labels": context.pin("labels", opened)}
+        frame = tables["labels"].frame
     given = [] if labels.corrected is None else [labels.corrected]
     item, label, *more = find_columns(frame, [labels.item, labels.label, *given], "rank.labels")
     schema = frame.schema
@@ -184,9 +192,13 @@ def _collect_one_run(suspects: DataFrame, run_id: str | None, table: str) -> Dat
     if RUN_ID not in suspects.columns:
         return suspects
     if run_id is not None:
-        return suspects.where(F.col(RUN_ID) == safe_run_id(run_id))
+        own = suspects.where(F.col(RUN_ID) == safe_run_id(run_id))
+        if own.limit(1).collect():
+            return own
     rows = suspects.select(RUN_ID).distinct().limit(_RUNS_SHOWN + 1).collect()
     runs = sorted(row[0] for row in rows)
+    if run_id is not None:
+        raise InputError(no_suspects(table, run_id, runs))
     if len(runs) > 1:
         raise InputError(
             f"rank.labels.suspects: {table} holds the suspects of several audits, such as "
@@ -195,14 +207,23 @@ def _collect_one_run(suspects: DataFrame, run_id: str | None, table: str) -> Dat
     return suspects
 
 
+def no_suspects(table: str, run_id: str, runs: Sequence[str]) -> str:
+    """Say that a table holds no suspects of an audit, and of which audits it does."""
+    there = first_of([repr(original_run_id(run)) for run in runs]) or "none"
+    return (
+        f"rank.labels.audit: {table} has no suspects of run {run_id!r}; it has those of {there}; "
+        "name one of them, and leave suspects out where the audit found none"
+    )
+
+
 def _with_audit(own: DataFrame, audit: DataFrame, item: str, label: str, key: str) -> DataFrame:
     """Say of each label what an audit says."""
     names = [item, label] if key == "cleaned" else [item]
     found = find_columns(audit, names, f"rank.labels.{key}")
     suggested = quoted(found[1]).cast("string") if key == "cleaned" else F.lit(None).cast("string")
-    said = audit.select(
-        quoted(found[0]).alias(tally.ITEM), suggested.alias(_AUDITED), F.lit(True).alias(_THERE)
-    ).dropDuplicates([tally.ITEM])
+    said = audit.select(quoted(found[0]).alias(tally.ITEM), suggested.alias(_AUDITED))
+    # of several rows of an item always the same one
+    said = said.groupBy(tally.ITEM).agg(F.min(_AUDITED).alias(_AUDITED), F.lit(True).alias(_THERE))
     joined = own.join(said, tally.ITEM, "left")
     if key == "cleaned":
         is_valid = F.coalesce(F.col(_AUDITED) == F.col(tally.TEXT), F.lit(False))

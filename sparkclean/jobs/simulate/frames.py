@@ -10,7 +10,7 @@ import numpy as np
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from sparkclean.errors import InputError
+from sparkclean.errors import InputError, first_of
 from sparkclean.jobs.simulate.planting import BY, CODE, MAY, RANK, RUNNER_UP, SHIFTED, Plan
 from sparkclean.jobs.simulate.sections import NoiseSection
 from sparkclean.noise.hashes import row_hashes
@@ -104,7 +104,9 @@ def label_rows(
         if noise.runner_up is not None:
             name = f"{RUNNER_UP}{i}"
             frame = _coded(frame.withColumnRenamed(name, _LABEL), _LABEL, name, classes, kind)
-            frame = frame.drop(_LABEL)
+            # a row that would get its own label, or none, cannot change
+            other = F.coalesce(F.col(name) != F.col(CODE), F.lit(False))
+            frame = frame.drop(_LABEL).withColumn(f"{MAY}{i}", F.col(f"{MAY}{i}") & other)
     return Labelled(frame, names)
 
 
@@ -167,11 +169,22 @@ def collect_plan(rows: Labelled, number: int, noise: Noise, num_classes: int) ->
             f"{path}: no row may change; check where, by, values and order of this noise"
         )
     groups = sorted({row["by"] for row in counts})
+    refuse_unknown_groups(noise, groups, path)
     place = {name: k for k, name in enumerate(groups)}
     sizes = np.zeros((len(groups), num_classes), np.int64)
     for row in counts:
         sizes[place[row["by"]], row[CODE]] = row["count"]
     return Plan(noise, tuple(groups), sizes)
+
+
+def refuse_unknown_groups(noise: Noise, groups: Sequence[str], path: str) -> None:
+    """Refuse rates and matrices of groups that no row is of; raise `InputError`."""
+    strange = sorted({*noise.matrices} - {*groups})
+    if strange:
+        raise InputError(
+            f"{path}: rates or matrices name {first_of(list(map(repr, strange)))}, which no row "
+            f"that may change has in the column of by; it holds {first_of(list(map(repr, groups)))}"
+        )
 
 
 def _by(rows: Labelled, number: int) -> Column:

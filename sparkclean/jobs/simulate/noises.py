@@ -93,4 +93,5 @@ def _matrix(
         findings.append(
             f"{path}: rows {', '.join(wrong[:5])} are no probabilities: from 0 to 1, with sum 1"
         )
-    return matrix
+        return matrix
+    return matrix / matrix.sum(axis=1, keepdims=True)  # so that shares of many rows stay exact

@@ -62,7 +62,9 @@ class NoiseSection(Section):
         "in the file. null: record ids.",
     )
     runner_up: StrictStr | None = setting(
-        None, description="boundary: column of the label that such a row gets. null: any other."
+        None,
+        description="boundary: column of the label that such a row gets. null: any other. A row "
+        "that has its own label there, or none, does not change, and does not count.",
     )
     lag: Positive = setting(1, description="shift: rows by which labels move.")
     where: StrictStr | None = setting(

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkclean.noise.pairs import Z
+
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-Z = 1.959963984540054
 
 
 class Excess(NamedTuple):
@@ -115,16 +115,6 @@ def calm(p: Floats, known: Bools | None) -> Floats:
     if known is None:
         return p
     return np.where(known, p, ndtr(ndtri(p) / np.sqrt(2.0)))
-
-
-def wilson(hits: float, total: float) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share; 0 and 1 where nothing was counted."""
-    if total <= 0:
-        return 0.0, 1.0
-    share, z2 = hits / total, Z * Z
-    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = Z / (1 + z2 / total) * np.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
 
 
 def log_ratio(hits: int, of: int, other: int, other_of: int) -> tuple[float, float, float]:

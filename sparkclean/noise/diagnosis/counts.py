@@ -98,6 +98,8 @@ class NeighbourCounts:
     exchanged : ndarray of int64, shape (F, 6)
         Pairs of rows at each distance of `DISTANCES`, both of which disagree, and each of which
         has the label that is predicted for the other.
+    kind : str
+        Kind of subject that orders the rows: ``file``, or ``source`` where no file is named.
     """
 
     names: tuple[str, ...]
@@ -106,6 +108,7 @@ class NeighbourCounts:
     compared: Integers
     agreeing: Integers
     exchanged: Integers
+    kind: str = "file"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from sparkclean.noise.diagnosis.neighbours import NeighbourSigns
 from sparkclean.noise.diagnosis.shape import Shape
 from sparkclean.noise.diagnosis.subjects import SubjectSigns
 from sparkclean.numbers.false_discovery import adjust_p_values
+from sparkclean.numbers.intervals import wilson_interval
 
 BOUNDARY = "boundary"
 #: Findings of one kind that are listed, those of most errors first.
@@ -169,15 +170,13 @@ def _same_label(shape: Shape, size: int) -> tuple[float, float, float]:
     """Give interval and p of pairs, as if as many errors as there are had been drawn in pairs."""
     from scipy.stats import binom  # noqa: PLC0415 (slow, and on the driver only)
 
-    from sparkclean.noise.diagnosis.chances import wilson  # noqa: PLC0415
-
     if not shape.pairs:
         return 0.0, 1.0, 1.0
     # pairs share errors, so they are fewer than they seem: no more than half the errors
     trials = max(min(shape.pairs, shape.level_errors // 2), 1)
     hits = round(trials * shape.same / shape.pairs)
     chance = 1.0 / (size - 1)
-    low, high = ((x - chance) / (1.0 - chance) for x in wilson(hits, trials))
+    low, high = ((x - chance) / (1.0 - chance) for x in wilson_interval(hits, trials))
     return low, high, float(binom.sf(hits - 1, trials, chance))
 
 
@@ -245,7 +244,8 @@ def _shifts(near: NeighbourSigns) -> list[Finding]:
     zero = LAGS.index(0)
     return [
         Finding(
-            SHIFT, "file", counts.names[k], measure=f"more labels agree {near.lag[k]:+d} rows away",
+            SHIFT, counts.kind, counts.names[k],
+            measure=f"more labels agree {near.lag[k]:+d} rows away",
             statistic=float(counts.agreeing[k, LAGS.index(int(near.lag[k]))]),
             effect=float(near.gain[k]), low=float(near.low[k]), high=float(near.high[k]),
             errors=float(counts.rows[k] - counts.agreeing[k, zero]), is_marked=True,

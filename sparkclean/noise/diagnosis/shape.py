@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sparkclean.noise.diagnosis.buckets import CORE, OUTSIDE, TOP
-from sparkclean.noise.diagnosis.chances import Association, cramers_v, wilson
+from sparkclean.noise.diagnosis.chances import Association, cramers_v
 from sparkclean.noise.diagnosis.counts import Bools, ShapeCounts
 from sparkclean.noise.diagnosis.limits import Limits
+from sparkclean.numbers.intervals import wilson_interval
 
 
 class Shape(NamedTuple):
@@ -79,7 +80,7 @@ def measure_shape(counts: ShapeCounts, limits: Limits) -> Shape:
     rows = [_sum(counts, counts.tier == tier) for tier in tiers]
     rates = [(e + 0.5) / (r + 1.0) for e, r in zip(errors, rows, strict=True)]
     core_rows, core_errors = sum(rows[: CORE + 1]), sum(errors[: CORE + 1])
-    low, high = wilson(core_errors, core_rows)
+    low, high = wilson_interval(core_errors, core_rows)
     last = CORE
     while last + 1 < OUTSIDE and rates[last + 1] < limits.level_ratio * high:
         last += 1
@@ -87,7 +88,7 @@ def measure_shape(counts: ShapeCounts, limits: Limits) -> Shape:
     ratio = rates[CORE] / rates[TOP]
     spread = np.sqrt(sum(1.0 / (errors[tier] + 0.5) for tier in (TOP, CORE)))
     same, pairs = _same_label(counts, level & wrong)
-    chance = 1.0 / (size - 1)
+    chance = 1.0 / max(size - 1, 1)
     share = (same / pairs - chance) / (1.0 - chance) if pairs and size > 2 else 0.0
     effect, z = _class_effect(counts, level, wrong)
     by_class = [
