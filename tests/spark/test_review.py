@@ -446,4 +446,4 @@ def test_reasons_of_the_documents_are_those_of_the_code() -> None:
     from sparkclean.jobs.review import decisions
 
     source = Path(decisions.__file__).read_text()
-    assert set(re.findall(r'Refusal\(row, "(\w+)"', source)) == set(DECISION_REJECTIONS)
+    assert set(re.findall(r'Refusal\([\w\[\]]+, "(\w+)"', source)) == set(DECISION_REJECTIONS)
