@@ -56,7 +56,7 @@ def test_suspect_table_of_another_detector_has_its_numbers_and_ranks(
     frame = suspects_frame(suspects, columns, CONSTANTS)
     assert frame.columns == [
         "id", "given_label", "suggested_label", "likeness", "label_quality", "rank", "reason",
-        *CONSTANTS,
+        *CONSTANTS, "reviewed",
     ]  # fmt: skip
     rows = [row.asDict() for row in frame.orderBy("rank").collect()]
     assert [(row["rank"], row["id"], row["likeness"]) for row in rows] == [
