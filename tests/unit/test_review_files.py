@@ -312,6 +312,19 @@ def test_import_of_a_file_twice_in_any_order_adds_nothing(
     assert len(second.refused) == len(first.refused)
 
 
+def test_import_of_a_label_with_and_without_a_time_beside_another_adds_nothing_twice() -> None:
+    rows = [
+        row(1, "cat", reviewer="bob", decided_at=""),
+        row(1, "cat", reviewer="bob", decided_at="2026-11-30T12:00Z"),
+        row(1, "dog", reviewer="bob", decided_at=""),
+    ]
+    first = judge_rows(rows, TASKS, LABELS, [])
+    assert sorted(decision.label for decision in first.decisions) == ["cat", "dog"]
+    assert (first.known, first.refused) == (1, [])
+    second = judge_rows(rows, TASKS, LABELS, stored(first.decisions, NOW))
+    assert (second.decisions, second.refused, second.known) == ([], [], 3)
+
+
 @given(made_rows, st.integers(0, 12))
 def test_import_of_half_a_file_before_the_whole_is_that_of_the_whole(
     rows: list[FileRow], half: int

@@ -149,8 +149,9 @@ def judge_rows(
 
     Notes
     -----
-    A decision is known if the ledger has it at that time, or at any time where the file names
-    none. So a file that comes again does no harm, even after a corrected one.
+    A decision is known if the ledger has it at that time. One without a time is known if the
+    ledger, or another row, has it at any time. So a file that comes again does no harm, even after
+    a corrected one.
     """
     reading, found = Labels(labels), Judged()
     queues = {queue for queue, _ in tasks}
@@ -167,7 +168,8 @@ def judge_rows(
         else:
             read[decision] = row
     there = set(ledger)
-    timeless = {_without_time(decision) for decision in there}
+    timed = (decision for decision in read if decision.decided_at is not None)
+    timeless = {_without_time(decision) for decision in (*there, *timed)}
     new = [d for d in read if d not in (timeless if d.decided_at is None else there)]
     found.known += len(read) - len(new)
     # one that is known contradicts nothing: the other one corrects it
