@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkclean.crowds.votes import Votes
+from sparkclean.numbers.hashes import mix_bits
 
 #: Replicates of the bootstrap, and how many a 64-bit hash serves.
 REPLICATES, _OF_HASH = 200, 4
@@ -29,26 +30,6 @@ _POISSON = np.searchsorted(_CUMULATED, np.arange(1 << 16), side="right").astype(
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 #: By the number of votes: votes by class, and disagreeing pairs.
 _Sums = Mapping[int, tuple[list[int], int]]
-
-
-def mix_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scatter 64-bit numbers, one to one (the end of SplitMix64).
-
-    Parameters
-    ----------
-    values : ndarray of uint64
-
-    Returns
-    -------
-    ndarray of uint64, same shape
-    """
-    mixed = values.copy()
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    return mixed
 
 
 def poisson_weights(hashes: NDArray[np.uint64], replicates: int = REPLICATES) -> NDArray[np.uint8]:

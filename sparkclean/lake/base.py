@@ -87,6 +87,11 @@ class Pin:
     branch: str | None = None
 
     @property
+    def shown(self) -> str:
+        """Table, format and version, for people."""
+        return f"{self.table} ({self.format}, {self.dataset_version})"
+
+    @property
     def table_identity(self) -> str:
         """Tell the table from others, whatever its version: by its id, else by its location."""
         return self.table if self.table_id is None else f"{self.format}:{self.table_id}"

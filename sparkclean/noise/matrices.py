@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.noise.hashes import unit_hashes
+from sparkclean.numbers.hashes import unit_hashes
 
 
 def uniform_matrix(num_classes: int, rate: float) -> NDArray[np.float64]:

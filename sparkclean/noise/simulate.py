@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.noise.hashes import row_hashes, unit_hashes
 from sparkclean.noise.matrices import pair_matrix, uniform_matrix
+from sparkclean.numbers.hashes import row_hashes, unit_hashes
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]

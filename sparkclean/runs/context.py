@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sparkclean.errors import InputError, first_of
 from sparkclean.names import is_named_as_id
+from sparkclean.rows.report import Grid
 from sparkclean.schema import ROW_NUMBER
 
 if TYPE_CHECKING:
@@ -192,6 +193,12 @@ class Context:
         if frame is None:
             raise InputError(_without_order(pin, source.read(self.spark, pin)))
         return frame
+
+    @property
+    def publishes(self) -> Grid:
+        """What the run would publish, and where: for `Job.describe`."""
+        places = [(f"publishes {n}", f"to {t.location}") for n, t in self.targets.items()]
+        return Grid(places, line="{0:<21} {1}")
 
     def note(self, name: str) -> str | None:
         """Give what an unfinished attempt of this run has noted (`Prepared.notes`)."""

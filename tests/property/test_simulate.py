@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkclean.noise import hashes as hashing
 from sparkclean.noise import matrices, simulate
 from sparkclean.noise.simulate import KINDS, UNCHANGED, Given, Noise, plant
+from sparkclean.numbers import hashes as hashing
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=60)
 

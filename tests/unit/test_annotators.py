@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkclean.crowds.agreement import AgreementCounts, agreements, mix_bits, poisson_weights
+from sparkclean.crowds.agreement import AgreementCounts, agreements, poisson_weights
 from sparkclean.crowds.annotators import CellSums, annotator_stats
 from sparkclean.crowds.flags import (
     PairErrors,
@@ -21,6 +21,7 @@ from sparkclean.crowds.flags import (
 from sparkclean.crowds.majority import MajorityVote, count_untied
 from sparkclean.crowds.votes import group_votes
 from sparkclean.numbers.fixed_point import ONE
+from sparkclean.numbers.hashes import mix_bits
 from tests.unit.crowds import Crowd, make_crowd, with_copier
 from tests.unit.test_crowds import votes_of
 

@@ -91,7 +91,7 @@ def _describe(
     config, pin = context.config, prepared.input.pin
     clean = config.section(CleanSection)
     where = f"; audited where {config.input.where}" if config.input.where else ""
-    facts = [("input", f"{pin.table} ({pin.format}, {pin.dataset_version})")]
+    facts = [("input", pin.shown)]
     if probs is not None:
         facts.append(("probs", probs))
     facts.append(("rows", f"{_size(pin)}{where}"))

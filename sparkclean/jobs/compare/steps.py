@@ -119,8 +119,7 @@ def describe_comparison(prepared: ComparePrepared, context: Context) -> Report:
         (name, f"audit {a.run_id} of {a.dataset_version}, {a.finished_at:%Y-%m-%d %H:%M}")
         for name, a in audits
     ]
-    places = [(f"publishes {n}", f"to {t.location}") for n, t in context.targets.items()]
-    return Report([Grid(facts, line="{0:<9} {1}"), Grid(places, line="{0:<21} {1}")])
+    return Report([Grid(facts, line="{0:<9} {1}"), context.publishes])
 
 
 def execute_comparison(prepared: ComparePrepared, execution: Execution) -> Result:

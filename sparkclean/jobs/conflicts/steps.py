@@ -178,15 +178,14 @@ def describe_conflicts(prepared: ConflictsPrepared, context: Context) -> Report:
     pin, test, examples = prepared.input.pin, prepared.test, prepared.examples
     view = prepared.view
     facts = [
-        ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
+        ("input", pin.shown),
         ("rows", "counted when the run starts" if pin.rows is None else f"{pin.rows:,}"),
         ("content", ", ".join(examples.content) + (", folded" if examples.fold else "")),
         ("split", examples.split or "none"),
         ("test", "none" if test is None else f"{test.pin.table} ({test.pin.format})"),
         ("audit", "none" if view is None else view.run_id),
     ]
-    places = [(f"publishes {n}", f"to {t.location}") for n, t in context.targets.items()]
-    return Report([Grid(facts, line="{0:<9} {1}"), Grid(places, line="{0:<21} {1}")])
+    return Report([Grid(facts, line="{0:<9} {1}"), context.publishes])
 
 
 def execute_conflicts(prepared: ConflictsPrepared, execution: Execution) -> Result:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sparkclean.crowds.agreement import AgreementCounts, mix_bits
+from sparkclean.crowds.agreement import AgreementCounts
 from sparkclean.crowds.annotators import CellSums
 from sparkclean.crowds.majority import mean_probs
 from sparkclean.crowds.votes import Decision, Votes
@@ -28,6 +28,7 @@ from sparkclean.jobs.consensus.row_types import (
     RESULT_TOTALS,
 )
 from sparkclean.numbers.fixed_point import to_fixed
+from sparkclean.numbers.hashes import mix_bits
 from sparkclean.rows.emitted import ANY_KEYS, ID_PREFIX, KIND, id_fields, state_fields, to_batch
 from sparkclean.rows.types import Fields, arrow_type
 

@@ -151,11 +151,10 @@ def describe_consensus(prepared: ConsensusPrepared, context: Context) -> Report:
     Reads a thousand annotations.
     """
     first = prepared.rows.select(WHO, LABEL).limit(_FIRST_ROWS).collect()
-    places = {name: target.location for name, target in context.targets.items()}
     return describe(
         prepared.input.pin,
         context.config.section(ConsensusSection),
-        places,
+        context.publishes,
         rows=len(first),
         annotators=len({row[0] for row in first}),
         labels=len({row[1] for row in first if row[1] is not None}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ class Found:
 def describe(
     pin: Pin,
     section: ConsensusSection,
-    places: Mapping[str, str],
+    publishes: Grid,
     *,
     rows: int,
     annotators: int,
@@ -105,14 +105,13 @@ def describe(
     known = "counted when the run starts" if pin.rows is None else f"{pin.rows:,}"
     models = ", ".join(section.predictions) or "none"
     facts = [
-        ("annotations", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
+        ("annotations", pin.shown),
         ("rows", known),
         ("first rows", f"{rows:,}: {annotators:,} annotators, {labels:,} different labels"),
         ("method", section.chosen_method),
         ("models", models),
     ]
-    published = [(f"publishes {name}", f"to {place}") for name, place in places.items()]
-    return Report([Grid(facts, line="{0:<11} {1}"), Grid(published, line="{0:<21} {1}")])
+    return Report([Grid(facts, line="{0:<11} {1}"), publishes])
 
 
 def summarise(found: Found, method: str) -> Report:

@@ -156,15 +156,13 @@ def describe_diagnosis(prepared: DiagnosePrepared, context: Context) -> Report:
     """
     pin = prepared.input.pin
     facts = [
-        ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
+        ("input", pin.shown),
         ("classes", f"{prepared.columns.num_classes:,}"),
     ]
     facts += [("subjects", f"{kind}: column {name}") for _, kind, name in prepared.subjects]
     if prepared.position is not None:
         facts.append(("order", f"column {prepared.position}"))
-    places = {name: target.location for name, target in context.targets.items()}
-    published = [(f"publishes {name}", f"to {place}") for name, place in places.items()]
-    return Report([Grid(facts, line="{0:<9} {1}"), Grid(published, line="{0:<21} {1}")])
+    return Report([Grid(facts, line="{0:<9} {1}"), context.publishes])
 
 
 def execute_diagnosis(prepared: DiagnosePrepared, execution: Execution) -> Result:

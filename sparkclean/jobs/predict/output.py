@@ -119,28 +119,21 @@ def _calibrations(models: Sequence[ModelEntry]) -> list[Mapping[str, Any]]:
 def describe(
     pin: Pin,
     predict: PredictSection,
-    places: Mapping[str, str],
+    publishes: Grid,
     *,
     sample: str,
     taken: FeatureTypes | None = None,
 ) -> Report:
-    """Describe what a prediction would do; locations are those of its outputs."""
+    """Describe what a prediction would do, and publish."""
     rows = "counted when the run starts" if pin.rows is None else f"{pin.rows:,}"
     together = predict.group or "a hash of the features"
     model = predict.estimator or "logistic regression"
     facts = [
-        ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
+        ("input", pin.shown),
         ("rows", rows),
         ("sample", sample),
         ("features", ", ".join(predict.feature_columns)),
         ("folds", f"{predict.n_folds}, by {together}"),
         ("model", f"{model} ({predict.engine}), calibration {predict.calibrate}"),
     ]
-    published = [(f"publishes {name}", f"to {place}") for name, place in places.items()]
-    return Report(
-        [
-            Grid(facts, line="{0:<9} {1}"),
-            *parts_of(taken),
-            Grid(published, line="{0:<21} {1}"),
-        ]
-    )
+    return Report([Grid(facts, line="{0:<9} {1}"), *parts_of(taken), publishes])

@@ -154,10 +154,9 @@ def describe_prediction(prepared: PredictPrepared, context: Context) -> Report:
     A few small jobs.
     """
     predict = context.config.section(PredictSection)
-    places = {name: target.location for name, target in context.targets.items()}
     sample = _look_at_sample(prepared, predict)
     return describe(
-        prepared.input.pin, predict, places, sample=sample, taken=prepared.columns.taken
+        prepared.input.pin, predict, context.publishes, sample=sample, taken=prepared.columns.taken
     )
 
 

@@ -81,18 +81,14 @@ def describe_ranking(prepared: RankPrepared, context: Context) -> Report:
     Report
     """
     rank = context.config.section(RankSection)
-    facts = [("answers", _pinned(prepared, "input")), ("labels", _pinned(prepared, "labels"))]
+    facts = [
+        ("answers", prepared.tables["input"].pin.shown),
+        ("labels", prepared.tables["labels"].pin.shown),
+    ]
     if "audit" in prepared.tables:
-        facts.append(("audit", _pinned(prepared, "audit")))
+        facts.append(("audit", prepared.tables["audit"].pin.shown))
     facts += [("metrics", ", ".join(rank.chosen_metrics)), ("missing", rank.missing)]
-    places = {name: target.location for name, target in context.targets.items()}
-    published = [(f"publishes {name}", f"to {place}") for name, place in places.items()]
-    return Report([Grid(facts, line="{0:<9} {1}"), Grid(published, line="{0:<21} {1}")])
-
-
-def _pinned(prepared: RankPrepared, name: str) -> str:
-    pin = prepared.tables[name].pin
-    return f"{pin.table} ({pin.format}, {pin.dataset_version})"
+    return Report([Grid(facts, line="{0:<9} {1}"), context.publishes])
 
 
 def execute_ranking(prepared: RankPrepared, execution: Execution) -> Result:

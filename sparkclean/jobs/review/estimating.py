@@ -18,10 +18,9 @@ from sparkclean.jobs.review.numbers import Cells, Sampled, estimate_rows
 from sparkclean.jobs.review.population import UNIT, doubt_units
 from sparkclean.jobs.review.steps import (
     ReviewPrepared,
-    find_plan,
     needed_output,
     of_run,
-    open_reviewed,
+    prepare_with_plan,
     read_ledger,
     read_output,
 )
@@ -29,7 +28,7 @@ from sparkclean.lake import original_run_id
 from sparkclean.noise.rates import Reviewers
 from sparkclean.rows.columns import quoted
 from sparkclean.rows.report import Grid, Line, Report
-from sparkclean.runs.context import Context, Parent
+from sparkclean.runs.context import Context
 from sparkclean.runs.job import Execution, Result
 from sparkclean.schema import CONTENT_HASH, GOLD, MEASURE, SELF_CONFIDENCE
 
@@ -56,18 +55,7 @@ def prepare_estimate(context: Context) -> ReviewPrepared:
     """
     for name in ("queue", "strata", "estimates"):
         context.config.output.needed(name, context.job)
-    table, ids, label, label_type = open_reviewed(context)
-    plan = find_plan(context)
-    return ReviewPrepared(
-        tables={"input": table},
-        ids=ids,
-        label_type=label_type,
-        label=label,
-        plan=plan,
-        notes={"plan": plan},
-        parents=(Parent("review-plan", original_run_id(plan)),),
-        about={"plan": plan},
-    )
+    return prepare_with_plan(context)
 
 
 def describe_estimate(prepared: ReviewPrepared, context: Context) -> Report:

@@ -12,17 +12,16 @@ from sparkclean.errors import InputError
 from sparkclean.jobs.review.files import VIEW, Sheet, write_once
 from sparkclean.jobs.review.steps import (
     ReviewPrepared,
-    find_plan,
     frame_of_ids,
     needed_output,
     of_run,
-    open_reviewed,
+    prepare_with_plan,
 )
 from sparkclean.lake import original_run_id
 from sparkclean.locations import local_path
 from sparkclean.rows.columns import find_columns, quoted
 from sparkclean.rows.report import Grid, Line, Report
-from sparkclean.runs.context import Context, Parent
+from sparkclean.runs.context import Context
 from sparkclean.runs.job import Execution, Result
 from sparkclean.schema import ADJUDICATE
 
@@ -47,19 +46,9 @@ def prepare_export(context: Context) -> ReviewPrepared:
     """
     section = context.config.section(ReviewSection)
     context.config.output.needed("review", context.job)
-    table, ids, label, label_type = open_reviewed(context)
-    find_columns(table.frame, section.content, "review.content")
-    plan = find_plan(context)
-    return ReviewPrepared(
-        tables={"input": table},
-        ids=ids,
-        label_type=label_type,
-        label=label,
-        plan=plan,
-        notes={"plan": plan},
-        parents=(Parent("review-plan", original_run_id(plan)),),
-        about={"plan": plan},
-    )
+    prepared = prepare_with_plan(context)
+    find_columns(prepared.input.frame, section.content, "review.content")
+    return prepared
 
 
 def _folder(context: Context, plan: str) -> Path:

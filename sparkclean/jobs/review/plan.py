@@ -89,8 +89,7 @@ def describe_plan(prepared: ReviewPrepared, context: Context) -> Report:
         ("budget", f"{section.budget:,} examples, {section.reviews_per_item} reviews each"),
         ("reviewers", ", ".join(section.reviewers)),
     ]
-    places = [(f"publishes {name}", f"to {t.location}") for name, t in context.targets.items()]
-    return Report([Grid(facts, line="{0:<9} {1}"), Grid(places, line="{0:<17} {1}")])
+    return Report([Grid(facts, line="{0:<9} {1}"), context.publishes])
 
 
 def execute_plan(prepared: ReviewPrepared, execution: Execution) -> Result:

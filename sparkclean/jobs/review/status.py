@@ -10,16 +10,15 @@ from sparkclean import schema
 from sparkclean.examples.ledger import CONTRADICTORY, DISPUTED, STATE, settle
 from sparkclean.jobs.review.steps import (
     ReviewPrepared,
-    find_plan,
     needed_output,
     of_run,
-    open_reviewed,
+    prepare_with_plan,
     read_ledger,
     read_output,
 )
 from sparkclean.lake import original_run_id
 from sparkclean.rows.report import Grid, Line, Report
-from sparkclean.runs.context import Context, Parent
+from sparkclean.runs.context import Context
 from sparkclean.runs.job import Execution, Result
 from sparkclean.schema import GOLD, RUN_ID
 
@@ -44,18 +43,7 @@ def prepare_status(context: Context) -> ReviewPrepared:
     ------
     ConfigError, InputError
     """
-    table, ids, label, label_type = open_reviewed(context)
-    plan = find_plan(context)
-    return ReviewPrepared(
-        tables={"input": table},
-        ids=ids,
-        label_type=label_type,
-        label=label,
-        plan=plan,
-        notes={"plan": plan},
-        parents=(Parent("review-plan", original_run_id(plan)),),
-        about={"plan": plan},
-    )
+    return prepare_with_plan(context)
 
 
 def describe_status(prepared: ReviewPrepared, context: Context) -> Report:

@@ -14,7 +14,7 @@ from sparkclean.examples.columns import check_id_types, check_label_type
 from sparkclean.examples.ledger import open_rows
 from sparkclean.lake import TargetTable, open_source, original_run_id, safe_run_id
 from sparkclean.rows.columns import find_columns, quoted
-from sparkclean.runs.context import Context, PinnedTable
+from sparkclean.runs.context import Context, Parent, PinnedTable
 from sparkclean.runs.job import Prepared
 from sparkclean.runs.status import PUBLISHED
 from sparkclean.schema import JOB, LEDGER, QUEUE, RUN_ID, RUN_RECORDS, STRATA
@@ -158,6 +158,35 @@ def find_plan(context: Context) -> str:
             "first, with the same output.runs"
         )
     return str(known[0])
+
+
+def prepare_with_plan(context: Context) -> ReviewPrepared:
+    """Pin the table and find the plan that a command goes by. Writes nothing.
+
+    Parameters
+    ----------
+    context : Context
+
+    Returns
+    -------
+    ReviewPrepared
+
+    Raises
+    ------
+    ConfigError, InputError
+    """
+    table, ids, label, label_type = open_reviewed(context)
+    plan = find_plan(context)
+    return ReviewPrepared(
+        tables={"input": table},
+        ids=ids,
+        label_type=label_type,
+        label=label,
+        plan=plan,
+        notes={"plan": plan},
+        parents=(Parent(PLAN_JOB, original_run_id(plan)),),
+        about={"plan": plan},
+    )
 
 
 def ledger_place(context: Context) -> str:

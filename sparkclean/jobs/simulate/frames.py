@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 from sparkclean.errors import InputError, first_of
 from sparkclean.jobs.simulate.planting import BY, CODE, MAY, RANK, RUNNER_UP, SHIFTED, Plan
 from sparkclean.jobs.simulate.sections import NoiseSection
-from sparkclean.noise.hashes import row_hashes
 from sparkclean.noise.simulate import Noise, noise_seed, shifted_groups
+from sparkclean.numbers.hashes import row_hashes
 from sparkclean.rows.columns import quoted
 from sparkclean.rows.emitted import ID_PREFIX
 

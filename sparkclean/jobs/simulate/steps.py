@@ -145,13 +145,11 @@ def describe_simulation(prepared: SimulatePrepared, context: Context) -> Report:
     Report
     """
     pin = prepared.input.pin
-    facts = [("input", f"{pin.table} ({pin.format}, {pin.dataset_version})")]
+    facts = [("input", pin.shown)]
     for noise in prepared.noises:
         rate = "" if noise.rate is None else f", rate {noise.rate:g}"
         facts.append(("noise", f"{noise.kind}{rate}"))
-    places = {name: target.location for name, target in context.targets.items()}
-    published = [(f"publishes {name}", f"to {place}") for name, place in places.items()]
-    return Report([Grid(facts, line="{0:<9} {1}"), Grid(published, line="{0:<21} {1}")])
+    return Report([Grid(facts, line="{0:<9} {1}"), context.publishes])
 
 
 def execute_simulation(prepared: SimulatePrepared, execution: Execution) -> Result:

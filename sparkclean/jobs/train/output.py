@@ -121,7 +121,7 @@ def describe(
     }[classifier.mode]
     facts = [
         ("audit", f"{audit.run_id}, by {what}"),
-        ("input", f"{pin.table} ({pin.format}, {pin.dataset_version})"),
+        ("input", pin.shown),
         ("rows", "counted when the run starts" if pin.rows is None else f"{pin.rows:,}"),
         ("features", ", ".join(predict.feature_columns)),
         ("model", classifier.class_path or "logistic regression"),

@@ -17,8 +17,8 @@ from sparkclean.noise.diagnosis.counts import (
     ShapeCounts,
     SubjectCounts,
 )
-from sparkclean.noise.hashes import row_hashes
 from sparkclean.numbers.fixed_point import ONE, to_fixed
+from sparkclean.numbers.hashes import row_hashes
 
 #: Observed disagreements below which a cell is not looked at.
 FEWEST = 10

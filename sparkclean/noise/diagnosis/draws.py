@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkclean.noise.hashes import unit_hashes
+from sparkclean.numbers.hashes import unit_hashes
 
 Integers = NDArray[np.int64]
 

@@ -6,6 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def mix_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Scatter 64-bit numbers, one to one (the end of SplitMix64).
+
+    Parameters
+    ----------
+    values : ndarray of uint64
+
+    Returns
+    -------
+    ndarray of uint64, same shape
+    """
+    mixed = values.copy()
+    mixed ^= mixed >> np.uint64(30)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
 def row_hashes(count: int, seed: int) -> NDArray[np.int64]:
     """Hash the row numbers 0..N-1, by SplitMix64.
 
@@ -23,15 +43,8 @@ def row_hashes(count: int, seed: int) -> NDArray[np.int64]:
     """
     x = np.arange(1, count + 1, dtype=np.uint64)
     with np.errstate(over="ignore"):
-        x = x * np.uint64(0x9E3779B97F4A7C15) + _mixed(np.uint64(seed + 1))
-        return _mixed(x).view(np.int64)
-
-
-def _mixed(x: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
-    with np.errstate(over="ignore"):
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return np.asarray(x ^ (x >> np.uint64(31)))
+        x = x * np.uint64(0x9E3779B97F4A7C15) + mix_bits(np.uint64(seed + 1))
+        return mix_bits(x).view(np.int64)
 
 
 def unit_hashes(count: int, seed: int) -> NDArray[np.float64]:
